@@ -1,0 +1,160 @@
+/**
+ * The job: the only unit of work.
+ *
+ * A record has an immutable request and a mutable state. The state changes only by the pure decisions of
+ * `decide.ts`, and each change is written by one script that checks `version`, so two writers never both win.
+ */
+
+import type { ErrorCode } from './errors.ts';
+
+export type JobId = string;
+export type AttemptId = string;
+export type Tenant = string;
+/** Milliseconds since the epoch. */
+export type EpochMs = number;
+/** Integer millionths of a US dollar. */
+export type Micros = number;
+
+export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
+export type JobStatus = (typeof JOB_STATUSES)[number];
+
+export const PHASES = ['rate_limited', 'parked', 'backoff', 'held', 'generating', 'storing', 'reconciling'] as const;
+export type Phase = (typeof PHASES)[number];
+
+export const LANES = ['standard'] as const;
+export type Lane = (typeof LANES)[number];
+
+export const ON_UNKNOWN_OUTCOME = ['retry', 'hold', 'fail'] as const;
+export type OnUnknownOutcome = (typeof ON_UNKNOWN_OUTCOME)[number];
+
+export const REFERENCE_ROLES = ['object', 'character', 'style'] as const;
+export type ReferenceRole = (typeof REFERENCE_ROLES)[number];
+
+export const IMAGE_MIMES = ['image/png', 'image/jpeg', 'image/webp'] as const;
+export type ImageMime = (typeof IMAGE_MIMES)[number];
+
+/** A reference image, resolved: its bytes lie in the object store under `key`. */
+export type Reference = {
+  key: string;
+  sha256: string;
+  mime: ImageMime;
+  bytes: number;
+  width: number;
+  height: number;
+  role?: ReferenceRole;
+  name?: string;
+};
+
+export type SafetySetting = { category: string; threshold: string };
+
+/** What the caller asked for, validated, defaults filled in, references resolved. Never changes. */
+export type JobRequest = {
+  prompt: string;
+  /** A model id of the catalogue, aliases resolved. */
+  model: string;
+  size: string;
+  aspectRatio?: string;
+  seed?: number;
+  thinking?: string;
+  references: Reference[];
+  tools: 'google_search'[];
+  safety: SafetySetting[];
+  lane: Lane;
+  maxCost?: Micros;
+  /** 1 (last) to 9 (first). */
+  priority: number;
+  onUnknownOutcome: OnUnknownOutcome;
+  /** How long a finished twin is still joined; `false` = never join a twin. */
+  dedup: { windowMs: number } | false;
+  cache?: { ttlMs: number };
+  tags: string[];
+  metadata: Record<string, string>;
+};
+
+/** `open` = sent and not yet ended; the others say how it ended, as far as anyone can know. */
+export type AttemptState = 'open' | 'settled' | 'rejected' | 'in_doubt';
+
+export type Attempt = {
+  id: AttemptId;
+  channel: string;
+  model: string;
+  lane: Lane;
+  state: AttemptState;
+  startedAt: EpochMs;
+  ms?: number;
+  tokens?: number;
+  cost?: Micros;
+  error?: ErrorCode;
+  reason?: string;
+};
+
+/** An image at rest. */
+export type StoredImage = {
+  /** Index within the job. */
+  n: number;
+  key: string;
+  mime: string;
+  width: number;
+  height: number;
+  bytes: number;
+  sha256: string;
+};
+
+export type JobError = {
+  code: ErrorCode;
+  /** Shown to the caller. */
+  detail: string;
+  upstream?: {
+    channel: string;
+    http?: number;
+    finishReason?: string;
+    blockReason?: string;
+    quotaId?: string;
+    message?: string;
+  };
+};
+
+export type JobState = {
+  status: JobStatus;
+  phase?: Phase;
+  createdAt: EpochMs;
+  startedAt?: EpochMs;
+  completedAt?: EpochMs;
+  /** The deadline: an open job past it expires. */
+  expiresAt: EpochMs;
+  /** Not to be attempted before. */
+  runAt: EpochMs;
+  attempts: Attempt[];
+  /** The attempt that holds the lease, if any. A terminal job may still have one: its image would be late. */
+  open?: AttemptId;
+  estimated: Micros;
+  images: StoredImage[];
+  lateImages: StoredImage[];
+  text?: string;
+  grounding?: unknown;
+  error?: JobError;
+  /** The twin whose result this job shares. */
+  leader?: JobId;
+  /** How the result was come by: `joined` a twin, or out of the result `cache`. */
+  source?: 'joined' | 'cache';
+  warnings?: string[];
+};
+
+export type Job = {
+  id: JobId;
+  tenant: Tenant;
+  /** 1 when admitted, one more with each change. */
+  version: number;
+  fingerprint: string;
+  request: JobRequest;
+  state: JobState;
+};
+
+/** Names one attempt, wherever it is spoken of outside its job's record. */
+export type AttemptRef = { tenant: Tenant; job: JobId; attempt: AttemptId };
+
+const TERMINAL: ReadonlySet<JobStatus> = new Set(['succeeded', 'blocked', 'failed', 'canceled', 'expired']);
+
+export function isTerminal(status: JobStatus): boolean {
+  return TERMINAL.has(status);
+}

@@ -1,0 +1,44 @@
+/** What a provider's answer means for the attempt and the job. Produced by `classify`. */
+
+import type { ErrorCode } from './errors.ts';
+
+export type Usage = {
+  promptTokens: number;
+  /** Tokens of the image modality. */
+  imageTokens: number;
+  /** Candidate tokens that are not image tokens, plus thoughts. */
+  textTokens: number;
+  totalTokens: number;
+  /** The answer carried no usage: the numbers above are zero and the price book's per-image price must serve. */
+  missing: boolean;
+};
+
+/** The scope of a limit that was hit: decides how long, and how much, has to wait. */
+export type LimitScope = 'minute' | 'day' | 'spend' | 'overload' | 'unknown';
+
+type Settled = { usage: Usage; modelVersion?: string; responseId?: string; finishReason?: string };
+
+export type Verdict =
+  /** A 200 with an image. `image` indexes `answer.blobs`; `imagesBilled` counts every image part, drafts included. */
+  | ({ type: 'image'; image: number; mime: string; imagesBilled: number; text?: string; grounding?: unknown } & Settled)
+  /** A 200 in which the model refused: final. */
+  | ({ type: 'blocked'; blockReason?: string; message?: string } & Settled)
+  /** A 200 without an image, for another reason: one more try. */
+  | ({ type: 'no_image'; message?: string; imagesBilled: number } & Settled)
+  /** An error answer: not billed. */
+  | {
+      type: 'rejected';
+      code: ErrorCode;
+      retryable: boolean;
+      /** A limit answer: waits, and charges no attempt. */
+      limit?: LimitScope;
+      retryAfterMs?: number;
+      /** The key or project is refused: nothing sent here can succeed until somebody mends it. */
+      channelDown?: boolean;
+      http: number;
+      quotaId?: string;
+      /** The provider's words, scrubbed, at most 500 characters. */
+      message?: string;
+    }
+  /** The provider's own deadline passed: it may have been billed all the same. */
+  | { type: 'in_doubt'; http?: number; message: string };

@@ -1,0 +1,10 @@
+/** Leave to call: shared by all workers, asked before every paid call. */
+
+export type Leave = { granted: true } | { granted: false; retryAfterMs: number; reason: 'rate_limited' | 'parked' };
+
+export type Quota = {
+  /** Takes one call out of the allowance of `channel` and `model`, or says how long to wait. */
+  take(channel: string, model: string): Promise<Leave>;
+  /** Nobody calls `model` on `channel` for `ms`: the provider said so. A shorter pause never cuts a longer one. */
+  pause(channel: string, model: string, ms: number, reason: 'rate_limited' | 'parked'): Promise<void>;
+};
