@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'idempotency_key_reused',
   'payload_too_large',
   'model_retired',
+  'unsupported_content_type',
   'not_found',
   'conflict',
   'unauthenticated',

@@ -1,0 +1,60 @@
+/** How long to wait before the next attempt. */
+
+import type { EpochMs } from './job.ts';
+import type { LimitScope } from './verdict.ts';
+
+const BASE_MS = 1_000;
+const CAP_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Exponential backoff with full jitter.
+ *
+ * @param attempt attempts made so far, 1-based: 1 means the first has just failed
+ * @param random uniform in [0, 1)
+ * @returns whole milliseconds in [0, min(60 s, 1 s × 2^(attempt − 1)))
+ * @throws RangeError when `attempt` is not a positive integer
+ * @see https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+ */
+export function backoffDelay(attempt: number, random: () => number): number {
+  if (!Number.isInteger(attempt) || attempt < 1) throw new RangeError(`attempt must be a positive integer: ${attempt}`);
+  return Math.floor(random() * Math.min(CAP_MS, BASE_MS * 2 ** Math.min(attempt - 1, 30)));
+}
+
+/**
+ * How long a limit answer keeps everyone away from a model.
+ *
+ * The provider's own delay wins, save for a daily quota: those answers can carry a short delay that is not true, so
+ * they wait for the reset (midnight Pacific) unless more than an hour was named.
+ *
+ * @param refusals limit answers in a row, 1-based: a limit of unknown scope waits 1, 2, 4 … minutes, at most an hour
+ */
+export function limitDelay(scope: LimitScope, retryAfterMs: number | undefined, refusals: number, now: EpochMs): number {
+  switch (scope) {
+    case 'minute':
+      return retryAfterMs ?? 30_000;
+    case 'spend':
+      return retryAfterMs ?? 120_000;
+    case 'day':
+      return retryAfterMs !== undefined && retryAfterMs > HOUR_MS ? retryAfterMs : msToPacificMidnight(now);
+    case 'overload':
+      return retryAfterMs ?? 0;
+    case 'unknown':
+      return retryAfterMs ?? Math.min(HOUR_MS, 60_000 * 2 ** Math.min(refusals - 1, 10));
+  }
+}
+
+const PACIFIC = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'America/Los_Angeles',
+  hourCycle: 'h23',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
+});
+
+/** Milliseconds to the next midnight in Los Angeles, when daily quotas start anew; up to an hour off on the two days the clocks change. */
+export function msToPacificMidnight(now: EpochMs): number {
+  const part = (type: string) => Number(PACIFIC.formatToParts(now).find((p) => p.type === type)?.value);
+  const since = ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1_000 + (now % 1_000);
+  return 24 * HOUR_MS - since;
+}

@@ -1,0 +1,152 @@
+/** An error answer, judged: whose fault, for how long, and what has to wait. */
+
+import type { Answer } from './answer.ts';
+import type { ErrorCode } from './errors.ts';
+import { type Loose, objectOf, objectsOf, textOf } from './lenient.ts';
+import { retryAfterOf } from './retry-after.ts';
+import { scrub } from './scrub.ts';
+import type { LimitScope, Verdict } from './verdict.ts';
+
+type Rejected = Extract<Verdict, { type: 'rejected' }>;
+type Judgement = Pick<Rejected, 'code' | 'retryable' | 'limit' | 'channelDown' | 'quotaId'>;
+
+/** What an error answer says, wherever it says it. */
+type ErrorFacts = {
+  http: number;
+  status: string;
+  message: string;
+  details: Loose[];
+  reasons: string[];
+  retryAfterMs: number | undefined;
+};
+
+const HOUR_MS = 3_600_000;
+/** No provider says more than this about an error; an error page may. */
+const MESSAGE_MAX = 10_000;
+
+/** Judges the body of an answer that is no success. */
+export function classifyError(body: Loose, answer: Answer): Verdict {
+  const facts = factsOf(body, answer);
+  const message = scrub(facts.message);
+  if (isDeadline(facts)) {
+    return { type: 'in_doubt', http: facts.http, message: message ?? `the provider answered ${facts.http}` };
+  }
+  const judged = judge(facts);
+  return {
+    type: 'rejected',
+    ...judged,
+    http: facts.http,
+    ...(judged.retryable && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
+    ...(message && { message }),
+  };
+}
+
+function factsOf(body: Loose, answer: Answer): ErrorFacts {
+  const error = objectOf(body['error']);
+  const plain = textOf(answer.body) ?? textOf(body['error']) ?? textOf(body['message']);
+  const details = objectsOf(error['details']);
+  const message = (textOf(error['message']) ?? plain ?? '').slice(0, MESSAGE_MAX);
+  return {
+    http: answer.httpStatus,
+    status: textOf(error['status']) ?? '',
+    message,
+    details,
+    reasons: details.map((detail) => textOf(detail['reason']) ?? ''),
+    retryAfterMs: retryAfterOf(details, message, answer.headers['retry-after']),
+  };
+}
+
+/** The provider, or something on the way to it, stopped waiting for work that went on: it may have been billed. */
+function isDeadline({ http, status, message }: ErrorFacts): boolean {
+  if (http < 500) return false;
+  if (http === 504 || http === 524) return true;
+  return status === 'DEADLINE_EXCEEDED' || /deadline (?:expired|exceeded)/i.test(message);
+}
+
+function judge(facts: ErrorFacts): Judgement {
+  const { http, message } = facts;
+  switch (http) {
+    case 429:
+      return judgeLimit(facts);
+    case 400:
+      return isRefusedChannel(facts) ? CHANNEL_DOWN : fault('upstream_rejected');
+    case 401:
+      return CHANNEL_DOWN;
+    case 403:
+      return /access the file|file .{0,80}may not exist/i.test(message) ? fault('upstream_rejected') : CHANNEL_DOWN;
+    case 404:
+      return isModelGone(facts) ? fault('model_retired') : fault('upstream_rejected');
+    case 503:
+      return { code: 'upstream_overloaded', retryable: true, limit: 'overload' };
+    default:
+      // 408 and 499: the request was dropped unread. 3xx: never followed, since the key would go along.
+      if (http >= 500 || http < 400 || http === 408 || http === 499)
+        return { code: 'upstream_unavailable', retryable: true };
+      return fault('upstream_rejected');
+  }
+}
+
+const CHANNEL_DOWN: Judgement = { code: 'upstream_auth', retryable: false, channelDown: true };
+
+/** The same call would end the same way. */
+function fault(code: ErrorCode): Judgement {
+  return { code, retryable: false };
+}
+
+function isRefusedChannel({ status, message, reasons }: ErrorFacts): boolean {
+  if (reasons.some((reason) => reason === 'API_KEY_INVALID' || reason === 'API_KEY_EXPIRED')) return true;
+  return (
+    status === 'FAILED_PRECONDITION' || /api key (?:not valid|expired)|user location is not supported/i.test(message)
+  );
+}
+
+/** A path that does not exist at all (a wrong base URL) says nothing about the model. */
+function isModelGone({ status, message }: ErrorFacts): boolean {
+  if (/\bfiles?\b/i.test(message)) return false;
+  return status === 'NOT_FOUND' || /\bmodels\/\S+ (?:is )?not (?:found|supported)/i.test(message);
+}
+
+/** A 429. A limit of zero never opens; a day's limit outweighs a minute's; a limit without a name may be anything. */
+function judgeLimit(facts: ErrorFacts): Judgement {
+  const quotas = quotasOf(facts.details);
+  const day = quotas.find(({ name }) => /per_?day/i.test(name));
+  const minute = quotas.find(({ name }) => /per_?minute/i.test(name));
+  const none = quotas.find(({ value }) => value === '0');
+  const id = (none ?? day ?? minute ?? quotas[0])?.id;
+  const quotaId = id ? { quotaId: id.slice(0, 200) } : {};
+  if (none || /\blimit: 0\b(?!\.\d)/i.test(facts.message)) return { ...fault('upstream_quota_exhausted'), ...quotaId };
+  if (day || (facts.retryAfterMs ?? 0) > HOUR_MS) return { ...limited('day'), ...quotaId };
+  if (/spend(?:ing|-based)? rate/i.test(facts.message)) return { ...limited('spend'), ...quotaId };
+  return { ...limited(minute ? 'minute' : 'unknown'), ...quotaId };
+}
+
+function limited(limit: LimitScope): Judgement {
+  return { code: limit === 'day' ? 'upstream_quota_exhausted' : 'upstream_rate_limited', retryable: true, limit };
+}
+
+type QuotaNamed = { id: string | undefined; name: string; value: string | undefined };
+
+/** The quotas that were hit, as QuotaFailure names them, or ErrorInfo where the limit is the cloud's. */
+function quotasOf(details: Loose[]): QuotaNamed[] {
+  const violations = details
+    .flatMap((detail) => objectsOf(detail['violations']))
+    .map((violation) => ({
+      id: textOf(violation['quotaId'] ?? violation['quota_id']),
+      metric: textOf(violation['quotaMetric'] ?? violation['quota_metric']),
+      value: violation['quotaValue'] ?? violation['quota_value'],
+    }));
+  const infos = details
+    .map((detail) => objectOf(detail['metadata']))
+    .map((metadata) => ({
+      id: textOf(metadata['quota_limit']),
+      metric: textOf(metadata['quota_metric']),
+      value: metadata['quota_limit_value'],
+    }));
+  return [...violations, ...infos]
+    .filter(({ id, metric }) => id !== undefined || metric !== undefined)
+    .map(({ id, metric, value }) => ({
+      id: id ?? metric,
+      name: `${id ?? ''} ${metric ?? ''}`,
+      value: typeof value === 'number' ? String(value) : textOf(value),
+    }));
+}

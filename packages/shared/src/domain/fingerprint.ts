@@ -1,0 +1,40 @@
+/** What makes two jobs the same work. */
+
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { JobRequest } from './job.ts';
+
+/** Raised whenever the meaning of a field changes, so that no result of an older meaning is ever shared. */
+const VERSION = 1;
+
+export type FingerprintInput = Pick<
+  JobRequest,
+  'prompt' | 'model' | 'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety'
+> & { references: readonly Pick<JobRequest['references'][number], 'sha256' | 'role' | 'name'>[] };
+
+/**
+ * SHA-256 (base64url, 43 characters) over RFC 8785 canonical JSON of everything that changes the picture: nothing of
+ * lane, deadline, priority, tags or metadata. Stable under key order and Unicode normal form.
+ */
+export function fingerprint(request: FingerprintInput): string {
+  return digest({
+    v: VERSION,
+    model: request.model,
+    prompt: request.prompt.normalize('NFC'),
+    size: request.size,
+    ratio: request.aspectRatio,
+    seed: request.seed,
+    thinking: request.thinking,
+    tools: [...request.tools].toSorted(),
+    safety: request.safety.map(({ category, threshold }) => `${category}=${threshold}`).toSorted(),
+    // Order matters here: the model is shown the references one after the other.
+    references: request.references.map(({ sha256, role, name }) => ({ sha256, role, name })),
+  });
+}
+
+/** SHA-256 (base64url) of any JSON value's canonical form. @throws on a lone surrogate or a non-finite number */
+export function digest(value: unknown): string {
+  return createHash('sha256')
+    .update(canonicalize(value) ?? 'null')
+    .digest('base64url');
+}

@@ -1,0 +1,48 @@
+/** Ids: a prefix and a UUIDv7 in hex, so they sort by time and the day they name tells where the archive keeps them. */
+
+export type IdPrefix = 'job' | 'att' | 'key' | 'req' | 'evt';
+
+const GENERATED = /^job_[0-9a-f]{12}7[0-9a-f]{19}$/;
+const CALLERS = /^[A-Za-z0-9_.:-]{1,128}$/;
+
+/** @param uuid a UUIDv7 in its usual dashed form */
+export function idFrom(prefix: IdPrefix, uuid: string): string {
+  return `${prefix}_${uuid.replaceAll('-', '')}`;
+}
+
+export function isJobId(id: string): boolean {
+  return CALLERS.test(id);
+}
+
+/** Made here, not chosen by a caller. */
+export function isGeneratedJobId(id: string): boolean {
+  return GENERATED.test(id);
+}
+
+/** Epoch milliseconds inside a generated id. */
+export function timeOfId(id: string): number {
+  return Number.parseInt(id.slice(id.indexOf('_') + 1, id.indexOf('_') + 13), 16);
+}
+
+/**
+ * The folder of a job's objects: `2026/11/20/JOB` for a generated id, `own/TENANT/JOB` for a caller's, because two
+ * tenants may choose the same one. Every `.` and `:` of a caller's id is escaped, so no id is a path of its own.
+ */
+export function jobFolder(tenant: string, id: string): string {
+  if (isGeneratedJobId(id)) {
+    return `${new Date(timeOfId(id)).toISOString().slice(0, 10).replaceAll('-', '/')}/${id}`;
+  }
+  return `own/${tenant}/${id.replaceAll('~', '~~').replaceAll('.', '~d').replaceAll(':', '~c')}`;
+}
+
+/** Names image `n` of a job; `parseImageId` undoes it, so no index of images is kept. */
+export function imageId(job: string, n: number): string {
+  return isGeneratedJobId(job) ? `img_${job.slice(4)}.${n}` : `img_~${job}.${n}`;
+}
+
+export function parseImageId(id: string): { job: string; n: number } | undefined {
+  const match = /^img_(~[A-Za-z0-9_.:-]{1,128}|[0-9a-f]{32})\.(\d{1,3})$/.exec(id);
+  if (!match?.[1] || match[2] === undefined) return undefined;
+  const job = match[1].startsWith('~') ? match[1].slice(1) : `job_${match[1]}`;
+  return { job, n: Number(match[2]) };
+}

@@ -1,0 +1,47 @@
+/** What a call costs, before and after. Integer micro-dollars, rounded once per call. */
+
+import type { JobRequest, Micros } from './job.ts';
+import { type Model, modelById } from './models.ts';
+import type { Usage } from './verdict.ts';
+
+/** Tokens the provider counts for one reference image. */
+const TOKENS_PER_REFERENCE = 560;
+const CHARACTERS_PER_TOKEN = 4;
+
+type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & { references: readonly unknown[] };
+
+/** The expected price of one image: its tokens, the input, and the thoughts that usually come with it. */
+export function estimateCost(request: Priced): Micros {
+  const model = modelById(request.model);
+  const input =
+    Math.ceil(request.prompt.length / CHARACTERS_PER_TOKEN) + request.references.length * TOKENS_PER_REFERENCE;
+  return Math.round(
+    tokensOfImage(model, request.size) * model.rates.image +
+      input * model.rates.input +
+      model.overheadTokens * model.rates.text,
+  );
+}
+
+/**
+ * What an answered call cost, by its usage: image tokens at the image rate, every other token that came back at the
+ * text rate, the prompt at the input rate. Without usage the price book's image price times the images stands in.
+ */
+export function actualCost(modelId: string, size: string, usage: Usage, images: number): Micros {
+  const model = modelById(modelId);
+  const { rates } = model;
+  if (usage.missing) return Math.round(images * tokensOfImage(model, size) * rates.image);
+  return Math.round(
+    usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input,
+  );
+}
+
+/** The list price of one image of this size, without input and thoughts. */
+export function imagePrice(model: Model, size: string): Micros {
+  return Math.round(tokensOfImage(model, size) * model.rates.image);
+}
+
+function tokensOfImage(model: Model, size: string): number {
+  const tokens = model.imageTokens[size];
+  if (tokens === undefined) throw new RangeError(`${model.id} makes no ${size} image`);
+  return tokens;
+}

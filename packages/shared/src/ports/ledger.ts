@@ -1,0 +1,106 @@
+/** The job records: the truth about every job, attempt and dollar. */
+
+import type { Change } from '../domain/change.ts';
+import type { AttemptRef, EpochMs, Job, JobId, JobState, JobStatus, Tenant } from '../domain/job.ts';
+
+/** How a submission relates to what is there already. */
+export type AdmitMode =
+  /** As a job of its own; a twin or a cached result is reported instead of written. */
+  | { type: 'lead' }
+  /** As a follower of a twin that is still open. */
+  | { type: 'join'; leader: JobId }
+  /** With its result already in hand, or without regard to twins. */
+  | { type: 'alone' };
+
+export type Submission = {
+  job: Job;
+  /** Digest of the caller's body: the same id or idempotency key with another body is refused. */
+  bodyHash: string;
+  /** Digest of the `Idempotency-Key`, when one was sent. */
+  idempotencyKey?: string;
+  mode: AdmitMode;
+};
+
+/** A result that may be shared without a call. */
+export type CachedResult = { id: JobId; at: EpochMs; state: Pick<JobState, 'images' | 'text' | 'grounding'> };
+
+export type Admission =
+  | { type: 'created' }
+  /** Seen before: same key or id, same body. Nothing was written. */
+  | { type: 'replayed'; id: JobId }
+  /** Seen before with another body. Nothing was written. */
+  | { type: 'reused'; id: JobId }
+  /** A twin holds the fingerprint. Nothing was written. */
+  | { type: 'twin'; id: JobId }
+  | { type: 'cached'; result: CachedResult }
+  /** The twin that was to be joined is over. Nothing was written. */
+  | { type: 'gone' }
+  /** Too many jobs wait. Nothing was written. */
+  | { type: 'full' };
+
+/** `stale` = somebody else changed the record first, and nothing was written. `followers` = twins wait for this end. */
+export type Written = { type: 'written'; followers: boolean } | { type: 'stale' };
+
+export type Wake = { id: JobId; version: number };
+
+export type ListQuery = {
+  status?: JobStatus;
+  createdAfter?: EpochMs;
+  /** Start after this position. */
+  after?: { at: EpochMs; id: JobId };
+  limit: number;
+};
+
+/** Sums over all calls of a tenant. `calls` = settled + rejected + in doubt + open. Money in micro-dollars. */
+export type Totals = {
+  calls: number;
+  settled: number;
+  rejected: number;
+  inDoubt: number;
+  actualCost: number;
+  inDoubtCost: number;
+};
+
+/**
+ * Every method may be sent twice with the same effect as once.
+ *
+ * `write` is the only way a record changes after `admit`: it checks the version, so of two writers one wins and the
+ * other reads again and decides again.
+ */
+export type Ledger = {
+  admit(submission: Submission): Promise<Admission>;
+  /** What an idempotency key was used for, when it was. */
+  recall(tenant: Tenant, idempotencyKey: string): Promise<{ id: JobId; bodyHash: string } | undefined>;
+  read(tenant: Tenant, id: JobId): Promise<Job | undefined>;
+  /** The digest of the body that made the job. */
+  bodyHash(tenant: Tenant, id: JobId): Promise<string | undefined>;
+  /** @param condition `leaseOver`: only if the lease of the open attempt has run out by the reaper's count */
+  write(change: Change, condition?: { leaseOver: boolean }): Promise<Written>;
+  /** Holds the lease for another full span; `lost` when the attempt is no longer the job's open one. */
+  renew(ref: AttemptRef): Promise<'held' | 'lost'>;
+  /** Newest first. */
+  list(tenant: Tenant, query: ListQuery): Promise<Job[]>;
+  totals(tenant: Tenant): Promise<Totals>;
+  countByStatus(tenant: Tenant): Promise<Record<JobStatus, number>>;
+  tenants(): Promise<Tenant[]>;
+
+  /** Notes that these versions have a message; they are looked at again after `recheckAt`. */
+  enqueued(tenant: Tenant, wakes: Wake[], recheckAt: EpochMs): Promise<void>;
+  /** Queued versions whose message is due, or was due and may be lost. */
+  dueWakes(tenant: Tenant, now: EpochMs, limit: number): Promise<Wake[]>;
+  /** Creation time of the oldest waiting version that should have run by now. */
+  oldestWake(tenant: Tenant): Promise<EpochMs | undefined>;
+  dueDeadlines(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;
+  /** Moves the reaper's clock on, at most once per tick however many reapers call, and names the jobs whose lease is over. */
+  overdueLeases(tenant: Tenant, limit: number): Promise<JobId[]>;
+  /** Leaders that ended while twins waited. */
+  dueHandoffs(tenant: Tenant, limit: number): Promise<JobId[]>;
+  followers(tenant: Tenant, leader: JobId, limit: number): Promise<JobId[]>;
+  /** Follower `id` is done with `leader`; with `heir`, it now waits for that one. */
+  unfollow(tenant: Tenant, leader: JobId, id: JobId, heir?: JobId): Promise<void>;
+  handedOff(tenant: Tenant, leader: JobId): Promise<void>;
+  /** Finished jobs whose tail is over. */
+  dueRetention(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;
+  /** Drops a finished record that has been archived; leaves it when it changed since. */
+  forget(job: Job): Promise<void>;
+};

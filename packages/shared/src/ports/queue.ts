@@ -1,0 +1,17 @@
+/** Wake-up calls for workers. A message may arrive twice, late or never: the record decides. */
+
+import type { EpochMs, JobId, Tenant } from '../domain/job.ts';
+
+export type WakeMessage = {
+  tenant: Tenant;
+  id: JobId;
+  version: number;
+  model: string;
+  priority: number;
+  runAt: EpochMs;
+};
+
+export type WakeQueue = {
+  /** Safe to send twice: one version of a job has one message. */
+  enqueue(messages: WakeMessage[], now: EpochMs): Promise<void>;
+};

@@ -1,0 +1,56 @@
+import { type JobsOptions, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { WakeMessage, WakeQueue } from '../../ports/index.ts';
+import { queueName, queuePrefix } from './names.ts';
+
+/** What a message carries: a pointer, and nothing that could be lost or leak. */
+export type WakeData = { tenant: string; id: string };
+
+/** Messages of one `addBulk`: small enough that a batch never holds Redis for long. */
+const BULK = 200;
+
+/** BullMQ as a bell. @param redis a connection of its own: BullMQ defines some 60 commands on it */
+export function createWakeQueue(options: { redis: Redis; prefix?: string }): WakeQueue & AsyncDisposable {
+  const { redis, prefix = '' } = options;
+  const queues = new Map<string, Queue<WakeData>>();
+  const queueOf = (model: string) => {
+    const known = queues.get(model);
+    if (known) return known;
+    const queue = new Queue<WakeData>(queueName(model), {
+      connection: redis,
+      prefix: queuePrefix(prefix, model),
+      streams: { events: { maxLen: 1_000 } },
+      skipVersionCheck: true,
+    });
+    queue.on('error', () => {}); // Each `addBulk` rejects on its own.
+    queues.set(model, queue);
+    return queue;
+  };
+
+  return {
+    enqueue: async (messages, now) => {
+      const byModel = Map.groupBy(messages, ({ model }) => model);
+      for (const [model, group] of byModel) {
+        for (let i = 0; i < group.length; i += BULK) {
+          await queueOf(model).addBulk(group.slice(i, i + BULK).map((message) => toBullJob(message, now)));
+        }
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+    },
+  };
+}
+
+function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: number) {
+  const opts: JobsOptions = {
+    // One version, one message: adding it again changes nothing, and a message that got stuck never blocks the next version's.
+    jobId: `${tenant}~${id.replaceAll(':', '%3A')}~${version}`,
+    priority: 10 - priority,
+    delay: Math.max(0, runAt - now),
+    removeOnComplete: true,
+    removeOnFail: { age: 86_400, count: 5_000 },
+    stackTraceLimit: 1,
+  };
+  return { name: 'wake', data: { tenant, id }, opts };
+}

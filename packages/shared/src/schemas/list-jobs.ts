@@ -1,0 +1,31 @@
+/** The query of `GET /v1/jobs`. */
+
+import { z } from 'zod';
+import { JOB_STATUSES, LANES } from '../domain/index.ts';
+import { instantSchema } from './primitives.ts';
+
+export const ListJobsQuery = z
+  .object({
+    status: z.enum(JOB_STATUSES).optional(),
+    tag: z.string().min(1).max(64).optional(),
+    model: z.string().min(1).max(128).optional(),
+    lane: z.enum(LANES).optional(),
+    created_after: instantSchema.optional(),
+    limit: z.coerce.number().int().min(1).max(200).default(50),
+    after: z.string().max(512).optional().meta({ description: 'The `next_cursor` of the page before.' }),
+  })
+  .catchall(z.string());
+export type ListJobsQuery = z.output<typeof ListJobsQuery>;
+
+/** `metadata[sku]=123` → `{ sku: '123' }`; the names that are neither that nor known come back as `unknown`. */
+export function metadataFilters(query: Record<string, unknown>): { metadata: Record<string, string>; unknown: string[] } {
+  const metadata: Record<string, string> = {};
+  const unknown: string[] = [];
+  for (const [name, value] of Object.entries(query)) {
+    if (name in ListJobsQuery.shape) continue;
+    const key = /^metadata\[([A-Za-z0-9_.-]{1,64})\]$/.exec(name)?.[1];
+    if (key && typeof value === 'string') metadata[key] = value;
+    else unknown.push(name);
+  }
+  return { metadata, unknown };
+}

@@ -1,0 +1,73 @@
+import type { z } from 'zod';
+import { AppError } from '../domain/index.ts';
+
+/** Deeper or wider than any body the wire knows: refused before anything walks it. */
+const DEPTH_MAX = 16;
+const KEYS_MAX = 2_000;
+
+/** `value` as `schema` says it is. @throws AppError `invalid_request` naming every field at fault */
+export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const errors = result.error.issues.slice(0, 100).flatMap(describe);
+  const [first] = errors;
+  throw new AppError('invalid_request', {
+    message: first ? `${first.path || 'The body'} ${first.message}` : 'The request is not valid.',
+    ...(first?.path && { param: first.path }),
+    fix: 'Correct the fields named in errors; see /openapi.json for every field.',
+    errors,
+  });
+}
+
+/** Refuses a body too deep or too wide to be walked safely. Iterative, so depth cannot overflow the stack. */
+export function assertBounded(value: unknown): void {
+  let level: unknown[] = [value];
+  let keys = 0;
+  for (let depth = 0; level.length; depth++) {
+    if (depth > DEPTH_MAX) throw tooMuch(`nested more than ${DEPTH_MAX} levels deep`);
+    const next: unknown[] = [];
+    for (const item of level) {
+      if (typeof item !== 'object' || item === null) continue;
+      for (const child of Object.values(item)) next.push(child);
+      keys = keys + next.length;
+      if (keys > KEYS_MAX * DEPTH_MAX || next.length > KEYS_MAX) throw tooMuch(`holds more than ${KEYS_MAX} values`);
+    }
+    level = next;
+  }
+}
+
+function tooMuch(what: string): AppError {
+  return new AppError('invalid_request', { message: `The body is ${what}.`, fix: 'Send a flat job body; see /openapi.json.' });
+}
+
+type Issue = { path: PropertyKey[]; message: string; code?: string };
+
+function describe(issue: z.core.$ZodIssue): { path: string; message: string }[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'is not a field of this request' }));
+  }
+  return [{ path: pathOf(issue.path), message: messageOf(issue) }];
+}
+
+function messageOf(issue: Issue): string {
+  const { message } = issue;
+  if (message.startsWith('Invalid input: expected ')) {
+    const [expected = '', got] = message.slice('Invalid input: expected '.length).split(', received ');
+    return got === 'undefined' ? 'is required' : `must be ${article(expected)}${got ? `, not ${got}` : ''}`;
+  }
+  if (message.startsWith('Invalid option: expected one of ')) return `must be one of ${message.slice(32)}`;
+  if (/^(Too (big|small)|Invalid )/.test(message)) return `is not valid: ${message[0]?.toLowerCase()}${message.slice(1)}`;
+  return message;
+}
+
+function article(noun: string): string {
+  return /^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
+}
+
+/** `['references', 2, 'url']` → `references[2].url`. */
+function pathOf(path: PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
+    '',
+  );
+}

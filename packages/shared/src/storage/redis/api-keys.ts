@@ -1,0 +1,54 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { keySpace } from './keys.ts';
+
+export const SCOPES = ['jobs:write', 'jobs:read', 'admin'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Who calls. */
+export type Caller = { keyId: string; tenant: string; scopes: readonly Scope[] };
+
+export type ApiKeys = {
+  /** The caller behind a key, or `undefined`. Takes the same time for a wrong key as for an unknown one. */
+  authenticate(secret: string): Promise<Caller | undefined>;
+  /** Makes `secret` a key of `tenant`. Safe to send twice. */
+  register(secret: string, options: { tenant: string; scopes: readonly Scope[] }): Promise<Caller>;
+};
+
+/**
+ * API keys, stored only as HMAC-SHA256 under the installation's secret.
+ *
+ * A key is found by the first 16 hex digits of its SHA-256, which tell nothing about the other 240 bits, and proved
+ * by a constant-time comparison. Verified keys are remembered for a second, so a revoked one works no longer than that.
+ */
+export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: Buffer; now: () => number }): ApiKeys {
+  const { redis, prefix = '', pepper, now } = options;
+  const space = keySpace(prefix);
+  const verified = new Map<string, { caller: Caller; until: number }>();
+  const idOf = (secret: string) => createHash('sha256').update(secret).digest('hex').slice(0, 16);
+  const proofOf = (secret: string) => createHmac('sha256', pepper).update(secret).digest();
+
+  return {
+    authenticate: async (secret) => {
+      const proof = proofOf(secret);
+      const remembered = verified.get(proof.toString('base64'));
+      if (remembered && remembered.until > now()) return remembered.caller;
+      const keyId = idOf(secret);
+      const stored = await redis.hgetall(space.apiKey(keyId));
+      const known = Buffer.from(stored['proof'] ?? '', 'base64');
+      const matches = timingSafeEqual(proof, known.length === proof.length ? known : Buffer.alloc(proof.length));
+      if (!matches || !stored['tenant']) return undefined;
+      const caller: Caller = { keyId, tenant: stored['tenant'], scopes: (stored['scopes'] ?? '').split(',') as Scope[] };
+      if (verified.size > 10_000) verified.clear();
+      verified.set(proof.toString('base64'), { caller, until: now() + 1_000 });
+      return caller;
+    },
+    register: async (secret, { tenant, scopes }) => {
+      const keyId = idOf(secret);
+      const proof = proofOf(secret).toString('base64');
+      await redis.sadd(space.tenants, tenant);
+      await redis.hset(space.apiKey(keyId), { proof, tenant, scopes: scopes.join(',') });
+      return { keyId, tenant, scopes };
+    },
+  };
+}

@@ -1,0 +1,159 @@
+/** What the scripts are told: everything that follows from a submission or a change, computed here and only applied there. */
+
+import {
+  type Attempt,
+  type Change,
+  isTerminal,
+  type Job,
+  type JobState,
+  terminalEvent,
+} from '../../domain/index.ts';
+import type { Submission } from '../../ports/index.ts';
+import type { KeySpace } from './keys.ts';
+import { leaseTicks } from './lease.ts';
+
+type Call = { keys: string[]; args: (string | number)[] };
+
+const DAY_MS = 86_400_000;
+
+export function admitArgs(space: KeySpace, submission: Submission, limits: { tailMs: number; backlogMax: number }): Call {
+  const { job, mode } = submission;
+  const { state, request } = job;
+  const keys = space.of(job.tenant);
+  const leader = mode.type === 'join' ? mode.leader : job.id;
+  const terminal = isTerminal(state.status);
+  const events = ['job.queued', terminalEvent(state.status)].filter((type) => type !== undefined);
+  return {
+    keys: [
+      keys.job(job.id),
+      keys.idempotency(submission.idempotencyKey ?? ''),
+      keys.fingerprint(job.fingerprint),
+      keys.cache(job.fingerprint),
+      keys.jobs,
+      keys.status(state.status),
+      keys.wakes,
+      keys.deadlines,
+      keys.retention,
+      keys.events,
+      keys.job(leader),
+      keys.followers(leader),
+    ],
+    args: [
+      job.id,
+      submission.bodyHash,
+      mode.type,
+      JSON.stringify(request),
+      JSON.stringify(state),
+      state.status,
+      job.fingerprint,
+      state.createdAt,
+      terminal || state.leader ? '' : state.runAt,
+      state.expiresAt,
+      terminal ? state.createdAt + limits.tailMs : '',
+      request.dedup ? '1' : '0',
+      request.cache ? '1' : '0',
+      submission.idempotencyKey ? DAY_MS : '',
+      events.join(','),
+      space.changes,
+      `${job.tenant} ${job.id}`,
+      limits.backlogMax,
+    ],
+  };
+}
+
+export function writeArgs(
+  space: KeySpace,
+  change: Change,
+  options: { tailMs: number; tickMs: number; nonce: string; leaseOver: boolean },
+): Call {
+  const { before, after } = change;
+  const { state } = after;
+  const keys = space.of(after.tenant);
+  const ended = isTerminal(state.status);
+  const cached = cacheOf(change);
+  return {
+    keys: [
+      keys.job(after.id),
+      keys.status(before.state.status),
+      keys.status(state.status),
+      keys.wakes,
+      keys.leases,
+      keys.tick,
+      keys.deadlines,
+      keys.retention,
+      keys.events,
+      keys.fingerprint(after.fingerprint),
+      keys.cache(after.fingerprint),
+      keys.totals,
+      keys.followers(after.id),
+      keys.handoffs,
+    ],
+    args: [
+      after.id,
+      before.version,
+      options.nonce,
+      JSON.stringify(state),
+      state.status,
+      state.open ?? '',
+      isAwaitingWake(state) ? state.runAt : '',
+      state.open ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
+      state.createdAt,
+      state.expiresAt,
+      ended ? change.at + options.tailMs : '',
+      fingerprintFate(before, after),
+      cached ? cached.ttlMs : '',
+      cached ? cached.result : '',
+      change.events.join(','),
+      sums(before, after).join(','),
+      ended && (!state.open || state.images.length > 0) ? '1' : '0',
+      change.at,
+      options.leaseOver ? '1' : '0',
+      space.changes,
+      `${after.tenant} ${after.id}`,
+    ],
+  };
+}
+
+/** Queued, with nobody else to wait for: some worker has to be told. */
+export function isAwaitingWake(state: JobState): boolean {
+  return state.status === 'queued' && !state.leader && state.phase !== 'held' && !state.open;
+}
+
+/** A finished twin may be joined for its window; one that made nothing must not stand in anyone's way. */
+function fingerprintFate(before: Job, after: Job): string {
+  if (before.state.leader && !after.state.leader && !isTerminal(after.state.status)) return 'claim';
+  if (!isTerminal(after.state.status) || isTerminal(before.state.status)) return '';
+  if (after.state.status !== 'succeeded' || !after.request.dedup) return '0';
+  return String(after.request.dedup.windowMs);
+}
+
+function cacheOf({ before, after, at }: Change): { ttlMs: number; result: string } | undefined {
+  const { cache } = after.request;
+  if (!cache || after.state.status !== 'succeeded' || isTerminal(before.state.status)) return undefined;
+  const { images, text, grounding } = after.state;
+  return { ttlMs: cache.ttlMs, result: JSON.stringify({ id: after.id, at, state: { images, text, grounding } }) };
+}
+
+/** What this change adds to the tenant's sums: the difference between the two lists of attempts. */
+function sums(before: Job, after: Job): (string | number)[] {
+  const known = new Map(before.state.attempts.map((attempt) => [attempt.id, attempt]));
+  const added: Record<string, number> = {};
+  const add = (name: string, amount: number) => {
+    added[name] = (added[name] ?? 0) + amount;
+  };
+  for (const attempt of after.state.attempts) {
+    const old = known.get(attempt.id);
+    if (!old) add('calls', 1);
+    count(old, -1, add);
+    count(attempt, 1, add);
+  }
+  return Object.entries(added)
+    .filter(([, amount]) => amount !== 0)
+    .flat();
+}
+
+function count(attempt: Attempt | undefined, by: 1 | -1, add: (name: string, amount: number) => void): void {
+  if (!attempt || attempt.state === 'open') return;
+  add(attempt.state, by);
+  if (attempt.cost) add(attempt.state === 'in_doubt' ? 'in_doubt_cost' : 'actual', by * attempt.cost);
+}

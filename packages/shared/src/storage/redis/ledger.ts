@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
+import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
+import { admitArgs, writeArgs } from './arguments.ts';
+import { type KeySpace, keySpace } from './keys.ts';
+import { leaseTicks } from './lease.ts';
+import { parseRecord, RECORD_FIELDS } from './record.ts';
+import { loadScript } from './scripts.ts';
+
+export type LedgerOptions = {
+  redis: Redis;
+  /** Put before every key; empty outside tests. */
+  prefix?: string;
+  /** How long a finished job stays in Redis. */
+  tailMs?: number;
+  /** Most jobs of one tenant that may wait. */
+  backlogMax?: number;
+  /** Length of a lease tick. */
+  tickMs?: number;
+};
+
+const HOUR_MS = 3_600_000;
+/** Rows looked at in one step of a listing. */
+const LIST_STEP = 200;
+
+/** The job records in Redis. Every method may be sent twice. @see Ledger */
+export function createRedisLedger(options: LedgerOptions): Ledger {
+  const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000 } = options;
+  const space = keySpace(prefix);
+  const script = Object.fromEntries(
+    ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [name, loadScript(redis, name)]),
+  );
+  const run = async (name: string, keys: string[], args: (string | number)[]) => {
+    const loaded = script[name];
+    if (!loaded) throw new RangeError(`no such script: ${name}`);
+    return loaded(keys, args);
+  };
+  const read = async (tenant: string, id: string) =>
+    parseRecord(tenant, id, await redis.hmget(space.of(tenant).job(id), ...RECORD_FIELDS));
+
+  return {
+    admit: async (submission) => {
+      const { keys, args } = admitArgs(space, submission, { tailMs, backlogMax });
+      return parseAdmission((await run('admit', keys, args)) as string[]);
+    },
+    recall: async (tenant, idempotencyKey) => {
+      const value = await redis.get(space.of(tenant).idempotency(idempotencyKey));
+      const at = value?.indexOf('|') ?? -1;
+      return value && at > 0 ? { bodyHash: value.slice(0, at), id: value.slice(at + 1) } : undefined;
+    },
+    read,
+    bodyHash: async (tenant, id) => (await redis.hget(space.of(tenant).job(id), 'h')) ?? undefined,
+    write: async (change, condition) => {
+      const { keys, args } = writeArgs(space, change, {
+        tailMs,
+        tickMs,
+        nonce: randomBytes(9).toString('base64url'),
+        leaseOver: condition?.leaseOver ?? false,
+      });
+      const [result, followers] = (await run('write', keys, args)) as string[];
+      return result === 'written' ? { type: 'written', followers: followers === '1' } : { type: 'stale' };
+    },
+    renew: async ({ tenant, job, attempt }) => {
+      const keys = space.of(tenant);
+      const ticks = leaseTicks(tickMs, false);
+      return (await run('renew', [keys.job(job), keys.leases, keys.tick], [job, attempt, ticks])) === 1 ? 'held' : 'lost';
+    },
+    list: (tenant, query) => list(redis, space, tenant, query),
+    totals: async (tenant) => parseTotals(await redis.hgetall(space.of(tenant).totals)),
+    countByStatus: async (tenant) => {
+      const keys = space.of(tenant);
+      const counts = await Promise.all(JOB_STATUSES.map((status) => redis.zcard(keys.status(status))));
+      return Object.fromEntries(JOB_STATUSES.map((status, i) => [status, counts[i] ?? 0])) as Record<JobStatus, number>;
+    },
+    tenants: () => redis.smembers(space.tenants),
+
+    enqueued: async (tenant, wakes, recheckAt) => {
+      if (!wakes.length) return;
+      const members = wakes.flatMap(({ id, version }) => [String(recheckAt), `${version}:${id}`]);
+      await redis.zadd(space.of(tenant).wakes, 'XX', ...members);
+    },
+    dueWakes: async (tenant, now, limit) => {
+      const members = await redis.zrangebyscore(space.of(tenant).wakes, '-inf', now, 'LIMIT', 0, limit);
+      return members.map(parseWake);
+    },
+    oldestWake: async (tenant) => {
+      const [, createdAt] = await redis.zrange(space.of(tenant).status('queued'), '0', '0', 'WITHSCORES');
+      return createdAt === undefined ? undefined : Number(createdAt);
+    },
+    dueDeadlines: (tenant, now, limit) =>
+      redis.zrangebyscore(space.of(tenant).deadlines, '-inf', now, 'LIMIT', 0, limit),
+    overdueLeases: async (tenant, limit) => {
+      const keys = space.of(tenant);
+      return (await run('tick', [keys.tick, keys.tickGuard, keys.leases], [tickMs, limit])) as string[];
+    },
+    dueHandoffs: (tenant, limit) => redis.zrange(space.of(tenant).handoffs, 0, limit - 1),
+    followers: async (tenant, leader, limit) => {
+      const [, members] = await redis.sscan(space.of(tenant).followers(leader), 0, 'COUNT', limit);
+      return members.slice(0, limit);
+    },
+    unfollow: async (tenant, leader, id, heir) => {
+      const keys = space.of(tenant);
+      await run('unfollow', [keys.followers(leader), keys.followers(heir ?? leader)], [id, heir ?? '']);
+    },
+    handedOff: async (tenant, leader) => {
+      const keys = space.of(tenant);
+      await run('handed-off', [keys.followers(leader), keys.handoffs], [leader]);
+    },
+    dueRetention: (tenant, now, limit) =>
+      redis.zrangebyscore(space.of(tenant).retention, '-inf', now, 'LIMIT', 0, limit),
+    forget: async (job) => {
+      const keys = space.of(job.tenant);
+      await run(
+        'forget',
+        [keys.job(job.id), keys.jobs, keys.status(job.state.status), keys.retention, keys.deadlines, keys.followers(job.id)],
+        [job.id, job.version, Date.now() + HOUR_MS],
+      );
+    },
+  };
+}
+
+function parseAdmission([type, value = '']: string[]): Admission {
+  switch (type) {
+    case 'created':
+    case 'gone':
+    case 'full':
+      return { type };
+    case 'replayed':
+    case 'reused':
+    case 'twin':
+      return { type, id: value };
+    case 'cached':
+      return { type, result: JSON.parse(value) as CachedResult };
+    default:
+      throw new Error(`unexpected answer of admit.lua: ${type}`);
+  }
+}
+
+function parseWake(member: string): Wake {
+  const at = member.indexOf(':');
+  return { version: Number(member.slice(0, at)), id: member.slice(at + 1) };
+}
+
+function parseTotals(fields: Record<string, string>): Totals {
+  const number = (name: string) => Number(fields[name] ?? 0);
+  return {
+    calls: number('calls'),
+    settled: number('settled'),
+    rejected: number('rejected'),
+    inDoubt: number('in_doubt'),
+    actualCost: number('actual'),
+    inDoubtCost: number('in_doubt_cost'),
+  };
+}
+
+/** Newest first; ties in time by id, descending, so that a cursor never skips or repeats a job. */
+async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQuery): Promise<Job[]> {
+  const keys = space.of(tenant);
+  const index = query.status ? keys.status(query.status) : keys.jobs;
+  const min = query.createdAfter === undefined ? '-inf' : `(${query.createdAfter}`;
+  const max = query.after ? query.after.at : '+inf';
+  const found: Job[] = [];
+  for (let offset = 0; found.length < query.limit; offset += LIST_STEP) {
+    const rows = await redis.zrevrangebyscore(index, max, min, 'WITHSCORES', 'LIMIT', offset, LIST_STEP);
+    const ids = rows.filter((_, i) => i % 2 === 0);
+    const fresh = ids.filter((id, i) => !query.after || Number(rows[2 * i + 1]) < query.after.at || id < query.after.id);
+    found.push(...(await readMany(redis, space, tenant, fresh)));
+    if (ids.length < LIST_STEP) break;
+  }
+  return found.slice(0, query.limit);
+}
+
+async function readMany(redis: Redis, space: KeySpace, tenant: string, ids: string[]): Promise<Job[]> {
+  const keys = space.of(tenant);
+  const rows = await Promise.all(ids.map((id) => redis.hmget(keys.job(id), ...RECORD_FIELDS)));
+  return rows.flatMap((row, i) => parseRecord(tenant, ids[i] ?? '', row) ?? []);
+}

@@ -1,0 +1,70 @@
+import { AppError, chooseModel, type EpochMs, type Job, type JobId, type Tenant } from '../domain/index.ts';
+import type { Ledger, ListQuery } from '../ports/index.ts';
+import { type ListJobsQuery, metadataFilters } from '../schemas/index.ts';
+
+export type JobPage = { jobs: Job[]; nextCursor?: string };
+
+/** Jobs looked at for one page: a rare tag ends the page early, with a cursor to go on from. */
+const SCAN_MAX = 2_000;
+
+/** Jobs of the last day (Redis's tail), newest first. A page may hold fewer than `limit` and still not be the last. */
+export async function listJobs(ledger: Ledger, tenant: Tenant, query: ListJobsQuery): Promise<JobPage> {
+  const matches = matcher(query);
+  const found: Job[] = [];
+  let after = query.after === undefined ? undefined : parseCursor(query.after);
+  for (let scanned = 0; scanned < SCAN_MAX; ) {
+    const limit = Math.max(query.limit, 100);
+    const ask: ListQuery = {
+      limit,
+      ...(query.status && { status: query.status }),
+      ...(query.created_after !== undefined && { createdAfter: query.created_after }),
+      ...(after && { after }),
+    };
+    const step = await ledger.list(tenant, ask);
+    for (const job of step) {
+      if (matches(job)) {
+        if (found.length === query.limit) return { jobs: found, nextCursor: cursorOf(found.at(-1)) };
+        found.push(job);
+      }
+      after = { at: job.state.createdAt, id: job.id };
+    }
+    if (step.length < limit) return { jobs: found };
+    scanned += step.length;
+  }
+  return after ? { jobs: found, nextCursor: formatCursor(after) } : { jobs: found };
+}
+
+function matcher(query: ListJobsQuery): (job: Job) => boolean {
+  const { tag, lane } = query;
+  const { metadata, unknown } = metadataFilters(query);
+  if (unknown[0]) {
+    throw new AppError('invalid_request', {
+      message: `${unknown[0]} is not a filter of this list.`,
+      param: unknown[0],
+      fix: 'Use status, tag, model, lane, created_after, metadata[name], limit or after.',
+    });
+  }
+  const choice = query.model === undefined ? undefined : chooseModel(query.model);
+  const model = choice?.type === 'model' ? choice.model.id : query.model;
+  return ({ request }) =>
+    (tag === undefined || request.tags.includes(tag)) &&
+    (lane === undefined || request.lane === lane) &&
+    (model === undefined || request.model === model) &&
+    Object.entries(metadata).every(([key, value]) => request.metadata[key] === value);
+}
+
+function cursorOf(job: Job | undefined): string {
+  return job ? formatCursor({ at: job.state.createdAt, id: job.id }) : '';
+}
+
+function formatCursor({ at, id }: { at: EpochMs; id: JobId }): string {
+  return Buffer.from(`${at} ${id}`).toString('base64url');
+}
+
+function parseCursor(text: string): { at: EpochMs; id: JobId } {
+  const match = /^(\d{13}) (\S{1,128})$/.exec(Buffer.from(text, 'base64url').toString());
+  if (!match?.[1] || !match[2]) {
+    throw new AppError('invalid_request', { message: 'after is not a cursor of this list.', param: 'after' });
+  }
+  return { at: Number(match[1]), id: match[2] };
+}

@@ -1,0 +1,71 @@
+import type { Job } from '../domain/index.ts';
+import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
+
+/** A version that has had its message is looked at again after this long: the message may have been lost. */
+export const RECHECK_MS = 300_000;
+
+/** Messages gather for this long, so that one round trip carries many. */
+const GATHER_MS = 2;
+
+export type Outbox = {
+  /** Hands the job's wake-up to the queue, soon. Never fails: what is not handed over stays due, and the sweeper finds it. */
+  push(job: Job): void;
+  /** Resolves when everything pushed so far was handed over or given up. */
+  flush(): Promise<void>;
+};
+
+/**
+ * The short way from a durable record to its message.
+ *
+ * The record is in the ledger's list of due wake-ups before anything is pushed here, so this is only the fast path:
+ * a crash or an outage leaves the list as it is.
+ */
+export function createOutbox(deps: {
+  ledger: Ledger;
+  queue: WakeQueue;
+  clock: Clock;
+  onError: (error: unknown) => void;
+}): Outbox {
+  let waiting: WakeMessage[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  const drain = async () => {
+    const batch = waiting;
+    waiting = [];
+    timer = undefined;
+    await enqueueWakes(deps, batch).catch(deps.onError);
+  };
+
+  return {
+    push: (job) => {
+      waiting.push(toWake(job));
+      timer ??= setTimeout(() => {
+        running = Promise.all([running, drain()]).then(() => undefined);
+      }, GATHER_MS);
+    },
+    flush: async () => {
+      if (timer) clearTimeout(timer);
+      await Promise.all([running, drain()]);
+    },
+  };
+}
+
+/** Enqueues, then notes it: a crash between the two enqueues the same version again, which changes nothing. */
+export async function enqueueWakes(
+  { ledger, queue, clock }: { ledger: Ledger; queue: WakeQueue; clock: Clock },
+  messages: WakeMessage[],
+): Promise<void> {
+  if (!messages.length) return;
+  const now = clock.now();
+  await queue.enqueue(messages, now);
+  for (const [tenant, group] of Map.groupBy(messages, (message) => message.tenant)) {
+    const latest = Math.max(...group.map(({ runAt }) => runAt), now);
+    await ledger.enqueued(tenant, group, latest + RECHECK_MS);
+  }
+}
+
+export function toWake(job: Job): WakeMessage {
+  const { tenant, id, version, request, state } = job;
+  return { tenant, id, version, model: request.model, priority: request.priority, runAt: state.runAt };
+}

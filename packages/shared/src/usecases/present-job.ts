@@ -1,0 +1,126 @@
+/** The job as its caller sees it. */
+
+import {
+  type Attempt,
+  costOf,
+  formatMicros,
+  imageId,
+  isTerminal,
+  type Job,
+  type JobError,
+  type JobState,
+  type StoredImage,
+} from '../domain/index.ts';
+import type { Clock, ObjectStore } from '../ports/index.ts';
+import { ERROR_FACTS, FIXES, type ImageView, type JobView } from '../schemas/index.ts';
+
+/** Links in a view stay good for this long. */
+export const LINK_MS = 15 * 60_000;
+
+export type PresentDeps = { store: ObjectStore; clock: Clock };
+
+/** @param position how many of the tenant's queued jobs are older, when known */
+export async function presentJob(deps: PresentDeps, job: Job, position?: number): Promise<JobView> {
+  const { state, request } = job;
+  const self = `/v1/jobs/${encodeURIComponent(job.id)}`;
+  const { actual, inDoubt } = costOf(state);
+  const [images, late] = await Promise.all([
+    presentImages(deps, job, state.images),
+    presentImages(deps, job, state.lateImages),
+  ]);
+  return {
+    id: job.id,
+    status: state.status,
+    ...(state.phase && { phase: state.phase }),
+    lane: request.lane,
+    model: request.model,
+    prompt: request.prompt,
+    size: request.size,
+    ...(request.aspectRatio && { aspect_ratio: request.aspectRatio }),
+    created_at: iso(state.createdAt),
+    ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
+    ...(state.completedAt !== undefined && { completed_at: iso(state.completedAt) }),
+    expires_at: iso(state.expiresAt),
+    ...(state.status === 'queued' && { queue: presentQueue(state, deps.clock.now(), position) }),
+    cost: {
+      currency: 'USD',
+      estimated: formatMicros(state.estimated),
+      reserved: formatMicros(isTerminal(state.status) ? 0 : state.estimated),
+      actual: formatMicros(actual),
+      in_doubt: formatMicros(inDoubt),
+    },
+    attempts: state.attempts.map(presentAttempt),
+    images,
+    ...(late.length && { late_images: late }),
+    ...(state.text && { text: state.text }),
+    ...(state.grounding !== undefined && { grounding: state.grounding }),
+    ...(state.leader && { deduplicated_of: state.leader }),
+    tags: request.tags,
+    metadata: request.metadata,
+    ...(state.warnings && { warnings: state.warnings }),
+    ...(state.error && { error: presentError(state, state.error) }),
+    urls: { self, events: `${self}/events`, cancel: `${self}/cancel`, images: `${self}/images` },
+  };
+}
+
+async function presentImages({ store, clock }: PresentDeps, job: Job, images: StoredImage[]): Promise<ImageView[]> {
+  const expiresAt = clock.now() + LINK_MS;
+  return Promise.all(
+    images.map(async (image) => ({
+      id: imageId(job.id, image.n),
+      url: await store.signedUrl(image.key, { expiresAt }),
+      mime: image.mime,
+      width: image.width,
+      height: image.height,
+      bytes: image.bytes,
+      sha256: image.sha256,
+      thumbnail_url: `/v1/jobs/${encodeURIComponent(job.id)}/images/${image.n}/thumbnail`,
+    })),
+  );
+}
+
+function presentQueue(state: JobState, now: number, position: number | undefined) {
+  return { ...(position !== undefined && { position }), ...(state.runAt > now && { eta: iso(state.runAt) }) };
+}
+
+function presentAttempt(attempt: Attempt): JobView['attempts'][number] {
+  return {
+    channel: attempt.channel,
+    model: attempt.model,
+    lane: attempt.lane,
+    state: attempt.state,
+    started_at: iso(attempt.startedAt),
+    ...(attempt.ms !== undefined && { ms: attempt.ms }),
+    ...(attempt.tokens !== undefined && { tokens: attempt.tokens }),
+    ...(attempt.cost !== undefined && { cost: formatMicros(attempt.cost) }),
+    ...(attempt.error && { error: attempt.error }),
+    ...(attempt.reason && { reason: attempt.reason }),
+  };
+}
+
+function presentError(state: JobState, error: JobError): NonNullable<JobView['error']> {
+  const { upstream } = error;
+  const fix = FIXES[error.code];
+  return {
+    code: error.code,
+    category: ERROR_FACTS[error.code].category,
+    detail: error.detail,
+    retryable: state.status === 'failed' || state.status === 'expired' || state.phase === 'held',
+    ...(fix && { fix }),
+    ...(state.status === 'expired' && { started: state.attempts.length > 0 }),
+    ...(upstream && {
+      upstream: {
+        channel: upstream.channel,
+        ...(upstream.http !== undefined && { http: upstream.http }),
+        ...(upstream.finishReason && { finish_reason: upstream.finishReason }),
+        ...(upstream.blockReason && { block_reason: upstream.blockReason }),
+        ...(upstream.quotaId && { quota_id: upstream.quotaId }),
+        ...(upstream.message && { message: upstream.message }),
+      },
+    }),
+  };
+}
+
+function iso(at: number): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,121 @@
+/** From a parsed body to a request that some model can serve: capabilities checked, defaults filled in. */
+
+import {
+  AppError,
+  chooseModel,
+  estimateCost,
+  type JobRequest,
+  type Micros,
+  type Model,
+  modelById,
+  MODELS,
+  type Reference,
+} from '../domain/index.ts';
+import { REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
+
+/** How long a finished twin is joined when the caller says nothing. */
+const DEDUP_WINDOW_MS = 60_000;
+
+export type Resolved = { model: Model; warnings: string[] };
+
+/** Everything about the body that can be refused before any reference is fetched. */
+export function checkCapabilities(body: SubmitJobBody): Resolved {
+  const choice = chooseModel(body.model);
+  if (choice.type === 'gone') {
+    throw new AppError('model_retired', {
+      message: `Model ${body.model} was shut down.`,
+      param: 'model',
+      fix: `Use ${choice.successor}.`,
+    });
+  }
+  if (choice.type === 'unknown') {
+    throw new AppError('invalid_request', {
+      message: `model "${body.model}" is not known.`,
+      param: 'model',
+      fix: `Use one of ${MODELS.map(({ id }) => id).join(', ')}, or an alias of GET /v1/models.`,
+    });
+  }
+  const { model, warning } = choice;
+  checkShape(body, model);
+  checkReferences(body, model);
+  return { model, warnings: warning ? [warning] : [] };
+}
+
+function checkShape(body: SubmitJobBody, model: Model): void {
+  requireOneOf(body.size, model.sizes, 'unsupported_size', 'size', model);
+  requireOneOf(body.aspect_ratio, model.aspectRatios, 'unsupported_aspect_ratio', 'aspect_ratio', model);
+  requireOneOf(body.thinking, model.thinking, 'invalid_request', 'thinking', model);
+  for (const tool of body.tools) requireOneOf(tool, model.tools, 'invalid_request', 'tools', model);
+  const safety = new Set(body.safety.map(({ category }) => category));
+  if (safety.size < body.safety.length) {
+    throw new AppError('invalid_request', { message: 'safety names a category twice.', param: 'safety' });
+  }
+}
+
+function requireOneOf(
+  value: string | undefined,
+  allowed: readonly string[],
+  code: 'unsupported_size' | 'unsupported_aspect_ratio' | 'invalid_request',
+  param: string,
+  model: Model,
+): void {
+  if (value === undefined || allowed.includes(value)) return;
+  const fix = allowed.length ? `Use one of ${allowed.join(', ')}.` : `Leave ${param} out, or choose another model.`;
+  throw new AppError(code, { message: `${param} "${value}" is not offered by ${model.id}.`, param, fix });
+}
+
+function checkReferences(body: SubmitJobBody, model: Model): void {
+  const most = Math.min(model.references.max, REFERENCES_MAX);
+  if (body.references.length > most) {
+    throw new AppError('too_many_references', {
+      message: `references has ${body.references.length} images; ${model.id} takes at most ${most}.`,
+      param: 'references',
+      fix: 'Send fewer references.',
+    });
+  }
+  for (const [role, max] of Object.entries(model.references.byRole)) {
+    const count = body.references.filter((reference) => reference.role === role).length;
+    if (count > max) {
+      throw new AppError('too_many_references', {
+        message: `references has ${count} images with role "${role}"; ${model.id} takes at most ${max}.`,
+        param: 'references',
+      });
+    }
+  }
+}
+
+/** The request as it will be recorded. @throws AppError `max_cost_exceeded` when one image already costs more */
+export function toRequest(body: SubmitJobBody, model: Model, references: Reference[]): JobRequest {
+  const request: JobRequest = {
+    prompt: body.prompt,
+    model: model.id,
+    size: body.size ?? model.defaultSize,
+    ...(body.aspect_ratio && { aspectRatio: body.aspect_ratio }),
+    ...(body.seed !== undefined && { seed: body.seed }),
+    ...(body.thinking && { thinking: body.thinking }),
+    references,
+    tools: body.tools,
+    safety: body.safety,
+    lane: 'standard',
+    ...(body.max_cost !== undefined && { maxCost: body.max_cost }),
+    priority: body.priority,
+    onUnknownOutcome: body.on_unknown_outcome,
+    dedup: body.dedup === false ? false : { windowMs: body.dedup?.window ?? DEDUP_WINDOW_MS },
+    ...(body.cache && !body.tools.length && { cache: { ttlMs: body.cache.ttl } }),
+    tags: body.tags,
+    metadata: body.metadata,
+  };
+  return request;
+}
+
+export function checkCost(request: JobRequest, format: (micros: Micros) => string): Micros {
+  const estimated = estimateCost(request);
+  if (request.maxCost !== undefined && estimated > request.maxCost) {
+    throw new AppError('max_cost_exceeded', {
+      message: `max_cost is ${format(request.maxCost)}, but one image is estimated at ${format(estimated)}.`,
+      param: 'max_cost',
+      fix: `Raise max_cost, or choose a smaller size or another model than ${modelById(request.model).id}.`,
+    });
+  }
+  return estimated;
+}

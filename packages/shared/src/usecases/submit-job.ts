@@ -1,0 +1,196 @@
+import {
+  AppError,
+  digest,
+  estimateCost,
+  fingerprint,
+  formatMicros,
+  isTerminal,
+  type Job,
+  type JobRequest,
+  type JobState,
+  type Micros,
+  type Reference,
+  sharedResult,
+  type Tenant,
+} from '../domain/index.ts';
+import type { AdmitMode, CachedResult, Clock, Ledger, ObjectStore } from '../ports/index.ts';
+import type { SubmitJobBody } from '../schemas/index.ts';
+import { readArchive } from './archive.ts';
+import { findJob } from './get-job.ts';
+import type { Outbox } from './outbox.ts';
+import { checkCapabilities, checkCost, toRequest } from './resolve-request.ts';
+
+export type SubmitDeps = {
+  ledger: Ledger;
+  store: ObjectStore;
+  outbox: Outbox;
+  clock: Clock;
+  newJobId: () => string;
+  /** Turns the body's references into images at rest. */
+  resolveReferences: (tenant: Tenant, references: SubmitJobBody['references']) => Promise<Reference[]>;
+  /** How long a job without a deadline may take. */
+  deadlineMs: number;
+};
+
+export type Submit = {
+  tenant: Tenant;
+  body: SubmitJobBody;
+  idempotencyKey?: string;
+  /** The id of `PUT /v1/jobs/{id}`. */
+  ownId?: string;
+};
+
+export type Submitted = {
+  job: Job;
+  /** Seen before: the first answer again. */
+  replayed: boolean;
+  dedup: 'miss' | 'joined';
+  cache?: 'hit';
+};
+
+const TRIES = 10;
+const DEADLINE_MAX_MS = 30 * 86_400_000;
+
+/**
+ * Accepts a job, once.
+ *
+ * When this resolves the record is durable. Everything that can be known to fail is refused before anything is
+ * stored; the message to the workers follows by itself.
+ */
+export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
+  const { tenant, body } = submit;
+  // Only a key or an id that may come again needs to know its body again.
+  const bodyHash = submit.idempotencyKey || submit.ownId ? digest(body) : '-';
+  const seen = await recall(deps, submit, bodyHash);
+  if (seen) return seen;
+  const { model, warnings } = checkCapabilities(body);
+  const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
+  const request = toRequest(body, model, references);
+  const estimated = checkCost(request, formatMicros);
+  const job = newJob(deps, submit, { request, estimated, warnings });
+  return admit(deps, job, bodyHash, submit.idempotencyKey);
+}
+
+/** Makes a finished job's image once more: a new job with the same request, since an ended one never changes. */
+export async function submitAgain(deps: SubmitDeps, ended: Job): Promise<Submitted> {
+  const { tenant, request } = ended;
+  const body = { deadline: undefined };
+  return admit(deps, newJob(deps, { tenant, body }, { request, estimated: estimateCost(request), warnings: [] }), '-');
+}
+
+/** What an earlier submission under the same key or id became, found before references are fetched again. */
+async function recall(deps: SubmitDeps, submit: Submit, bodyHash: string): Promise<Submitted | undefined> {
+  const { tenant, idempotencyKey, ownId } = submit;
+  const needed = submit.body.references.length > 0;
+  const byKey = idempotencyKey && needed ? await deps.ledger.recall(tenant, idempotencyKey) : undefined;
+  if (byKey) return replay(deps, tenant, byKey.id, byKey.bodyHash === bodyHash);
+  // Redis forgets a finished job after its tail; under a caller's own id that must not mean a second paid call.
+  const archived = ownId ? await readArchive(deps.store, tenant, ownId) : undefined;
+  return archived ? replay(deps, tenant, ownId ?? '', archived.bodyHash === bodyHash) : undefined;
+}
+
+async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: boolean): Promise<Submitted> {
+  const job = sameBody ? await findJob(deps, tenant, id) : undefined;
+  if (job) return { job, replayed: true, dedup: job.state.leader ? 'joined' : 'miss' };
+  throw new AppError('idempotency_key_reused', {
+    message: 'This Idempotency-Key (or job id) was used before with another body.',
+    param: 'Idempotency-Key',
+    fix: 'Send the first body again, or choose a new key.',
+  });
+}
+
+function newJob(
+  deps: SubmitDeps,
+  { tenant, ownId, body }: Pick<Submit, 'tenant' | 'ownId'> & { body: Pick<SubmitJobBody, 'deadline'> },
+  { request, estimated, warnings }: { request: JobRequest; estimated: Micros; warnings: string[] },
+): Job {
+  const now = deps.clock.now();
+  const expiresAt = body.deadline ?? now + deps.deadlineMs;
+  if (expiresAt <= now || expiresAt > now + DEADLINE_MAX_MS) {
+    throw new AppError('invalid_request', {
+      message: 'deadline must lie in the future, at most 30 days ahead.',
+      param: 'deadline',
+      fix: 'Send a later time, with its time zone.',
+    });
+  }
+  const state: JobState = {
+    status: 'queued',
+    createdAt: now,
+    expiresAt,
+    runAt: now,
+    attempts: [],
+    estimated,
+    images: [],
+    lateImages: [],
+    ...(warnings.length && { warnings }),
+  };
+  return { id: ownId ?? deps.newJobId(), tenant, version: 1, fingerprint: fingerprint(request), request, state };
+}
+
+/** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
+async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
+  let job = fresh;
+  let mode: AdmitMode = { type: 'lead' };
+  let how: Pick<Submitted, 'dedup' | 'cache'> = { dedup: 'miss' };
+  for (let n = 0; n < TRIES; n++) {
+    const admission = await deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) });
+    switch (admission.type) {
+      case 'created':
+        if (job.state.status === 'queued' && !job.state.leader) deps.outbox.push(job);
+        return { job, replayed: false, ...how };
+      case 'replayed':
+        return replay(deps, job.tenant, admission.id, true);
+      case 'reused':
+        return replay(deps, job.tenant, admission.id, false);
+      case 'full':
+        throw new AppError('queue_full', { message: 'Too many of your jobs wait already.', retryable: true, retryAfterMs: 30_000 });
+      case 'cached':
+        job = withCached(fresh, admission.result);
+        mode = { type: 'alone' };
+        how = { dedup: 'miss', cache: 'hit' };
+        break;
+      case 'twin':
+        ({ job, mode, how } = await beside(deps, fresh, admission.id));
+        break;
+      case 'gone':
+        job = fresh;
+        mode = { type: 'lead' };
+        how = { dedup: 'miss' };
+        break;
+    }
+  }
+  throw new AppError('conflict', { message: 'A twin of this job kept changing.', retryable: true, retryAfterMs: 1_000 });
+}
+
+/** What a job becomes that found a twin: its follower, the sharer of its result, or itself when the twin has nothing to share. */
+async function beside(deps: SubmitDeps, fresh: Job, twinId: string) {
+  const twin = await deps.ledger.read(fresh.tenant, twinId);
+  const joined: Pick<JobState, 'leader' | 'source'> = { leader: twinId, source: 'joined' };
+  const how: Pick<Submitted, 'dedup' | 'cache'> = { dedup: 'joined' };
+  if (twin && !isTerminal(twin.state.status)) {
+    const job: Job = { ...fresh, state: { ...fresh.state, ...joined, estimated: 0 } };
+    return { job, mode: { type: 'join', leader: twinId } as AdmitMode, how };
+  }
+  const window = fresh.request.dedup ? fresh.request.dedup.windowMs : 0;
+  const completedAt = twin?.state.completedAt ?? 0;
+  if (twin?.state.status === 'succeeded' && completedAt + window > fresh.state.createdAt) {
+    const state = { ...fresh.state, ...joined, ...sharedResult(twin), estimated: 0, completedAt: fresh.state.createdAt };
+    return { job: { ...fresh, state }, mode: { type: 'alone' } as AdmitMode, how };
+  }
+  return { job: fresh, mode: { type: 'alone' } as AdmitMode, how: { dedup: 'miss' as const } };
+}
+
+function withCached(fresh: Job, { id, at, state }: CachedResult): Job {
+  const ttl = fresh.request.cache?.ttlMs ?? 0;
+  if (at + ttl <= fresh.state.createdAt) return fresh;
+  const shared: JobState = {
+    ...fresh.state,
+    ...state,
+    status: 'succeeded',
+    estimated: 0,
+    completedAt: fresh.state.createdAt,
+    leader: id,
+    source: 'cache',
+  };
+  return { ...fresh, state: shared };
+}
