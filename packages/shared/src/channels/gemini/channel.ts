@@ -1,0 +1,115 @@
+/**
+ * The Gemini API, reached with a key.
+ *
+ * The official SDK builds, names and checks the request; it is given a `fetch` that makes the one exchange itself,
+ * lifts the answer's base64 into the spool, and hands back a small JSON with placeholders. What came is read off the
+ * wire, never from the SDK's result: that drops headers, error details and `finishMessage`.
+ */
+
+import { type Fetch, GoogleGenAI } from '@google/genai';
+import { Agent, type buildConnector } from 'undici';
+import type { Answer } from '../../domain/answer.ts';
+import type { JobRequest } from '../../domain/job.ts';
+import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
+import { exchange, type HttpRequest, reasonOf, type WireAnswer, type WireEnd } from './exchange.ts';
+import { buildRequest } from './request.ts';
+
+export const GEMINI_BASE_URL = 'https://generativelanguage.googleapis.com';
+
+const TEXT_MAX = 64 << 10;
+const HEADERS_KEPT = ['content-type', 'date', 'retry-after', 'server', 'server-timing', 'via', 'x-request-id'];
+const HEADER_MAX = 500;
+
+export type GeminiChannelOptions = {
+  apiKey: string;
+  /** Without a version and without a trailing slash. */
+  baseUrl?: string;
+  apiVersion: 'v1beta' | 'v1';
+  /** How sockets are opened; given by a caller that guards addresses. */
+  connect?: buildConnector.BuildOptions | buildConnector.connector;
+};
+
+/** A channel named `gemini`. Opens no connection before the first call; disposing ends its connections. */
+export function createGeminiChannel(options: GeminiChannelOptions): Channel & AsyncDisposable {
+  const { apiKey, baseUrl = GEMINI_BASE_URL, apiVersion, connect } = options;
+  const dispatcher = new Agent({
+    pipelining: 0, // a fresh connection per call: a stale one could swallow a paid request
+    allowH2: false, // a stream refused by HTTP/2 would be sent again behind our back
+    headersTimeout: 0, // our own deadline rules, since it knows about stalls
+    bodyTimeout: 0,
+    ...(connect && { connect }),
+  });
+  // Everything is passed, so that no environment variable can send calls elsewhere.
+  const gemini = new GoogleGenAI({ apiKey, vertexai: false, apiVersion, httpOptions: { baseUrl, apiVersion } });
+
+  async function call(request: JobRequest, callOptions: CallOptions): Promise<Exchange> {
+    const { entry, references, timeoutMs, signal } = callOptions;
+    let end: WireEnd | undefined;
+    const fetchOnce: Fetch = async (url, init) => {
+      if (end) throw new Error('one call makes one HTTP request');
+      const http = toHttp(url, init);
+      end = { type: 'unknown', reason: 'the exchange has not ended' };
+      end = await exchange(http, { dispatcher, entry, timeoutMs, signal });
+      return toResponse(end);
+    };
+    const headers = { 'x-server-timeout': String(Math.ceil(timeoutMs / 1_000)) };
+    try {
+      await gemini.models.generateContent(buildRequest(request, references, { fetch: fetchOnce, headers }));
+    } catch (error) {
+      // Once the wire was reached it has said all there is; before that, the request was refused on this side.
+      if (!end) return { type: 'unsent', reason: `the request was refused before it was sent: ${reasonOf(error)}` };
+    }
+    return end ? keep(end, callOptions) : { type: 'unsent', reason: 'nothing was sent' };
+  }
+
+  return { id: 'gemini', call, [Symbol.asyncDispose]: () => dispatcher.destroy() };
+}
+
+function toHttp(url: unknown, init: RequestInit | undefined): HttpRequest {
+  if (typeof init?.body !== 'string') throw new Error('the request has no JSON body');
+  return { url: new URL(String(url)), headers: Object.fromEntries(new Headers(init.headers)), body: init.body };
+}
+
+/** What the SDK gets to see; it throws for the rest, as it would for a broken connection. */
+function toResponse(end: WireEnd): Response {
+  if (end.type !== 'answered') throw new Error(end.reason);
+  const bodiless = end.status === 204 || end.status === 205 || end.status === 304;
+  const contentType = end.headers['content-type'] ?? 'application/json';
+  const status = end.status <= 599 ? end.status : 599;
+  return new Response(bodiless ? null : end.text, { status, headers: { 'content-type': contentType } });
+}
+
+/** The end of the exchange for the caller; a success only once it is durable. */
+async function keep(end: WireEnd, { entry }: CallOptions): Promise<Exchange> {
+  if (end.type !== 'answered') return end;
+  const body = parse(end.text);
+  const success = end.status < 300;
+  if (body === undefined && success && !end.framed) {
+    return { type: 'unknown', reason: 'the connection ended within the answer' };
+  }
+  const answer = toAnswer(end, body === undefined ? end.text.slice(0, TEXT_MAX) : body);
+  if (!success) return { type: 'answered', answer };
+  try {
+    await entry.commit(answer);
+    return { type: 'answered', answer };
+  } catch (error) {
+    return { type: 'unknown', reason: `a whole answer arrived and could not be kept: ${reasonOf(error)}` };
+  }
+}
+
+function toAnswer(end: WireAnswer, body: unknown): Answer {
+  const kept = HEADERS_KEPT.flatMap((name) => {
+    const value = end.headers[name];
+    return value === undefined ? [] : [[name, value.slice(0, HEADER_MAX)]];
+  });
+  return { httpStatus: end.status, headers: Object.fromEntries(kept), body, blobs: end.blobs, ms: end.ms };
+}
+
+/** The JSON of `text`; `undefined` when it is none. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Lifts the base64 fields out of a JSON body while it streams by.
+ *
+ * Every string that is the value of a key named in `LIFTED` is decoded into a blob and replaced by `"@blob:N"`; all
+ * other bytes are kept as they are and make up the skeleton, a small JSON text. A 20 MB image thus never exists as
+ * a string. The scan jumps from quote to quote with native searches; chunks may end anywhere.
+ */
+
+import type { SpooledBlob } from '../../domain/answer.ts';
+import type { BlobSink } from '../../ports/spool.ts';
+import { type Base64Decoder, createBase64Decoder } from './base64.ts';
+
+const LIFTED: ReadonlySet<string> = new Set(['data', 'thoughtSignature', 'thought_signature']);
+/** Longer than any lifted key, even with each of its letters written as `\u0064`. */
+const KEY_MAX = 128;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
+export type Limits = { skeletonBytes: number; blobs: number; blobBytes: number };
+
+const LIMITS: Limits = { skeletonBytes: 4 << 20, blobs: 32, blobBytes: 64 << 20 };
+
+export type Extractor = {
+  /**
+   * Takes the next bytes; a promise when a sink asked to wait.
+   *
+   * @throws Error when the body passes a limit: it cannot be an answer to what was asked
+   */
+  push(chunk: Buffer): void | Promise<void>;
+  /** Closes every blob and gives the skeleton. Whether that is whole JSON is for the caller to see. */
+  end(): Promise<{ skeleton: Buffer; blobs: SpooledBlob[] }>;
+};
+
+/** Lifts into the sinks that `open` makes, one per lifted field in the order of their appearance. */
+export function createExtractor(open: (index: number) => BlobSink, limits: Limits = LIMITS): Extractor {
+  const skeleton = createSkeleton(limits.skeletonBytes);
+  const sinks: BlobSink[] = [];
+  let waiting: Promise<void>[] = [];
+  let state: 'outside' | 'string' | 'lifting' = 'outside';
+  let decoder: Base64Decoder | undefined;
+  /** The last byte outside strings that is no white space: a colon says that a string is a value. */
+  let last = 0;
+  /** The raw text of the last string that may have been a key. */
+  let key = '';
+  let inValue = false;
+  /** The chunk before ended, inside a string, with a backslash that escapes the next byte. */
+  let escaping = false;
+
+  function outside(chunk: Buffer, from: number): number {
+    const quote = chunk.indexOf(QUOTE, from);
+    const end = quote < 0 ? chunk.length : quote;
+    last = lastSignificant(chunk, from, end) ?? last;
+    skeleton.keep(chunk, from, end);
+    if (quote < 0) return end;
+    inValue = last === COLON;
+    if (inValue && LIFTED.has(unquoted(key))) return startBlob(quote);
+    if (!inValue) key = '';
+    state = 'string';
+    skeleton.keep(chunk, quote, quote + 1);
+    return quote + 1;
+  }
+
+  function startBlob(quote: number): number {
+    const index = sinks.length;
+    if (index >= limits.blobs) throw new Error(`the answer holds more than ${limits.blobs} binary fields`);
+    const sink = open(index);
+    sinks.push(sink);
+    decoder = createBase64Decoder(sink, limits.blobBytes, (write) => waiting.push(write));
+    const placeholder = Buffer.from(`"@blob:${index}"`);
+    skeleton.keep(placeholder, 0, placeholder.length);
+    state = 'lifting';
+    return quote + 1;
+  }
+
+  function inside(chunk: Buffer, from: number): number {
+    const closing = findClosing(chunk, from);
+    const end = closing < 0 ? chunk.length : closing;
+    if (decoder) decoder.write(chunk, from, end);
+    else keepString(chunk, from, end);
+    if (closing < 0) return end;
+    if (!decoder) skeleton.keep(chunk, end, end + 1);
+    decoder?.end();
+    decoder = undefined;
+    state = 'outside';
+    last = QUOTE;
+    return end + 1;
+  }
+
+  function keepString(chunk: Buffer, from: number, end: number): void {
+    skeleton.keep(chunk, from, end);
+    if (!inValue && key.length <= KEY_MAX) key += chunk.toString('latin1', from, Math.min(end, from + KEY_MAX + 1));
+  }
+
+  /** The index of the quote that ends the string, or -1 when it is not in this chunk. */
+  function findClosing(chunk: Buffer, from: number): number {
+    for (let at = from; ; ) {
+      const quote = chunk.indexOf(QUOTE, at);
+      const end = quote < 0 ? chunk.length : quote;
+      const run = backslashesBefore(chunk, at, end);
+      const escaped = (run + (escaping && run === end - at ? 1 : 0)) % 2 === 1;
+      escaping = quote < 0 && escaped;
+      if (quote < 0) return -1;
+      if (!escaped) return quote;
+      at = quote + 1;
+    }
+  }
+
+  return {
+    push(chunk) {
+      for (let at = 0; at < chunk.length; ) at = state === 'outside' ? outside(chunk, at) : inside(chunk, at);
+      if (waiting.length === 0) return undefined;
+      const writes = waiting;
+      waiting = [];
+      return Promise.all(writes).then(() => undefined);
+    },
+    async end() {
+      decoder?.end();
+      await Promise.all(waiting);
+      const blobs = await Promise.all(sinks.map((sink) => sink.close()));
+      return { skeleton: skeleton.bytes(), blobs };
+    },
+  };
+}
+
+/** Bytes gathered up to a limit. */
+function createSkeleton(limit: number) {
+  let buffer = Buffer.allocUnsafeSlow(4096);
+  let length = 0;
+  return {
+    keep(chunk: Buffer, from: number, to: number): void {
+      const needed = length + to - from;
+      if (needed > limit) throw new Error(`the answer holds more than ${limit} bytes beside its binary fields`);
+      if (needed > buffer.length) {
+        const grown = Buffer.allocUnsafeSlow(Math.max(needed, buffer.length * 2));
+        buffer.copy(grown, 0, 0, length);
+        buffer = grown;
+      }
+      chunk.copy(buffer, length, from, to);
+      length = needed;
+    },
+    bytes: () => buffer.subarray(0, length),
+  };
+}
+
+function lastSignificant(chunk: Buffer, from: number, end: number): number | undefined {
+  for (let at = end - 1; at >= from; at--) {
+    const byte = chunk[at];
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+  }
+  return undefined;
+}
+
+function backslashesBefore(chunk: Buffer, from: number, end: number): number {
+  let at = end;
+  while (at > from && chunk[at - 1] === BACKSLASH) at--;
+  return end - at;
+}
+
+/** The key as its reader sees it; keys too long to be lifted stay as they are. */
+function unquoted(raw: string): string {
+  if (!raw.includes('\\')) return raw;
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return raw;
+  }
+}

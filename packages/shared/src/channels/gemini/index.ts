@@ -1,0 +1,1 @@
+export { createGeminiChannel, GEMINI_BASE_URL, type GeminiChannelOptions } from './channel.ts';

@@ -1,0 +1,71 @@
+/** A job's request as the provider's SDK wants it. Pure. */
+
+import {
+  type GenerateContentParameters,
+  HarmBlockThreshold,
+  HarmCategory,
+  type HttpOptions,
+  type Part,
+  ThinkingLevel,
+} from '@google/genai';
+import type { JobRequest, Reference } from '../../domain/job.ts';
+
+/** This model has one size and refuses to be told. */
+const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
+
+/**
+ * The SDK parameters of one call that can only ever be one HTTP call.
+ *
+ * @param references the bytes of `request.references`, in the same order
+ */
+export function buildRequest(
+  request: JobRequest,
+  references: Buffer[],
+  httpOptions: HttpOptions,
+): GenerateContentParameters {
+  const { seed, thinking, tools, safety } = request;
+  const parts = [{ text: request.prompt }, ...request.references.flatMap((ref, n) => toParts(ref, n, references[n]))];
+  return {
+    model: request.model,
+    contents: [{ role: 'user', parts }],
+    config: {
+      httpOptions,
+      automaticContinuation: false, // a continuation would be a second call, billed again
+      responseModalities: ['TEXT', 'IMAGE'],
+      imageConfig: {
+        ...(request.aspectRatio && { aspectRatio: request.aspectRatio }),
+        ...(!SIZELESS.has(request.model) && { imageSize: request.size }),
+      },
+      ...(seed !== undefined && { seed }),
+      ...(thinking && { thinkingConfig: { thinkingLevel: member(ThinkingLevel, thinking.toUpperCase()) } }),
+      ...(tools.includes('google_search') && { tools: [{ googleSearch: {} }] }),
+      ...(safety.length > 0 && {
+        safetySettings: safety.map(({ category, threshold }) => ({
+          category: member(HarmCategory, category),
+          threshold: member(HarmBlockThreshold, threshold),
+        })),
+      }),
+    },
+  };
+}
+
+function toParts(reference: Reference, index: number, bytes: Buffer | undefined): Part[] {
+  if (!bytes) throw new Error(`the bytes of reference ${index} are missing`);
+  const image = { inlineData: { mimeType: reference.mime, data: bytes.toString('base64') } };
+  const caption = captionOf(reference, index);
+  return caption ? [{ text: caption }, image] : [image];
+}
+
+/** The words that tie an image to what the prompt calls it; none when the caller gave it neither name nor role. */
+function captionOf({ name, role }: Reference, index: number): string | undefined {
+  if (!name && !role) return undefined;
+  const about = [name && `"${name}"`, role && `${role} reference`].filter(Boolean).join(', ');
+  return `Image ${index + 1} (${about}):`;
+}
+
+/** The SDK's own word for `value`. */
+function member<T extends string>(words: Record<string, T>, value: string): T {
+  const found = Object.values(words).find((word) => word === value);
+  if (found === undefined) throw new Error(`the provider knows no ${value}`);
+  return found;
+}

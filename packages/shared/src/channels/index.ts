@@ -1,0 +1,1 @@
+export * from './gemini/index.ts';

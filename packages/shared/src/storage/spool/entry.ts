@@ -1,0 +1,153 @@
+/**
+ * One attempt's files: `<attempt>.intent`, `<attempt>.<n>.blob`, `<attempt>.answer`.
+ *
+ * The intent makes the entry: it is written first and removed first, so a crash in between leaves files that belong
+ * to nothing and are swept up. An answer is written only after its blobs are durable.
+ *
+ * Custody of an answer in flight may double but never vanishes: if the folder was taken away meanwhile, `commit`
+ * writes intent, blobs and answer anew from the files it still holds open. The ledger tells the two copies apart.
+ */
+
+import { readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Answer } from '../../domain/answer.ts';
+import { AppError } from '../../domain/errors.ts';
+import type { AttemptRef } from '../../domain/job.ts';
+import type { SpoolEntry } from '../../ports/spool.ts';
+import { type Blob, createBlob } from './blob.ts';
+import { isMissing, writeDurably } from './durable.ts';
+
+const FIRST_PAUSE_MS = 100;
+
+export type EntryOptions = {
+  ref: AttemptRef;
+  /** Where the files lie now. */
+  folder: string;
+  /** Where this process's files belong: differs from `folder` once that was taken away. */
+  home: () => Promise<string>;
+  /** How long `commit` keeps trying a disk that refuses. */
+  patienceMs: number;
+};
+
+/** The name of an attempt's intent. */
+export function intentName(attempt: string): string {
+  return `${attempt}.intent`;
+}
+
+/** Records durably that the attempt is about to call. */
+export async function writeIntent(folder: string, ref: AttemptRef): Promise<void> {
+  await writeDurably(join(folder, intentName(ref.attempt)), JSON.stringify(ref));
+}
+
+/** An entry whose intent is written already. */
+export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptions): SpoolEntry {
+  let folder = first;
+  const blobs = new Map<number, Blob>();
+  const blobPath = (index: number) => join(folder, `${ref.attempt}.${index}.blob`);
+  const answerPath = () => join(folder, `${ref.attempt}.answer`);
+
+  async function writeAll(answer: Answer): Promise<void> {
+    for (let moves = 0; ; moves++) {
+      const own = await home();
+      if (own === folder && moves > 0) return;
+      if (moves > 3) throw new Error('the spool folder keeps being taken away');
+      if (own !== folder) {
+        await writeIntent(own, ref);
+        folder = own;
+      }
+      for (const [index, blob] of blobs) await blob.settle(blobPath(index));
+      answer.blobs.forEach((blob, index) => {
+        blob.path = blobPath(index);
+      });
+      await writeDurably(answerPath(), JSON.stringify(answer));
+    }
+  }
+
+  /** Tries until the disk takes it or patience ends: what is lost here was paid for. */
+  async function insist(answer: Answer): Promise<void> {
+    const end = performance.now() + patienceMs;
+    for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
+      try {
+        return await writeAll(answer);
+      } catch (error) {
+        if (performance.now() + pause > end)
+          throw unavailable('The answer could not be kept on the spool disk.', error);
+        await delay(pause);
+      }
+    }
+  }
+
+  function release(): void {
+    for (const blob of blobs.values()) blob.release();
+    blobs.clear();
+  }
+
+  return {
+    ref,
+    blob(index) {
+      const blob = createBlob(blobPath(index));
+      blobs.set(index, blob);
+      return blob;
+    },
+    async commit(answer) {
+      await insist(answer);
+      release();
+    },
+    answer: () => readAnswer(answerPath(), blobPath),
+    async remove() {
+      release();
+      await removeFiles(folder, ref.attempt);
+    },
+  };
+}
+
+/** Removes an attempt's files, the intent first: from then on the entry is gone. */
+export async function removeFiles(folder: string, attempt: string): Promise<void> {
+  try {
+    const names = (await readdir(folder)).filter((name) => attemptOf(name) === attempt);
+    const intent = intentName(attempt);
+    for (const name of names.sort((a, b) => Number(b === intent) - Number(a === intent))) {
+      await unlink(join(folder, name));
+    }
+  } catch (error) {
+    // The folder was taken over, or somebody else removed the same files.
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/** The attempt that a file belongs to; `undefined` for files of no attempt. */
+export function attemptOf(name: string): string | undefined {
+  return /^([\w-]+)\.(?:intent|answer|\d+\.blob)(?:\.tmp)?$/.exec(name)?.[1];
+}
+
+export function unavailable(message: string, cause: unknown): AppError {
+  return new AppError('storage_unavailable', { message, retryable: true, cause });
+}
+
+/** Reads what `commit` wrote, its blobs where they lie now; `undefined` unless all of it is there. */
+async function readAnswer(path: string, blobPath: (index: number) => string): Promise<Answer | undefined> {
+  try {
+    const answer: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!isAnswer(answer)) return undefined;
+    for (const [index, blob] of answer.blobs.entries()) {
+      blob.path = blobPath(index);
+      if ((await stat(blob.path)).size !== blob.bytes) return undefined;
+    }
+    return answer;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** As far as it takes to know the file for one that `commit` wrote. */
+function isAnswer(value: unknown): value is Answer {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'httpStatus' in value &&
+    'blobs' in value &&
+    Array.isArray(value.blobs)
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * What dead owners left behind.
+ *
+ * A folder is abandoned when its owner, a process of this host, is gone; or when its owner, elsewhere or unknown, has
+ * given no heartbeat for a minute. It is taken over by renaming it into the own folder: a rename has one winner.
+ */
+
+import { readdir, readFile, rename, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { AttemptRef, EpochMs } from '../../domain/job.ts';
+import { isMissing } from './durable.ts';
+import { attemptOf, intentName, removeFiles } from './entry.ts';
+import { removeIfEmpty } from './home.ts';
+import { isRunning, OWNER_FILE, type Owner, parseOwner } from './owner.ts';
+
+const SILENCE_MS = 60_000;
+
+/** Moves every abandoned folder of `root` into `home`. */
+export async function takeOver(root: string, home: string, me: Owner, now: EpochMs): Promise<void> {
+  for (const name of await foldersIn(root)) {
+    const path = join(root, name);
+    if (path === home || !(await isAbandoned(path, me, now))) continue;
+    const taken = join(home, name);
+    if (await moved(path, taken)) await flatten(taken, home);
+  }
+}
+
+/** The entries of the folders in `home` that were taken over; files that belong to no intent are removed. */
+export async function entriesTaken(home: string): Promise<{ folder: string; ref: AttemptRef }[]> {
+  const entries: { folder: string; ref: AttemptRef }[] = [];
+  for (const name of await foldersIn(home)) {
+    const folder = join(home, name);
+    const attempts = new Set((await readdir(folder)).map(attemptOf).filter((attempt) => attempt !== undefined));
+    for (const attempt of attempts) {
+      const ref = await readIntent(folder, attempt);
+      if (ref) entries.push({ folder, ref });
+      else await removeFiles(folder, attempt);
+    }
+    await removeIfEmpty(folder);
+  }
+  return entries;
+}
+
+/** Names of the folders in `path`. */
+export async function foldersIn(path: string): Promise<string[]> {
+  const found = await readdir(path, { withFileTypes: true });
+  return found.filter((item) => item.isDirectory()).map(({ name }) => name);
+}
+
+async function isAbandoned(folder: string, me: Owner, now: EpochMs): Promise<boolean> {
+  try {
+    const owner = await ownerOf(folder);
+    if (owner && owner.host === me.host) return !(await isRunning(owner));
+    const { mtimeMs } = await stat(owner ? join(folder, OWNER_FILE) : folder);
+    return now - mtimeMs > SILENCE_MS;
+  } catch (error) {
+    if (isMissing(error)) return false; // taken over by another, this very moment
+    throw error;
+  }
+}
+
+async function ownerOf(folder: string): Promise<Owner | undefined> {
+  try {
+    return parseOwner(await readFile(join(folder, OWNER_FILE), 'utf8'));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** What the dead owner had itself taken over moves up, so folders never nest deeper with each death. */
+async function flatten(folder: string, home: string): Promise<void> {
+  for (const name of await foldersIn(folder)) {
+    const inner = join(folder, name);
+    await flatten(inner, home);
+    await moved(inner, join(home, basename(inner)));
+  }
+}
+
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** The intent's content; `undefined` when it is missing or was never written whole: then the call never left. */
+async function readIntent(folder: string, attempt: string): Promise<AttemptRef | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(join(folder, intentName(attempt)), 'utf8'));
+    return isRef(value) && value.attempt === attempt ? value : undefined;
+  } catch (error) {
+    if (isMissing(error) || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isRef(value: unknown): value is AttemptRef {
+  if (typeof value !== 'object' || value === null) return false;
+  const { tenant, job, attempt } = value as Partial<Record<keyof AttemptRef, unknown>>;
+  return [tenant, job, attempt].every((part) => typeof part === 'string');
+}
