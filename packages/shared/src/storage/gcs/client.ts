@@ -1,0 +1,58 @@
+/** The GCS client, set up so that it neither hashes slowly nor retries behind our back. */
+
+import { generateKeyPairSync } from 'node:crypto';
+import { type CRC32CValidator, Storage, type StorageOptions } from '@google-cloud/storage';
+import { crc32c } from '@node-rs/crc32';
+import { encodeChecksum } from '../checksum.ts';
+
+export type GcsCredentials = { client_email: string; private_key: string };
+
+export type Clients = {
+  /** Fails at the first error: whoever calls the store retries. */
+  once: Storage;
+  /** For uploads of many requests, where one lost request must not cost all the others: at most 30 seconds of retries. */
+  patient: Storage;
+};
+
+/** Clients for `apiEndpoint`, or for Google with the credentials of the environment. */
+export function createClients({
+  apiEndpoint,
+  credentials,
+}: {
+  apiEndpoint?: string;
+  credentials?: GcsCredentials;
+}): Clients {
+  const options: StorageOptions = { crc32cGenerator: nativeChecksum };
+  if (apiEndpoint !== undefined) {
+    // The client sends no credentials to another endpoint, but signs URLs with them.
+    Object.assign(options, { apiEndpoint, projectId: 'darkroom', credentials: credentials ?? throwawayCredentials() });
+  } else if (credentials) {
+    Object.assign(options, { credentials });
+  }
+  // `autoRetry`, since the client takes `maxRetries: 0` for "not set" and makes it 3.
+  const once = new Storage({ ...options, retryOptions: { autoRetry: false } });
+  const retryOptions = { autoRetry: true, maxRetries: 3, maxRetryDelay: 8, totalTimeout: 30 };
+  return { once, patient: new Storage({ ...options, authClient: once.authClient, retryOptions }) };
+}
+
+/** CRC32C for the client: native, 1.6 instead of 180 ms for 20 MB. */
+export function nativeChecksum(): CRC32CValidator {
+  let sum = 0;
+  return {
+    update: (data) => {
+      sum = crc32c(data, sum);
+    },
+    toString: () => encodeChecksum(sum),
+    validate: (value) => value === encodeChecksum(sum),
+  };
+}
+
+// An emulator that checks no signatures still needs signed URLs to be made.
+function throwawayCredentials(): GcsCredentials {
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  return { client_email: 'darkroom@emulator.invalid', private_key: privateKey };
+}

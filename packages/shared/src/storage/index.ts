@@ -1,0 +1,14 @@
+export {
+  createFolderStore,
+  type FolderStore,
+  type FolderStoreOptions,
+  type OpenedFile,
+  verifySignedUrl,
+} from './folder/index.ts';
+export {
+  type OpenedStore,
+  type OpenStoreOptions,
+  openStore,
+  parseStorageUrl,
+  type StorageLocation,
+} from './open-store.ts';
