@@ -22,17 +22,6 @@ export function tooLarge(maxBytes: number): AppError {
   });
 }
 
-/** The same error, naming the request field that holds the URL. */
-export function atParam(error: AppError, param: string | undefined): AppError {
-  if (param === undefined) return error;
-  return new AppError(error.code, {
-    message: error.message,
-    param,
-    cause: error.cause,
-    ...(error.fix === undefined ? {} : { fix: error.fix }),
-  });
-}
-
 // What connecting and TLS can say about themselves without saying where they went.
 const REASONS: [RegExp, string][] = [
   [/^UND_ERR_CONNECT_TIMEOUT$|^ETIMEDOUT$/, 'the server did not accept a connection in time'],

@@ -131,17 +131,11 @@ it('refuses any text at all with one kind of error', async () => {
   );
 });
 
-it('names the request field and the fix, never the address behind the name', async () => {
+it('names the fix, never the address behind the name', async () => {
   const { download } = createSafeFetch({ lookup: async () => ['10.77.1.2'] });
 
-  const error = await download('https://intranet.example/', { maxBytes: 1, param: 'references[2].url' }).catch(
-    (e: unknown) => e,
-  );
+  const error = await download('https://intranet.example/', { maxBytes: 1 }).catch((thrown: unknown) => thrown);
 
-  expect(error).toMatchObject({
-    code: 'invalid_request',
-    param: 'references[2].url',
-    fix: expect.stringContaining('public'),
-  });
+  expect(error).toMatchObject({ code: 'invalid_request', fix: expect.stringContaining('public') });
   expect(JSON.stringify([error, String(error)])).not.toContain('10.77');
 });

@@ -10,7 +10,7 @@ import { Agent, buildConnector, type Dispatcher, request } from 'undici';
 import { AppError } from '../domain/errors.ts';
 import { isPublicAddress } from './address.ts';
 import { type Connect, pinTo } from './pin.ts';
-import { atParam, notFetched, reasonFor, refusedUrl, tooLarge } from './refusal.ts';
+import { notFetched, reasonFor, refusedUrl, tooLarge } from './refusal.ts';
 import { createLookup, type Lookup } from './resolve.ts';
 import { parseTarget, type Target, type UrlRules } from './target.ts';
 
@@ -27,8 +27,6 @@ export type DownloadOptions = {
   timeoutMs?: number;
   /** Aborting rejects with the signal's own reason. */
   signal?: AbortSignal;
-  /** The request field that holds the URL, for error messages. */
-  param?: string;
 };
 
 export type Download = { bytes: Buffer; contentType?: string; finalUrl: string };
@@ -62,7 +60,7 @@ export function createSafeFetch(options: SafeFetchOptions = {}): SafeFetch {
   const isAllowed = (ip: string): boolean => isPublicAddress(ip) || allowAddress(ip);
 
   return {
-    async download(text, { maxBytes, timeoutMs = TIMEOUT_MS, signal, param }) {
+    async download(text, { maxBytes, timeoutMs = TIMEOUT_MS, signal }) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const stop = signal ? AbortSignal.any([timeout, signal]) : timeout;
       try {
@@ -72,9 +70,9 @@ export function createSafeFetch(options: SafeFetchOptions = {}): SafeFetch {
         return await fetchOnce(target.url, pinned, maxBytes, stop);
       } catch (error) {
         signal?.throwIfAborted();
-        if (error instanceof AppError) throw atParam(error, param);
+        if (error instanceof AppError) throw error;
         const reason = timeout.aborted ? `it took longer than ${timeoutMs / 1_000} seconds` : reasonFor(error);
-        throw atParam(notFetched(reason, error), param);
+        throw notFetched(reason, error);
       }
     },
   };

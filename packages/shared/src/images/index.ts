@@ -1,0 +1,2 @@
+export { assertWhole, type ImageFacts, type ProbeOptions, probeFile, probeImage } from './probe.ts';
+export { configureSharp, makeThumbnail, type Thumbnail } from './thumbnail.ts';
