@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rename, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createFolderStore, type FolderStore } from '@darkroom/shared/storage';
 import { createGcsStore } from '@darkroom/shared/storage/gcs';
@@ -22,12 +23,15 @@ function movableClock() {
 
 /** The least of a web server: what the API's `/files` route does. */
 async function serveFiles(find: () => FolderStore) {
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const opened = await find().openSigned(request.url ?? '');
-    if (typeof opened === 'string') return response.writeHead(REFUSALS[opened]).end();
-    response.writeHead(200, opened.headers);
-    await pipeline(opened.body, response).catch(() => undefined);
-  });
+    response.writeHead(
+      typeof opened === 'string' ? REFUSALS[opened] : 200,
+      typeof opened === 'string' ? {} : opened.headers,
+    );
+    await pipeline(typeof opened === 'string' ? Readable.from([]) : opened.body, response).catch(() => undefined);
+  };
+  const server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -76,7 +80,7 @@ async function openEmulated(prefix: string): Promise<StoreUnderTest> {
       void emulator.faults.push({ type: 'reset_after_commit', on: ({ method }) => method === 'POST' }),
     sendsNosniff: false,
     checksSignatures: true,
-    close: emulator.close,
+    close: () => emulator.close(),
   };
 }
 

@@ -4,11 +4,12 @@
  * One fault, for the next request that matches `on` (by default the next request).
  *
  * `status` = an error answer, nothing done. `reset` = the connection breaks, nothing done. `reset_after_commit` = the request is
- * carried out and its answer is lost. `cut` = the connection breaks after `afterBytes` of the request's body. `hang` = no answer.
+ * carried out and its answer is lost. `cut` = the connection breaks after `afterBytes` of the request's body. `hang` = no
+ * answer. `garble` = one byte of the answer's body is another.
  */
 export type Fault = { on?: (request: { method: string; path: string }) => boolean } & (
   | { type: 'status'; status: number }
-  | { type: 'reset' | 'reset_after_commit' | 'hang' }
+  | { type: 'reset' | 'reset_after_commit' | 'hang' | 'garble' }
   | { type: 'cut'; afterBytes: number }
 );
 

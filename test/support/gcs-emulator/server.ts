@@ -3,7 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createBuckets } from './buckets.ts';
 import { Refusal } from './errors.ts';
 import { type Fault, takeFault } from './faults.ts';
@@ -61,7 +61,8 @@ export async function startGcsEmulator(options: GcsEmulatorOptions = {}): Promis
   });
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
 
   const breakAll = () => {
     for (const socket of sockets) socket.destroy();
@@ -119,6 +120,7 @@ async function serve(
   if (fault?.type === 'reset_after_commit') return breakOff();
   request.resume(); // Whatever part of the body nobody read: an answer before its end must not break the sender.
   note(reply.status);
+  if (fault?.type === 'garble' && reply.body) reply.body = garbled(reply.body);
   send(response, reply, asked.method !== 'HEAD');
 }
 
@@ -139,6 +141,12 @@ async function* cutAfter(
     left -= chunk.length;
     if (left <= 0) socket.resetAndDestroy();
   }
+}
+
+function garbled(body: Buffer): Buffer {
+  const copy = Buffer.from(body);
+  copy.writeUInt8(copy.readUInt8(0) ^ 1, 0);
+  return copy;
 }
 
 function createSigner(): { credentials: GcsEmulator['credentials']; publicKey: string } {

@@ -6,7 +6,6 @@
  * the pieces of a resumable upload: the spool owns retries.
  */
 
-import type { Readable } from 'node:stream';
 import type { File, FileMetadata } from '@google-cloud/storage';
 import { type Clock, systemClock } from '../../ports/clock.ts';
 import type { LocalFile, ObjectInfo, ObjectStore, PutOptions, PutResult } from '../../ports/object-store.ts';
@@ -15,7 +14,7 @@ import { judgeTaken, storageUnavailable } from '../object-errors.ts';
 import { assertByteRange, assertObjectKey } from '../object-key.ts';
 import { assertExpiry, dispositionOf } from '../signed-life.ts';
 import { createClients, type GcsCredentials } from './client.ts';
-import { openFile } from './download.ts';
+import { createDownload } from './download.ts';
 import { statusOf, translate } from './gcs-errors.ts';
 import { withSilenceLimit } from './silence.ts';
 import { LARGEST_SINGLE_REQUEST, upload } from './upload.ts';
@@ -26,7 +25,7 @@ export type GcsStoreOptions = {
   prefix: string;
   /** Another endpoint that speaks the JSON API, such as an emulator. No credentials are sent there. */
   apiEndpoint?: string;
-  /** Instead of the credentials of the environment; against an emulator, only to sign URLs. */
+  /** Signs URLs of `apiEndpoint`; a key made at start when left out. Google gets the credentials of the environment. */
   credentials?: GcsCredentials;
   clock?: Clock;
   /** How long the other side may be silent in the middle of a request (default 30 s). */
@@ -37,6 +36,7 @@ export type GcsStoreOptions = {
 export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> {
   const { bucket, clock = systemClock, silenceMs = 30_000 } = options;
   const { once, patient } = createClients(options);
+  const download = createDownload(once, { authenticate: options.apiEndpoint === undefined, silenceMs });
   const prefix = options.prefix === '' ? '' : `${options.prefix}/`;
   const limited = <T>(work: () => T): T => withSilenceLimit(silenceMs, work);
   const nameOf = (key: string): string => {
@@ -73,11 +73,9 @@ export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> 
     put,
     head,
     get: async (key, range) => {
-      const file = fileOf(key);
+      const name = nameOf(key);
       if (range) assertByteRange(range);
-      return limited(() => openFile(file, range)).catch((error: unknown) => {
-        throw translate(error, key);
-      });
+      return (await download(bucket, name, range))?.body;
     },
     delete: async (key) => {
       const file = fileOf(key);
@@ -94,7 +92,7 @@ export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> 
     openUri: async (uri) => {
       const [, foreignBucket, name] = /^gs:\/\/([^/]+)\/(.+)$/s.exec(uri) ?? [];
       if (foreignBucket === undefined || name === undefined) return undefined;
-      return limited(() => openForeign(once.bucket(foreignBucket).file(name), uri));
+      return download(foreignBucket, name).catch(ignoreUnreadable);
     },
     healthy: () => limited(() => canWrite(once.bucket(bucket).file(`${prefix}health`))),
   };
@@ -139,16 +137,10 @@ async function sign(file: File, expiresAt: number, now: number, downloadName: st
   }
 }
 
-/** An object of any bucket. What Darkroom may not see is to it as if it were not there. */
-async function openForeign(file: File, uri: string): Promise<{ bytes: number; body: Readable } | undefined> {
-  try {
-    const [{ size }] = await file.getMetadata();
-    const body = await openFile(file);
-    return body && { bytes: Number(size), body };
-  } catch (error) {
-    if ([400, 403, 404].includes(statusOf(error) ?? 0)) return undefined;
-    throw translate(error, uri);
-  }
+// What Darkroom may not see in a foreign bucket is to it as if it were not there; nor are there buckets of illegal names.
+function ignoreUnreadable(error: unknown): undefined {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (![400, 403].includes(statusOf(cause) ?? 0)) throw error;
 }
 
 /** Tries a real write, since neither a bucket that answers nor a right that is listed proves that one succeeds. */

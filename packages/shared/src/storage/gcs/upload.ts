@@ -11,6 +11,9 @@ import { dispositionOf } from '../signed-life.ts';
 /** One request costs least; above this, a line that breaks should not cost all that was sent. */
 export const LARGEST_SINGLE_REQUEST = 32 * 1024 * 1024;
 
+// Without a size the client keeps only its last few bytes, and cannot go on where a broken connection left it.
+const PIECE_BYTES = 8 * 1024 * 1024;
+
 /** Creates the object, or throws what the client throws. The client compares checksums before it reports success. */
 export async function upload(
   file: File,
@@ -27,6 +30,7 @@ export async function upload(
 function writeOptions({ contentType, custom, crc32c }: PutOptions, resumable: boolean): CreateWriteStreamOptions {
   return {
     resumable,
+    ...(resumable && { chunkSize: PIECE_BYTES }),
     validation: 'crc32c',
     preconditionOpts: { ifGenerationMatch: 0 },
     metadata: {
