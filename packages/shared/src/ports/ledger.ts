@@ -80,6 +80,8 @@ export type Ledger = {
   renew(ref: AttemptRef): Promise<'held' | 'lost'>;
   /** Newest first. */
   list(tenant: Tenant, query: ListQuery): Promise<Job[]>;
+  /** How many of the tenant's queued jobs are older; `undefined` when the job is not queued. */
+  position(tenant: Tenant, id: JobId): Promise<number | undefined>;
   totals(tenant: Tenant): Promise<Totals>;
   countByStatus(tenant: Tenant): Promise<Record<JobStatus, number>>;
   tenants(): Promise<Tenant[]>;

@@ -9,3 +9,5 @@ export * from './references.ts';
 export * from './resolve-request.ts';
 export * from './submit-job.ts';
 export * from './update-job.ts';
+export * from './wait-for-job.ts';
+export * from './store-image.ts';

@@ -13,6 +13,7 @@ import type { JobRequest } from '../../domain/job.ts';
 import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
 import { exchange, type HttpRequest, reasonOf, type WireAnswer, type WireEnd } from './exchange.ts';
 import { buildRequest } from './request.ts';
+import { createTurns } from './turns.ts';
 
 export const GEMINI_BASE_URL = 'https://generativelanguage.googleapis.com';
 
@@ -39,6 +40,7 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
     bodyTimeout: 0,
     ...(connect && { connect }),
   });
+  const turns = createTurns();
   // Everything is passed, so that no environment variable can send calls elsewhere.
   const gemini = new GoogleGenAI({ apiKey, vertexai: false, apiVersion, httpOptions: { baseUrl, apiVersion } });
 
@@ -49,7 +51,7 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
       if (end) throw new Error('one call makes one HTTP request');
       const http = toHttp(url, init);
       end = { type: 'unknown', reason: 'the exchange has not ended' };
-      end = await exchange(http, { dispatcher, entry, timeoutMs, signal });
+      end = await exchange(http, { dispatcher, turns, entry, timeoutMs, signal });
       return toResponse(end);
     };
     const headers = { 'x-server-timeout': String(Math.ceil(timeoutMs / 1_000)) };

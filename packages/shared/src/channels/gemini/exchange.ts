@@ -11,6 +11,7 @@ import type { SpooledBlob } from '../../domain/answer.ts';
 import type { SpoolEntry } from '../../ports/spool.ts';
 import { startDeadline } from './deadline.ts';
 import { createExtractor, type Extractor } from './extractor.ts';
+import type { Turns } from './turns.ts';
 
 /** Of an error answer no more is read. */
 const ERROR_BYTES = 1 << 20;
@@ -33,6 +34,7 @@ export type HttpRequest = { url: URL; headers: Record<string, string>; body: str
 
 export type ExchangeOptions = {
   dispatcher: Dispatcher;
+  turns: Turns;
   entry: SpoolEntry;
   timeoutMs: number;
   signal: AbortSignal;
@@ -41,7 +43,7 @@ export type ExchangeOptions = {
 /** Sends `request` once and says how that ended. Never throws for what network or provider do. */
 export function exchange(request: HttpRequest, options: ExchangeOptions): Promise<WireEnd> {
   const { promise, resolve } = Promise.withResolvers<WireEnd>();
-  const { dispatcher, entry, timeoutMs, signal } = options;
+  const { dispatcher, turns, entry, timeoutMs, signal } = options;
   let controller: Dispatcher.DispatchController | undefined;
   let startedAt = 0;
   let over = false;
@@ -94,16 +96,16 @@ export function exchange(request: HttpRequest, options: ExchangeOptions): Promis
 
   const elapsed = () => Math.round(performance.now() - startedAt);
 
-  function take(chunk: Buffer): void {
+  function take(from: Dispatcher.DispatchController, chunk: Buffer): void {
     if (!extractor) {
       if (received <= ERROR_BYTES) errorBody.push(chunk);
       return;
     }
     const waiting = extractor.push(chunk);
-    if (!waiting) return;
-    controller?.pause();
+    if (!waiting) return turns.pace(from);
+    from.pause();
     waiting.then(
-      () => controller?.resume(),
+      () => from.resume(),
       (error: unknown) => giveUp(reasonOf(error)),
     );
   }
@@ -121,9 +123,9 @@ export function exchange(request: HttpRequest, options: ExchangeOptions): Promis
       head = { status, headers: flat(headers), framed };
       if (status < 300) extractor = createExtractor((index) => entry.blob(index));
     },
-    onResponseData(_, chunk) {
+    onResponseData(from, chunk) {
       received += chunk.length;
-      if (!over) take(chunk); // a throw aborts the exchange and comes back as its error
+      if (!over) take(from, chunk); // a throw aborts the exchange and comes back as its error
     },
     onResponseEnd() {
       if (!head) return finish({ type: 'unknown', reason: 'the answer had no status' });

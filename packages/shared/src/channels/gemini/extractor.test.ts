@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { BlobSink } from '../../ports/spool.ts';
 import { createExtractor, type Limits } from './extractor.ts';
@@ -84,7 +84,11 @@ const base64 = fc
 const space = fc.constantFrom('', '', ' ', '\n  ', '\t\r\n');
 const key = fc.oneof(
   fc.constantFrom('"data"', '"thoughtSignature"', '"thought_signature"', '"d\\u0061ta"', '"mimeType"', '"da\\"ta"'),
-  fc.string({ maxLength: 5 }).map((text) => JSON.stringify(text)),
+  // Objects list keys that look like indexes first, which would number the reference's blobs in another order.
+  fc
+    .string({ maxLength: 5 })
+    .filter((text) => !/^\d+$/.test(text))
+    .map((text) => JSON.stringify(text)),
 );
 const text = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }),
@@ -110,22 +114,18 @@ const { document } = fc.letrec<{ document: string; member: string; list: string;
 
 /** A key twice in one object would make the reference drop the first. */
 function unique(members: string[]): string[] {
-  const named = members.map((member): [unknown, string] => {
-    const end = /^"(?:[^"\\]|\\.)*"/s.exec(member)?.[0] ?? '';
-    return [JSON.parse(end), member];
-  });
-  return [...new Map(named).values()].sort((a, b) => Number(isIndex(a)) - Number(isIndex(b)));
+  return [...new Map(members.map((member) => [nameOf(member), member])).values()];
 }
 
-/** Objects list keys that look like indexes first, which would number the blobs in another order. */
-const isIndex = (member: string) => /^"\d/.test(member);
+function nameOf(member: string): unknown {
+  return JSON.parse(/^"(?:[^"\\]|\\.)*"/s.exec(member)?.[0] ?? '');
+}
 
 describe('the extractor', () => {
   it('yields what parsing and decoding would, wherever the body is cut', async () => {
     const places = fc.array(fc.nat(), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(document, places, fc.boolean(), async (body, cuts, slow) => {
-        fc.pre(!/"\d+"\s*:/.test(body));
         const lifted = await extract(cut(body, cuts), { slow });
         const expected = reference(body);
 

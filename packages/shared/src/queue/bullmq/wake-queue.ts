@@ -49,7 +49,8 @@ function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: n
     priority: 10 - priority,
     delay: Math.max(0, runAt - now),
     removeOnComplete: true,
-    removeOnFail: { age: 86_400, count: 5_000 },
+    // A failed message that stayed would swallow every later one of this version.
+    removeOnFail: true,
     stackTraceLimit: 1,
   };
   return { name: 'wake', data: { tenant, id }, opts };

@@ -2,5 +2,6 @@ export * from './api-keys.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './health.ts';
+export { isAwaitingWake } from './arguments.ts';
 export * from './ledger.ts';
 export * from './quota.ts';

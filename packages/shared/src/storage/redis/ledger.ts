@@ -67,6 +67,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       return (await run('renew', [keys.job(job), keys.leases, keys.tick], [job, attempt, ticks])) === 1 ? 'held' : 'lost';
     },
     list: (tenant, query) => list(redis, space, tenant, query),
+    position: async (tenant, id) => (await redis.zrank(space.of(tenant).status('queued'), id)) ?? undefined,
     totals: async (tenant) => parseTotals(await redis.hgetall(space.of(tenant).totals)),
     countByStatus: async (tenant) => {
       const keys = space.of(tenant);

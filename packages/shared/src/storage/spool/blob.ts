@@ -1,14 +1,15 @@
 /**
  * One blob's file: written into the page cache slice by slice, hashed on the way, made durable by `settle`.
  *
- * The writes are synchronous: a slice takes some 50 µs, less than handing it to another thread and back. The file
- * stays open until the entry is done, so its bytes can be read whatever becomes of its name. When the disk refuses a
- * write, what follows is kept in memory, up to one image, and `settle` tries the disk again.
+ * The writes are synchronous: a slice takes some 50 µs, less than handing it to another thread and back. Opening is
+ * not, since a new name may have to wait for the file system's journal. The file stays open until the entry is done,
+ * so its bytes can be read whatever becomes of its name. When the disk refuses a write, what follows is kept in
+ * memory, up to one image, and `settle` tries the disk again.
  */
 
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { writeSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { crc32c } from '@node-rs/crc32';
 import type { SpooledBlob } from '../../domain/answer.ts';
 import type { BlobSink } from '../../ports/spool.ts';
@@ -22,7 +23,7 @@ export type Blob = BlobSink & {
   /** Makes the bytes durable under `path`, wherever they lie now. The folder's names are the caller's to sync. */
   settle(path: string): Promise<void>;
   /** Closes the file. Safe to call twice. */
-  release(): void;
+  release(): Promise<void>;
 };
 
 /** A blob that is written to `path`, which is taken over when it exists. */
@@ -30,14 +31,20 @@ export function createBlob(path: string): Blob {
   const sha256 = createHash('sha256');
   let crc = 0;
   let bytes = 0;
-  let fd: number | undefined;
   let inFile = 0;
   let inMemory: Buffer[] = [];
+  let file: FileHandle | undefined;
   let described: SpooledBlob | undefined;
-  try {
-    fd = openSync(path, 'w+');
-  } catch {
-    // What cannot be opened now may be written by `settle`, which reports it if not.
+  let opening: Promise<void> | undefined = openFile();
+
+  async function openFile(): Promise<void> {
+    try {
+      file = await open(path, 'w+');
+    } catch {
+      // What cannot be opened now is kept in memory; `settle` tries again and reports.
+    } finally {
+      opening = undefined;
+    }
   }
 
   function keep(chunk: Buffer): void {
@@ -47,10 +54,10 @@ export function createBlob(path: string): Blob {
 
   /** Appends to the file as much as the disk takes; `false` when that is not all. */
   function append(chunk: Buffer): boolean {
-    if (fd === undefined) return false;
+    if (!file) return false;
     try {
       for (let done = 0; done < chunk.length; ) {
-        const written = writeSync(fd, chunk, done, chunk.length - done, inFile);
+        const written = writeSync(file.fd, chunk, done, chunk.length - done, inFile);
         done += written;
         inFile += written;
       }
@@ -73,62 +80,65 @@ export function createBlob(path: string): Blob {
     return true;
   }
 
+  function take(chunk: Buffer): void {
+    sha256.update(chunk);
+    crc = crc32c(chunk, crc);
+    const before = inFile;
+    if (inMemory.length > 0) keep(chunk);
+    else if (!append(chunk)) keep(chunk.subarray(inFile - before));
+    bytes += chunk.length;
+  }
+
+  /** The bytes lie whole in the open file, and the file has the name. */
+  async function isInPlace(target: string): Promise<boolean> {
+    if (!file || !drainMemory()) return false;
+    return (await inodeOf(target)) === (await file.stat({ bigint: true })).ino;
+  }
+
   /** Writes everything to a new file that then takes the name. */
   async function rewrite(target: string): Promise<void> {
-    const handle = await open(`${target}.tmp`, 'w');
+    const copy = await open(`${target}.tmp`, 'w');
     try {
-      for (const slice of slices()) await handle.write(slice);
-      await handle.sync();
+      for await (const slice of slices()) await copy.writeFile(slice);
+      await copy.sync();
     } finally {
-      await handle.close();
+      await copy.close();
     }
     await rename(`${target}.tmp`, target);
   }
 
-  function* slices(): Generator<Buffer> {
-    const slice = Buffer.allocUnsafe(Math.min(COPY_SLICE, inFile));
-    const from = fd ?? -1; // nothing is in a file that could not be opened
-    for (let at = 0; at < inFile; ) {
-      const read = readSync(from, slice, 0, Math.min(slice.length, inFile - at), at);
-      if (read === 0) throw new Error('a file of the spool was cut');
-      at += read;
-      yield slice.subarray(0, read);
-    }
+  async function* slices(): AsyncGenerator<Buffer> {
+    if (file) yield* slicesOf(file, inFile);
     yield* inMemory;
   }
 
   return {
-    write(chunk) {
-      sha256.update(chunk);
-      crc = crc32c(chunk, crc);
-      const before = inFile;
-      if (inMemory.length > 0) keep(chunk);
-      else if (!append(chunk)) keep(chunk.subarray(inFile - before));
-      bytes += chunk.length;
-    },
+    write: (chunk) => (opening ? opening.then(() => take(chunk)) : take(chunk)),
     async close() {
+      await opening;
       described ??= { path, bytes, sha256: sha256.digest('hex'), crc32c: crc };
       return described;
     },
     async settle(target) {
-      const inPlace =
-        fd !== undefined && drainMemory() && (await inodeOf(target)) === fstatSync(fd, { bigint: true }).ino;
-      if (inPlace) await syncFile(target);
+      await opening;
+      if (await isInPlace(target)) await file?.sync();
       else await rewrite(target);
     },
-    release() {
-      if (fd !== undefined) closeSync(fd);
-      fd = undefined;
+    async release() {
+      await opening;
+      await file?.close();
+      file = undefined;
       inMemory = [];
     },
   };
 }
 
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+async function* slicesOf(file: FileHandle, length: number): AsyncGenerator<Buffer> {
+  const slice = Buffer.allocUnsafe(Math.min(COPY_SLICE, length));
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await file.read(slice, 0, Math.min(slice.length, length - at), at);
+    if (bytesRead === 0) throw new Error('a file of the spool was cut');
+    at += bytesRead;
+    yield slice.subarray(0, bytesRead);
   }
 }

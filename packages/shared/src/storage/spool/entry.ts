@@ -78,9 +78,10 @@ export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptio
     }
   }
 
-  function release(): void {
-    for (const blob of blobs.values()) blob.release();
+  async function release(): Promise<void> {
+    const open = [...blobs.values()];
     blobs.clear();
+    await Promise.all(open.map((blob) => blob.release()));
   }
 
   return {
@@ -92,11 +93,11 @@ export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptio
     },
     async commit(answer) {
       await insist(answer);
-      release();
+      await release();
     },
     answer: () => readAnswer(answerPath(), blobPath),
     async remove() {
-      release();
+      await release();
       await removeFiles(folder, ref.attempt);
     },
   };

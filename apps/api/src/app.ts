@@ -1,0 +1,73 @@
+import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
+import type { Log } from '@darkroom/shared/observability';
+import type { SafeFetch } from '@darkroom/shared/net';
+import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
+import type { ReferenceBody } from '@darkroom/shared/schemas';
+import type { OpenedStore } from '@darkroom/shared/storage';
+import type { ApiKeys } from '@darkroom/shared/storage/redis';
+import type { Outbox } from '@darkroom/shared/usecases';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { authenticate } from './http/authenticate.ts';
+import { notFound, problemHandler } from './http/problem.ts';
+import { requestLog } from './http/request-log.ts';
+import type { ApiMetrics } from './metrics.ts';
+import { assetsRouter } from './routes/assets.ts';
+import { docsRouter } from './routes/docs.ts';
+import { filesRouter } from './routes/files.ts';
+import { healthRouter, metricsRouter } from './routes/health.ts';
+import { jobsRouter } from './routes/jobs.ts';
+import { modelsRouter } from './routes/models.ts';
+
+export type Health = { ready: boolean; checks: Record<string, string> };
+
+/** Everything the routes need; built in `compose.ts`. */
+export type ApiDeps = {
+  log: Log;
+  metrics: ApiMetrics;
+  clock: Clock;
+  keys: ApiKeys;
+  ledger: Ledger;
+  store: OpenedStore;
+  changes: Changes;
+  outbox: Outbox;
+  safeFetch: SafeFetch;
+  newJobId: () => Job['id'];
+  resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
+  deadlineMs: number;
+  bodyLimitMb: number;
+  health: () => Promise<Health>;
+  /** Whether new jobs are taken: not while Redis is unfit to keep them. */
+  accepting: () => boolean;
+  /** Aborted when the process begins to stop: waiting requests are answered at once. */
+  draining: AbortSignal;
+};
+
+/** The API: middleware and routers in the order they run. */
+export function createApp(deps: ApiDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestLog(deps.log, deps.metrics));
+  app.use(securityHeaders());
+  app.use(healthRouter(deps));
+  if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));
+  app.use(docsRouter());
+  const auth = authenticate(deps.keys);
+  app.use('/v1/jobs', auth, jobsRouter(deps));
+  app.use('/v1/assets', auth, assetsRouter(deps));
+  app.use('/v1/models', auth, modelsRouter());
+  app.use('/metrics', auth, metricsRouter(deps));
+  app.use(notFound);
+  app.use(problemHandler(deps.log));
+  return app;
+}
+
+/** Helmet's defaults, without the header that would send loopback users to https. */
+function securityHeaders(): RequestHandler {
+  return helmet({
+    strictTransportSecurity: false,
+    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+    crossOriginResourcePolicy: { policy: 'cross-origin' },
+  });
+}

@@ -1,0 +1,85 @@
+/** Builds every adapter of the API; the only file here that names Redis or BullMQ. */
+
+import { randomUUIDv7 } from 'node:crypto';
+import { idFrom } from '@darkroom/shared/domain';
+import { createSafeFetch } from '@darkroom/shared/net';
+import { describeError, type Log } from '@darkroom/shared/observability';
+import { systemClock } from '@darkroom/shared/ports';
+import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
+import { openStore } from '@darkroom/shared/storage';
+import {
+  type ApiKeys,
+  checkRedis,
+  createApiKeys,
+  createRedisChanges,
+  createRedisLedger,
+  openPatientRedis,
+  openRequestRedis,
+  SCOPES,
+} from '@darkroom/shared/storage/redis';
+import { createOutbox, resolveReferences } from '@darkroom/shared/usecases';
+import type { ApiDeps } from './app.ts';
+import type { ApiConfig } from './config.ts';
+import { createHealth } from './health.ts';
+import { createApiMetrics } from './metrics.ts';
+
+export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
+
+/** Opens everything the API needs; it closes in reverse order, also when a later step throws. */
+export async function compose(config: ApiConfig, log: Log, publicUrl: () => string): Promise<Composed> {
+  await using opened = new AsyncDisposableStack();
+  const redis = opened.adopt(await openRequestRedis(config.REDIS_URL), (client) => client.disconnect());
+  const bull = opened.adopt(await openRequestRedis(config.REDIS_URL), (client) => client.disconnect());
+  const subscriber = opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
+  const prefix = config.REDIS_PREFIX;
+  const clock = systemClock;
+  const signingKey = Buffer.from(config.DARKROOM_SECRET.reveal());
+  const store = await openStore(config.STORAGE_URL, {
+    publicUrl: publicUrl(),
+    signingKey,
+    clock,
+    ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
+  });
+  const ledger = createRedisLedger({
+    redis,
+    prefix,
+    tailMs: config.JOB_TAIL * 1_000,
+    backlogMax: config.BACKLOG_MAX,
+  });
+  const queue = opened.use(createWakeQueue({ redis: bull, prefix }));
+  const onError = (error: unknown) => log.warn(describeError(error), 'outbox.deferred');
+  const outbox = createOutbox({ ledger, queue, clock, onError });
+  const keys = createApiKeys({ redis, prefix, pepper: signingKey, now: clock.now });
+  await registerFirstKey(keys, config);
+  const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
+  const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), store, log }));
+  const draining = new AbortController();
+  const deps: ApiDeps = {
+    log,
+    metrics: createApiMetrics({ ledger, clock }),
+    clock,
+    keys,
+    ledger,
+    store,
+    changes: await createRedisChanges({ redis, subscriber, prefix }),
+    outbox,
+    safeFetch,
+    newJobId: () => idFrom('job', randomUUIDv7()),
+    resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
+    deadlineMs: config.JOB_DEADLINE * 1_000,
+    bodyLimitMb: config.BODY_LIMIT_MB,
+    health: health.look,
+    accepting: health.accepting,
+    draining: draining.signal,
+  };
+  const owned = opened.move();
+  const drain = async () => {
+    draining.abort();
+    await outbox.flush();
+  };
+  return { deps, drain, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function registerFirstKey(keys: ApiKeys, { DARKROOM_API_KEY }: ApiConfig): Promise<void> {
+  if (DARKROOM_API_KEY) await keys.register(DARKROOM_API_KEY.reveal(), { tenant: 'default', scopes: SCOPES });
+}

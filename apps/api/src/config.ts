@@ -1,0 +1,25 @@
+import { commonEnv, secret } from '@darkroom/shared/config';
+import { z } from 'zod';
+
+/** The API's environment. */
+export const ApiEnv = z.object({
+  ...commonEnv,
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080).meta({ description: 'Port of the API.' }),
+  DARKROOM_API_KEY: secret(16).optional().meta({
+    description: 'A fixed first key of the tenant `default`, with every scope. `npm start` makes one.',
+  }),
+  JOB_DEADLINE: z.coerce.number().int().min(60).max(2_592_000).default(86_400).meta({
+    description: 'Seconds a job without `deadline` may take before it expires.',
+  }),
+  BACKLOG_MAX: z.coerce.number().int().min(1).default(1_000_000).meta({
+    description: 'Most waiting jobs of one tenant; more are answered 503.',
+  }),
+  BODY_LIMIT_MB: z.coerce.number().int().min(1).max(100).default(30).meta({
+    description: 'Largest JSON body, references as data URIs included.',
+  }),
+  DOWNLOAD_HTTP: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Allow `http://` reference URLs; development only.' }),
+});
+export type ApiConfig = z.output<typeof ApiEnv>;

@@ -1,0 +1,41 @@
+import type { Log } from '@darkroom/shared/observability';
+import type { ObjectStore } from '@darkroom/shared/ports';
+import type { RedisHealth } from '@darkroom/shared/storage/redis';
+import type { Health } from './app.ts';
+
+const LOOK_MS = 2_000;
+
+/**
+ * Whether jobs may be accepted, looked at every two seconds, so that no submission waits for the answer.
+ *
+ * A Redis that is full, hung, read-only, evicting or without AOF makes the API unready. A store that is away does
+ * not: jobs are still kept, and their images wait in the spool.
+ */
+export function createHealth(deps: { check: () => Promise<RedisHealth>; store: ObjectStore; log: Log }) {
+  let redis: RedisHealth | undefined;
+  let looking: Promise<RedisHealth> | undefined;
+  const look = (): Promise<RedisHealth> => {
+    looking ??= deps.check().then((result) => {
+      if (redis?.ok !== result.ok) deps.log.info(result, result.ok ? 'redis.fit' : 'redis.unfit');
+      redis = result;
+      looking = undefined;
+      return result;
+    });
+    return looking;
+  };
+  const timer = setInterval(() => void look(), LOOK_MS);
+  timer.unref();
+
+  return {
+    accepting: () => redis?.ok !== false,
+    look: async (): Promise<Health> => {
+      const [result, storage] = await Promise.all([look(), deps.store.healthy()]);
+      const checks = {
+        redis: result.ok ? 'ok' : result.problems.join('; '),
+        storage: storage ? 'ok' : 'away: images wait in the spool',
+      };
+      return { ready: result.ok, checks };
+    },
+    [Symbol.asyncDispose]: async () => clearInterval(timer),
+  };
+}

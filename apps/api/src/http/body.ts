@@ -1,0 +1,60 @@
+import { AppError } from '@darkroom/shared/domain';
+import { assertBounded } from '@darkroom/shared/schemas';
+import express, { type Request, type RequestHandler } from 'express';
+
+/** A JSON body, bounded in bytes, depth and width before anything walks it. */
+export function jsonBody(limitMb: number): RequestHandler[] {
+  const requireJson: RequestHandler = (req, _res, next) => {
+    if (!req.is('application/json')) {
+      throw new AppError('unsupported_content_type', {
+        message: 'The body must be JSON.',
+        param: 'Content-Type',
+        fix: 'Send `Content-Type: application/json`.',
+      });
+    }
+    next();
+  };
+  const bounded: RequestHandler = (req, _res, next) => {
+    if (typeof req.body !== 'object' || req.body === null || Array.isArray(req.body)) {
+      throw new AppError('invalid_request', { message: 'The body must be a JSON object.' });
+    }
+    assertBounded(req.body);
+    next();
+  };
+  return [requireJson, express.json({ limit: `${limitMb}mb`, strict: false }), bounded];
+}
+
+/** The raw body, cut off as soon as it passes `maxBytes`. */
+export async function readBody(req: Request, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) {
+      throw new AppError('payload_too_large', { message: `The body is larger than ${maxBytes / 1_048_576} MB.` });
+    }
+    chunks.push(chunk);
+  }
+  if (size === 0) throw new AppError('invalid_request', { message: 'The body is empty.', fix: 'Send the image bytes.' });
+  return Buffer.concat(chunks);
+}
+
+/** The `Idempotency-Key` header: 1 to 255 printable ASCII characters. */
+export function idempotencyKeyOf(req: Request): string | undefined {
+  const key = req.get('idempotency-key');
+  if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new AppError('invalid_request', {
+    message: 'Idempotency-Key must be 1 to 255 printable ASCII characters.',
+    param: 'Idempotency-Key',
+  });
+}
+
+/** Seconds of `Prefer: wait=30`, capped; 0 without it. */
+export function preferredWaitMs(req: Request): number {
+  const seconds = /(?:^|[,;\s])wait=(\d{1,5})(?:$|[,;\s])/.exec(req.get('prefer') ?? '')?.[1];
+  return capWait(Number(seconds ?? 0));
+}
+
+export function capWait(seconds: number): number {
+  return Math.min(seconds, 60) * 1_000;
+}

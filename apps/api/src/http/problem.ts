@@ -1,0 +1,81 @@
+/** Every error as RFC 9457 problem details. */
+
+import { AppError } from '@darkroom/shared/domain';
+import { describeError, type Log } from '@darkroom/shared/observability';
+import { ERROR_FACTS, FIXES, type Problem } from '@darkroom/shared/schemas';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+
+const TYPE = 'https://darkroom.dev/errors/';
+
+export const notFound: RequestHandler = (req) => {
+  throw new AppError('not_found', { message: `There is no ${req.method} ${req.path}.`, fix: 'See /docs for every route.' });
+};
+
+/** Express knows an error handler by its four parameters. */
+export function problemHandler(log: Log): ErrorRequestHandler {
+  return (thrown, _req, res, _next) => {
+    const error = toAppError(thrown);
+    if (error.code === 'internal') log.error({ requestId: res.locals['requestId'], ...describeError(thrown) }, 'http.bug');
+    if (res.headersSent) {
+      res.destroy();
+      return;
+    }
+    const problem = toProblem(error, String(res.locals['requestId']));
+    if (error.retryAfterMs !== undefined || problem.status === 503 || problem.status === 429) {
+      res.set('retry-after', String(Math.ceil((error.retryAfterMs ?? 5_000) / 1_000)));
+    }
+    if (problem.status === 401) res.set('www-authenticate', 'Bearer realm="darkroom"');
+    res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  };
+}
+
+export function toProblem(error: AppError, requestId: string): Problem {
+  const { status, category, title } = ERROR_FACTS[error.code];
+  const fix = error.fix ?? FIXES[error.code];
+  return {
+    type: `${TYPE}${error.code}`,
+    title,
+    status,
+    code: error.code,
+    category,
+    detail: error.message,
+    retryable: error.retryable,
+    ...(error.param && { param: error.param }),
+    ...(fix && { fix }),
+    ...(error.errors && { errors: error.errors }),
+    request_id: requestId,
+  };
+}
+
+/** What the body parser and the store threw, in our words; anything unknown is a bug and says nothing. */
+function toAppError(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  const { type, status, message } = thrown as { type?: string; status?: number; message?: string };
+  if (type === 'entity.too.large') {
+    return new AppError('payload_too_large', { message: 'The body is too large.', fix: 'Upload references with POST /v1/assets.' });
+  }
+  if (type === 'entity.parse.failed') {
+    return new AppError('invalid_request', { message: 'The body is not valid JSON.', fix: 'Check for a cut or a stray comma.' });
+  }
+  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
+    return new AppError('unsupported_content_type', { message: message ?? 'Unsupported encoding.', fix: 'Send UTF-8 JSON.' });
+  }
+  if (isOutage(thrown)) {
+    return new AppError('not_ready', { message: 'The service cannot reach its store just now.', retryable: true, cause: thrown });
+  }
+  if (status !== undefined && status >= 400 && status < 500) {
+    return new AppError('invalid_request', { message: 'The request is not valid HTTP for this route.', cause: thrown });
+  }
+  return new AppError('internal', { message: 'Something went wrong here; it has been logged.', cause: thrown });
+}
+
+/** Redis away, hung, read-only or full. */
+function isOutage(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false;
+  return (
+    /^(MaxRetriesPerRequestError|ReplyError)$/.test(thrown.name) ||
+    /Connection is closed|Command timed out|Stream isn't writeable|ECONNREFUSED|ECONNRESET|OOM command|READONLY|LOADING/.test(
+      thrown.message,
+    )
+  );
+}

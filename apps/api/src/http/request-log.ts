@@ -1,0 +1,41 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { idFrom } from '@darkroom/shared/domain';
+import type { Log } from '@darkroom/shared/observability';
+import type { Caller } from '@darkroom/shared/storage/redis';
+import type { RequestHandler } from 'express';
+import type { ApiMetrics } from '../metrics.ts';
+
+/** Names the request, and says in one line how it ended: no query, no header, no body. */
+export function requestLog(log: Log, metrics: ApiMetrics): RequestHandler {
+  return (req, res, next) => {
+    const startedAt = performance.now();
+    const requestId = idFrom('req', randomUUIDv7());
+    res.locals['requestId'] = requestId;
+    res.setHeader('x-request-id', requestId);
+    res.on('close', () => {
+      const ms = Math.round((performance.now() - startedAt) * 10) / 10;
+      const route = routeOf(req.baseUrl, req.route as { path?: unknown } | undefined);
+      const caller = res.locals['caller'] as Caller | undefined;
+      metrics.request(route, req.method, res.statusCode, ms);
+      log.info(
+        {
+          requestId,
+          method: req.method,
+          route,
+          status: res.statusCode,
+          ms,
+          ...(caller && { tenant: caller.tenant, key: caller.keyId }),
+          ...(res.locals['jobId'] && { job: res.locals['jobId'] }),
+          ...(!res.writableFinished && { aborted: true }),
+        },
+        'http.request',
+      );
+    });
+    next();
+  };
+}
+
+/** The route's pattern, so that ids never become label values. */
+function routeOf(baseUrl: string, route: { path?: unknown } | undefined): string {
+  return typeof route?.path === 'string' ? `${baseUrl}${route.path === '/' ? '' : route.path}` || '/' : 'none';
+}

@@ -1,0 +1,143 @@
+/** The OpenAPI document, made from the schemas that the routes parse with. */
+
+import {
+  AssetView,
+  JobList,
+  JobView,
+  ListJobsQuery,
+  ModelList,
+  Problem,
+  SubmitJobBody,
+} from '@darkroom/shared/schemas';
+import { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from 'zod-openapi';
+import { AssetFromUrl } from './routes/assets.ts';
+
+const problem = { description: 'What is wrong, and the fix', content: { 'application/problem+json': { schema: Problem } } };
+const json = (schema: z.ZodType, description: string) => ({ description, content: { 'application/json': { schema } } });
+
+const jobId = z.object({ id: z.string().meta({ description: 'A job id: ours, or the one it was put under.' }) });
+const imageNumber = jobId.extend({ n: z.string().meta({ description: 'The number of the image, from 0.' }) });
+const wait = z.object({ wait: z.int().min(0).max(60).optional().meta({ description: 'Seconds to wait for the end.' }) });
+const submitHeaders = z.object({
+  'Idempotency-Key': z.string().max(255).optional(),
+  Prefer: z.string().optional().meta({ examples: ['wait=30'] }),
+});
+
+type Facts = {
+  summary: string;
+  params?: ZodOpenApiParameters;
+  body?: ZodOpenApiOperationObject['requestBody'];
+  answers: ZodOpenApiOperationObject['responses'];
+};
+
+function operation(operationId: string, tag: string, { summary, params, body, answers }: Facts): ZodOpenApiOperationObject {
+  return {
+    operationId,
+    tags: [tag],
+    summary,
+    ...(params && { requestParams: params }),
+    ...(body && { requestBody: body }),
+    responses: { ...answers, '4XX': problem, '5XX': problem },
+  };
+}
+
+const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobBody } } };
+const job = json(JobView, 'The job');
+const accepted = { '202': json(JobView, 'Accepted: the job is durable'), '200': json(JobView, 'The job, already ended') };
+const link = { '302': { description: 'To a signed, short-lived link' } };
+const ok = (description: string) => ({ '200': { description } });
+
+/** OpenAPI 3.1, as plain JSON. */
+export function openApiDocument() {
+  return createDocument({
+    openapi: '3.1.0',
+    info: { title: 'Darkroom', version: '0.1.0', description: 'A job service for Gemini image models.' },
+    security: [{ bearer: [] }],
+    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    paths: {
+      '/v1/jobs': {
+        post: operation('submitJob', 'jobs', {
+          summary: 'Submit a job',
+          params: { header: submitHeaders },
+          body: submitBody,
+          answers: accepted,
+        }),
+        get: operation('listJobs', 'jobs', {
+          summary: 'List jobs, newest first; also by metadata[name]=value',
+          params: { query: z.object(ListJobsQuery.shape) },
+          answers: { '200': json(JobList, 'A page of jobs') },
+        }),
+      },
+      '/v1/jobs/{id}': {
+        put: operation('putJob', 'jobs', {
+          summary: 'Submit a job under your own id',
+          params: { path: jobId, header: submitHeaders },
+          body: submitBody,
+          answers: accepted,
+        }),
+        get: operation('getJob', 'jobs', {
+          summary: 'Read a job, waiting for its end if asked',
+          params: { path: jobId, query: wait, header: z.object({ 'If-None-Match': z.string().optional() }) },
+          answers: { '200': job, '304': { description: 'Unchanged' } },
+        }),
+      },
+      '/v1/jobs/{id}/cancel': {
+        post: operation('cancelJob', 'jobs', { summary: 'Cancel', params: { path: jobId }, answers: { '200': job } }),
+      },
+      '/v1/jobs/{id}/retry': {
+        post: operation('retryJob', 'jobs', {
+          summary: 'Release a held job, or make an ended one again as a new job',
+          params: { path: jobId },
+          answers: accepted,
+        }),
+      },
+      '/v1/jobs/{id}/events': {
+        get: operation('jobEvents', 'jobs', {
+          summary: 'Server-sent events of a job, resumable by Last-Event-ID',
+          params: { path: jobId, header: z.object({ 'Last-Event-ID': z.string().optional() }) },
+          answers: { '200': { description: 'The stream', content: { 'text/event-stream': {} } }, '204': { description: 'Over' } },
+        }),
+      },
+      '/v1/jobs/{id}/images': {
+        get: operation('jobImages', 'jobs', {
+          summary: 'The images of a job',
+          params: { path: jobId },
+          answers: { '200': json(z.object({ data: JobView.shape.images }), 'The images, late ones last') },
+        }),
+      },
+      '/v1/jobs/{id}/images/{n}': {
+        get: operation('jobImage', 'jobs', { summary: 'An image', params: { path: imageNumber }, answers: link }),
+      },
+      '/v1/jobs/{id}/images/{n}/thumbnail': {
+        get: operation('jobThumbnail', 'jobs', { summary: 'Its thumbnail', params: { path: imageNumber }, answers: link }),
+      },
+      '/v1/assets': {
+        post: operation('uploadAsset', 'assets', {
+          summary: 'Upload a reference image, or fetch it from a url',
+          body: {
+            required: true,
+            content: {
+              'image/*': { schema: z.string().meta({ format: 'binary' }) },
+              'application/json': { schema: AssetFromUrl },
+            },
+          },
+          answers: { '201': json(AssetView, 'The asset; the same bytes give the same id') },
+        }),
+      },
+      '/v1/assets/{id}': {
+        get: operation('getAsset', 'assets', {
+          summary: 'Read an asset',
+          params: { path: z.object({ id: z.string() }) },
+          answers: { '200': json(AssetView, 'The asset') },
+        }),
+      },
+      '/v1/models': {
+        get: operation('listModels', 'models', { summary: 'What each model can do', answers: { '200': json(ModelList, 'All') } }),
+      },
+      '/livez': { get: { ...operation('livez', 'health', { summary: 'Alive', answers: ok('Alive') }), security: [] } },
+      '/readyz': { get: { ...operation('readyz', 'health', { summary: 'Ready', answers: ok('Ready') }), security: [] } },
+      '/metrics': { get: operation('metrics', 'health', { summary: 'Prometheus', answers: ok('Text') }) },
+    },
+  });
+}

@@ -1,0 +1,52 @@
+import { AppError } from '@darkroom/shared/domain';
+import { type AssetView, parse } from '@darkroom/shared/schemas';
+import { findAsset, REFERENCE_BYTES_MAX, resolveReferences, storeAsset } from '@darkroom/shared/usecases';
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import type { ApiDeps } from '../app.ts';
+import { callerOf } from '../http/authenticate.ts';
+import { jsonBody, readBody } from '../http/body.ts';
+
+export const AssetFromUrl = z.strictObject({ url: z.string().max(2_048) }).meta({ id: 'AssetFromUrl' });
+
+type Stored = Awaited<ReturnType<typeof storeAsset>>;
+
+/** Reference images, uploaded once and named by their content. */
+export function assetsRouter(deps: ApiDeps): Router {
+  const router = Router();
+  const json = jsonBody(1);
+  router.post('/', (req, res, next) => (req.is('application/json') ? next() : next('route')), ...json, async (req, res) => {
+    const { tenant } = callerOf(res, 'jobs:write');
+    const { url } = parse(AssetFromUrl, req.body);
+    const [asset] = await resolveReferences(deps, tenant, [{ url }]);
+    if (asset) present(res, asset, 201);
+  });
+  router.post('/', async (req, res) => upload(deps, req, res));
+  router.get('/:id', async (req, res) => {
+    const { tenant } = callerOf(res, 'jobs:read');
+    const sha256 = /^ast_([0-9a-f]{64})$/.exec(req.params.id)?.[1];
+    const asset = sha256 ? await findAsset(deps.store, tenant, sha256) : undefined;
+    if (!asset) throw new AppError('not_found', { message: 'There is no such asset.', param: 'id' });
+    present(res, asset, 200);
+  });
+  return router;
+}
+
+/** What the bytes are is sniffed; what the header claims does not matter, as long as it does not claim to be something else. */
+async function upload(deps: ApiDeps, req: Request, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:write');
+  const type = req.get('content-type') ?? 'application/octet-stream';
+  if (!/^(image\/|application\/octet-stream)/.test(type)) {
+    throw new AppError('unsupported_content_type', {
+      message: 'The body must be the bytes of an image, or JSON with a url.',
+      param: 'Content-Type',
+      fix: 'Send image/png, image/jpeg or image/webp.',
+    });
+  }
+  present(res, await storeAsset(deps.store, tenant, await readBody(req, REFERENCE_BYTES_MAX)), 201);
+}
+
+function present(res: Response, { sha256, mime, width, height, bytes }: Stored, status: 200 | 201): void {
+  const view: z.output<typeof AssetView> = { id: `ast_${sha256}`, mime, width, height, bytes, sha256 };
+  res.status(status).json(view);
+}

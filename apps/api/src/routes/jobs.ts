@@ -1,0 +1,188 @@
+import { AppError, digest, isJobId, isTerminal, type Job } from '@darkroom/shared/domain';
+import { ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
+import {
+  cancelJob,
+  getJob,
+  LINK_MS,
+  listJobs,
+  presentJob,
+  releaseJob,
+  type Submitted,
+  submitAgain,
+  submitJob,
+  thumbnailKey,
+  waitForJob,
+} from '@darkroom/shared/usecases';
+import { type Request, type Response, Router } from 'express';
+import type { ApiDeps } from '../app.ts';
+import { callerOf } from '../http/authenticate.ts';
+import { capWait, idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
+import { streamJobEvents } from './job-events.ts';
+
+/** Seconds after which an open job is worth another look. */
+const LOOK_AGAIN = '2';
+
+export function jobsRouter(deps: ApiDeps): Router {
+  const router = Router();
+  const body = jsonBody(deps.bodyLimitMb);
+  router.post('/', ...body, async (req, res) => respond(deps, req, res, await submit(deps, req, res)));
+  router.put('/:id', ...body, async (req, res) => respond(deps, req, res, await submit(deps, req, res, ownId(req))));
+  router.get('/', async (req, res) => list(deps, req, res));
+  router.get('/:id', async (req, res) => get(deps, req, res));
+  router.get('/:id/events', async (req, res) => streamJobEvents(deps, req, res));
+  router.post('/:id/cancel', async (req, res) => {
+    const { tenant } = callerOf(res, 'jobs:write');
+    res.json(await presentJob(deps, await cancelJob(deps, tenant, req.params.id)));
+  });
+  router.post('/:id/retry', async (req, res) => retry(deps, req, res));
+  router.get('/:id/images', async (req, res) => {
+    const view = await presentJob(deps, await jobOf(deps, req, res));
+    res.json({ data: [...view.images, ...(view.late_images ?? [])] });
+  });
+  router.get('/:id/images/:n', async (req, res) => image(deps, req, res, ({ key }) => key));
+  router.get('/:id/images/:n/thumbnail', async (req, res) => image(deps, req, res, ({ key }) => thumbnailKey(key)));
+  return router;
+}
+
+async function submit(deps: ApiDeps, req: Request, res: Response, own?: string): Promise<Submitted> {
+  const { tenant } = callerOf(res, 'jobs:write');
+  refuseReserved(req.body as Record<string, unknown>);
+  if (!deps.accepting()) {
+    throw new AppError('not_ready', { message: 'No new jobs are accepted just now.', retryable: true, retryAfterMs: 10_000 });
+  }
+  const key = idempotencyKeyOf(req);
+  return submitJob(deps, {
+    tenant,
+    body: parse(SubmitJobBody, req.body),
+    ...(key && { idempotencyKey: digest(key) }),
+    ...(own && { ownId: own }),
+  });
+}
+
+/** 202 for work to come, 200 for a job that has ended (a shared result, a replay, or `Prefer: wait`). */
+async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Submitted): Promise<void> {
+  const waitMs = preferredWaitMs(req);
+  const job = waitMs > 0 ? await untilEnd(deps, res, submitted.job, waitMs) : submitted.job;
+  const over = isTerminal(job.state.status);
+  res.locals['jobId'] = job.id;
+  res.set('location', `/v1/jobs/${encodeURIComponent(job.id)}`);
+  res.set('x-dedup', submitted.dedup);
+  if (submitted.cache) res.set('x-cache', submitted.cache);
+  if (submitted.replayed) res.set('idempotent-replayed', 'true');
+  if (waitMs > 0 && over) res.set('preference-applied', 'wait');
+  if (!over) res.set('retry-after', LOOK_AGAIN);
+  res.status(over ? 200 : 202).json(await presentJob(deps, job));
+}
+
+async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
+  const found = await jobOf(deps, req, res);
+  const waitMs = waitOf(req);
+  const seen = req.get('if-none-match');
+  // Whoever names a version waits for the next one; whoever names none waits for the end.
+  const job = waitMs > 0 ? await untilEnd(deps, res, found, waitMs, seen) : found;
+  res.set('etag', etagOf(job));
+  if (!isTerminal(job.state.status)) res.set('retry-after', LOOK_AGAIN);
+  if (seen === etagOf(job)) {
+    res.status(304).end();
+    return;
+  }
+  const position = job.state.status === 'queued' ? await deps.ledger.position(job.tenant, job.id) : undefined;
+  // Links inside are signed anew each time; nobody may serve them from a cache for longer than they live.
+  res.set('cache-control', `private, max-age=0, stale-if-error=${LINK_MS / 2_000}`);
+  res.json(await presentJob(deps, job, position));
+}
+
+function untilEnd(deps: ApiDeps, res: Response, job: Job, timeoutMs: number, seen?: string): Promise<Job> {
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  return waitForJob({
+    changes: deps.changes,
+    tenant: job.tenant,
+    id: job.id,
+    read: () => getJob(deps, job.tenant, job.id),
+    done: (now) => isTerminal(now.state.status) || (seen !== undefined && etagOf(now) !== seen),
+    timeoutMs,
+    signal: AbortSignal.any([gone.signal, deps.draining]),
+  });
+}
+
+async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  const page = await listJobs(deps.ledger, tenant, parse(ListJobsQuery, req.query));
+  const data = await Promise.all(page.jobs.map((job) => presentJob(deps, job)));
+  if (page.nextCursor) {
+    const query = new URLSearchParams({ ...(req.query as Record<string, string>), after: page.nextCursor });
+    res.set('link', `</v1/jobs?${query}>; rel="next"`);
+  }
+  res.json({ data, has_more: page.nextCursor !== undefined, ...(page.nextCursor && { next_cursor: page.nextCursor }) });
+}
+
+/** A held job goes on as itself; an ended one never changes, so it is made again as a new job. */
+async function retry(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:write');
+  const released = await releaseJob(deps, tenant, req.params.id);
+  const submitted: Submitted = released
+    ? { job: released, replayed: false, dedup: 'miss' }
+    : await submitAgain(deps, await getJob(deps, tenant, req.params.id));
+  await respond(deps, req, res, submitted);
+}
+
+async function image(
+  deps: ApiDeps,
+  req: Request<{ id: string; n: string }>,
+  res: Response,
+  keyOf: (image: Job['state']['images'][number]) => string,
+): Promise<void> {
+  const { state } = await jobOf(deps, req, res);
+  const found = [...state.images, ...state.lateImages].find(({ n }) => String(n) === req.params.n);
+  if (!found) {
+    const open = !isTerminal(state.status);
+    throw new AppError('not_found', {
+      message: open ? 'The image is not there yet.' : 'The job has no such image.',
+      param: 'n',
+      ...(open && { retryable: true, retryAfterMs: 2_000 }),
+    });
+  }
+  const key = keyOf(found);
+  if (key !== found.key && !(await deps.store.head(key))) {
+    throw new AppError('not_found', { message: 'The thumbnail is not there yet.', retryable: true, retryAfterMs: 2_000 });
+  }
+  res.set('cache-control', 'private, no-store');
+  res.redirect(302, await deps.store.signedUrl(key, { expiresAt: deps.clock.now() + LINK_MS }));
+}
+
+async function jobOf(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<Job> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  res.locals['jobId'] = req.params.id;
+  return getJob(deps, tenant, req.params.id);
+}
+
+export function etagOf(job: Job): string {
+  return `W/"${job.version}"`;
+}
+
+function waitOf(req: Request): number {
+  const { wait } = req.query;
+  if (wait === undefined) return 0;
+  if (typeof wait === 'string' && /^\d{1,5}$/.test(wait)) return capWait(Number(wait));
+  throw new AppError('invalid_request', { message: 'wait must be whole seconds, at most 60.', param: 'wait' });
+}
+
+function ownId(req: Request<{ id: string }>): string {
+  const { id } = req.params;
+  if (isJobId(id) && !id.startsWith('job_')) return id;
+  throw new AppError('invalid_request', {
+    message: 'id must be 1 to 128 of A-Z a-z 0-9 _ . : - and must not start with "job_".',
+    param: 'id',
+  });
+}
+
+function refuseReserved(body: Record<string, unknown>): void {
+  const field = body['lane'] === 'batch' ? 'lane' : RESERVED_FIELDS.find((name) => name in body);
+  if (!field) return;
+  throw new AppError('invalid_request', {
+    message: field === 'lane' ? 'lane "batch" is not available yet.' : `${field} is not available yet.`,
+    param: field,
+    fix: field === 'lane' ? 'Use "standard" or "auto".' : `Leave ${field} out.`,
+  });
+}

@@ -1,0 +1,133 @@
+/** Builds every adapter of the worker; with `worker.ts`, the only file here that names Redis or BullMQ. */
+
+import { randomUUIDv7 } from 'node:crypto';
+import { resolve } from 'node:path';
+import { createGeminiChannel } from '@darkroom/shared/channels';
+import { idFrom } from '@darkroom/shared/domain';
+import { configureSharp } from '@darkroom/shared/images';
+import { createCrashPoint, describeError, type Log } from '@darkroom/shared/observability';
+import { systemClock } from '@darkroom/shared/ports';
+import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
+import { openStore } from '@darkroom/shared/storage';
+import { checkRedis, createRedisLedger, createRedisQuota, openPatientRedis } from '@darkroom/shared/storage/redis';
+import { createFolderSpool } from '@darkroom/shared/storage/spool';
+import { createOutbox } from '@darkroom/shared/usecases';
+import type { WorkerConfig } from './config.ts';
+import { createWorkerMetrics } from './metrics.ts';
+import { startOps } from './ops.ts';
+import type { AttemptDeps } from './standard/deps.ts';
+import { resumeAttempt, runAttempt } from './standard/run-attempt.ts';
+import { createSlots } from './standard/slots.ts';
+import { loop } from './sweeper/loop.ts';
+import { sweepOnce } from './sweeper/sweep.ts';
+import { createStandardLane } from './worker.ts';
+
+export type WorkerApp = {
+  run(): void;
+  /** Lets calls in flight end and settles them; takes no new ones. */
+  drain(): Promise<void>;
+} & AsyncDisposable;
+
+const SWEEP_MS = 2_000;
+const RECOVER_MS = 5_000;
+const MEBIBYTE = 1_048_576;
+
+/** Opens everything the worker needs; it closes in reverse order, also when a later step throws. */
+export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp> {
+  await using opened = new AsyncDisposableStack();
+  const connect = () => opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
+  const redis = connect();
+  await refuseUnfit(redis, config, log);
+  const prefix = config.REDIS_PREFIX;
+  const clock = systemClock;
+  const store = await openStore(config.STORAGE_URL, {
+    publicUrl: config.PUBLIC_URL ?? 'http://127.0.0.1',
+    signingKey: Buffer.from(config.DARKROOM_SECRET.reveal()),
+    clock,
+    ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
+  });
+  const ledger = createRedisLedger({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 });
+  const queue = opened.use(createWakeQueue({ redis: connect(), prefix }));
+  const outbox = createOutbox({ ledger, queue, clock, onError: (e) => log.warn(describeError(e), 'outbox.deferred') });
+  const spool = opened.use(
+    createFolderSpool({ root: resolve(config.DARKROOM_DATA, 'spool'), owner: idFrom('att', randomUUIDv7()), clock }),
+  );
+  const channel = opened.use(
+    createGeminiChannel({
+      apiKey: config.GEMINI_API_KEY.reveal(),
+      baseUrl: config.GEMINI_BASE_URL,
+      apiVersion: 'v1beta',
+    }),
+  );
+  const metrics = createWorkerMetrics({ ledger, clock, spool });
+  const draining = new AbortController();
+  const stopping = new AbortController();
+  await configureSharp({ concurrency: 1 });
+  const deps: AttemptDeps = {
+    ledger,
+    store,
+    spool,
+    quota: createRedisQuota({ redis, prefix, requestsPerMinute: config.GEMINI_RPM }),
+    channel,
+    outbox,
+    clock,
+    random: Math.random,
+    newAttemptId: () => idFrom('att', randomUUIDv7()),
+    slots: createSlots(config.WORKER_CONCURRENCY),
+    log,
+    metrics,
+    crash: createCrashPoint(config.CRASH_AT),
+    unfinished: new Set(),
+    spoolBytesMax: config.SPOOL_MAX_MB * MEBIBYTE,
+    draining: draining.signal,
+    stopping: stopping.signal,
+  };
+  const lane = createStandardLane({
+    redis: connect,
+    prefix,
+    concurrency: config.WORKER_CONCURRENCY,
+    run: (tenant, id) => runAttempt(deps, tenant, id),
+    log,
+  });
+  opened.use(lane);
+  opened.use(await startOps({ config, log, metrics, check: () => checkRedis(redis, `${prefix}probe`) }));
+  opened.defer(() => stopping.abort());
+  const owned = opened.move();
+  const loops: Promise<void>[] = [];
+  return {
+    run: () => {
+      const { WORKER_ROLES: roles } = config;
+      const recover = () => recoverSpool(deps);
+      const sweep = () => sweepOnce({ ...deps, queue });
+      if (roles.includes('standard')) {
+        lane.run();
+        loops.push(loop('recover', RECOVER_MS, recover, log, draining.signal));
+      }
+      if (roles.includes('sweeper')) loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
+    },
+    drain: async () => {
+      draining.abort();
+      await Promise.all([lane.drain(), ...loops]);
+      await outbox.flush();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** What dead processes on this machine left in the spool, and what this one could not end, one after the other. */
+async function recoverSpool(deps: AttemptDeps): Promise<void> {
+  for (const entry of [...deps.unfinished, ...(await deps.spool.recover())]) {
+    deps.log.info({ ...entry.ref }, 'spool.recovered');
+    await resumeAttempt(deps, entry).catch((error: unknown) => {
+      deps.log.error({ ...entry.ref, ...describeError(error) }, 'spool.not_recovered');
+    });
+  }
+}
+
+/** @throws when Redis would lose or evict accepted jobs */
+async function refuseUnfit(redis: ReturnType<typeof openPatientRedis>, { REDIS_PREFIX }: WorkerConfig, log: Log): Promise<void> {
+  await redis.connect();
+  const health = await checkRedis(redis, `${REDIS_PREFIX}probe`);
+  if (!health.ok) throw new Error(`Redis is not fit to keep jobs: ${health.problems.join('; ')}`);
+  for (const warning of health.warnings) log.warn({ warning }, 'redis.warning');
+}

@@ -1,0 +1,38 @@
+import { commonEnv, secret } from '@darkroom/shared/config';
+import { z } from 'zod';
+
+export const ROLES = ['standard', 'sweeper'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** The worker's environment. */
+export const WorkerEnv = z.object({
+  ...commonEnv,
+  GEMINI_API_KEY: secret(1).meta({ description: 'Key of the Gemini API. `npm start` runs the emulator when unset.' }),
+  GEMINI_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://generativelanguage.googleapis.com')
+    .meta({ description: 'Address of the Gemini API, or of something that speaks it.' }),
+  GEMINI_RPM: z.coerce.number().min(0).default(0).meta({
+    description: 'Most calls a minute per model, over all workers; 0 = only the limits the provider answers with.',
+  }),
+  WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(200).default(20).meta({
+    description: 'Most paid calls in flight per worker process: what one killed process can put in doubt.',
+  }),
+  WORKER_ROLES: z
+    .string()
+    .default(ROLES.join(','))
+    .transform((text) => text.split(',').map((role) => role.trim()))
+    .pipe(z.array(z.enum(ROLES, `must be some of ${ROLES.join(', ')}`)).min(1))
+    .meta({ description: `What this worker does: some of ${ROLES.join(', ')}.` }),
+  SPOOL_MAX_MB: z.coerce.number().int().min(64).default(4_096).meta({
+    description: 'Above 80 % of this, paid bytes that wait for storage stop new calls.',
+  }),
+  METRICS_PORT: z.coerce.number().int().min(0).max(65_535).default(0).meta({
+    description: "Port of the worker's `/metrics`, `/livez` and `/readyz`; 0 = any free one, named in the log.",
+  }),
+  DRAIN_SECONDS: z.coerce.number().int().min(1).default(330).meta({
+    description: 'Longest wait for calls in flight when stopping; above the slowest model, since a cut call may be billed.',
+  }),
+  CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
+});
+export type WorkerConfig = z.output<typeof WorkerEnv>;

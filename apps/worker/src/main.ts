@@ -1,0 +1,37 @@
+import { ConfigError, parseEnv } from '@darkroom/shared/config';
+import { createLog, describeError } from '@darkroom/shared/observability';
+import { compose } from './compose.ts';
+import { WorkerEnv } from './config.ts';
+
+async function main(): Promise<void> {
+  const config = parseEnv(WorkerEnv, process.env);
+  const log = createLog({ level: config.LOG_LEVEL, program: 'worker' });
+  const app = await compose(config, log);
+  app.run();
+
+  const stop = async (reason: string) => {
+    log.info({ reason }, 'worker.stopping');
+    // Does not depend on Redis: whatever hangs, the process ends, and the spool holds what was paid.
+    setTimeout(() => process.exit(1), config.DRAIN_SECONDS * 1_000).unref();
+    await app.drain();
+    await app[Symbol.asyncDispose]();
+    process.exit(0);
+  };
+  let stopping = false;
+  const once = (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    stop(reason).catch((error: unknown) => {
+      log.error(describeError(error), 'worker.not_drained');
+      process.exit(1);
+    });
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => once(signal));
+  if (process.connected) process.on('disconnect', () => once('parent gone'));
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof ConfigError) console.error(error.message);
+  else console.error(JSON.stringify({ level: 60, program: 'worker', event: 'worker.failed', ...describeError(error) }));
+  process.exit(1);
+});

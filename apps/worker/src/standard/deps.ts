@@ -1,0 +1,30 @@
+import type { CrashPoint, Log } from '@darkroom/shared/observability';
+import type { Channel, Clock, Ledger, ObjectStore, Quota, Spool, SpoolEntry } from '@darkroom/shared/ports';
+import type { Outbox } from '@darkroom/shared/usecases';
+import type { WorkerMetrics } from '../metrics.ts';
+import type { Slots } from './slots.ts';
+
+/** What an attempt needs. */
+export type AttemptDeps = {
+  ledger: Ledger;
+  store: ObjectStore;
+  spool: Spool;
+  quota: Quota;
+  channel: Channel;
+  outbox: Outbox;
+  clock: Clock;
+  random: () => number;
+  newAttemptId: () => string;
+  slots: Slots;
+  log: Log;
+  metrics: WorkerMetrics;
+  crash: CrashPoint;
+  /** Answers of this process that could not be brought to an end yet; tried again with those of dead processes. */
+  unfinished: Set<SpoolEntry>;
+  /** Bytes in the spool above which no new call leaves. */
+  spoolBytesMax: number;
+  /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */
+  draining: AbortSignal;
+  /** Aborted when the process must end at once: uploads are left to the spool, calls are cut. */
+  stopping: AbortSignal;
+};

@@ -1,0 +1,84 @@
+/** From an ended call to a settled job. Everything here may run again after a crash, from the spool. */
+
+import { type AttemptEnd, type AttemptRef, costOf, type Job, limitDelay, received, settle } from '@darkroom/shared/domain';
+import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
+import { isAwaitingWake } from '@darkroom/shared/storage/redis';
+import { handOff, updateJob } from '@darkroom/shared/usecases';
+import type { AttemptDeps } from './deps.ts';
+import { judge, type Judged } from './judge.ts';
+import { storeImage, storeThumbnail } from './store-image.ts';
+
+/** Settles the attempt by what came of its call, then empties its place in the spool. */
+export async function finishAttempt(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange, now: number): Promise<void> {
+  const { ledger, crash, log } = deps;
+  const { ref } = entry;
+  const job = await ledger.read(ref.tenant, ref.job);
+  if (!job?.state.attempts.some(({ id }) => id === ref.attempt)) {
+    // The intent was written and the lease never taken: no call left.
+    log.info({ ...ref }, 'attempt.never_sent');
+    return entry.remove();
+  }
+  const judged = judge(exchange, job.request, deps.channel.id);
+  const end = judged.type === 'image' ? await store(deps, job, ref, judged) : judged.end;
+  if (!end) return; // Told to stop before the bytes were stored: the spool keeps them for the next process.
+  crash('attempt.stored');
+  const settled = await settleJob(deps, ref, end);
+  crash('attempt.settled');
+  await pauseModel(deps, job, judged, now);
+  report(deps, ref, job, end, settled);
+  if (judged.type === 'image' && end.type === 'image') await storeThumbnail(deps, judged.blob, end.image);
+  crash('attempt.thumbnailed');
+  await entry.remove();
+  crash('attempt.cleared');
+}
+
+async function store(
+  deps: AttemptDeps,
+  job: Job,
+  ref: AttemptRef,
+  judged: Extract<Judged, { type: 'image' }>,
+): Promise<AttemptEnd | undefined> {
+  await updateJob(deps.ledger, ref.tenant, ref.job, (now) => received(now, ref.attempt, deps.clock.now()));
+  deps.crash('attempt.received');
+  const image = await storeImage(deps, job, judged.blob);
+  if (image === 'stopped') return undefined;
+  return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
+}
+
+async function settleJob(deps: AttemptDeps, ref: AttemptRef, end: AttemptEnd): Promise<Job | undefined> {
+  const { ledger, clock, random, outbox } = deps;
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => settle(job, ref.attempt, end, clock.now(), random));
+  if (updated?.changed && isAwaitingWake(updated.job.state)) outbox.push(updated.job);
+  if (updated?.followers) await handOff({ ledger, clock, outbox }, ref.tenant, ref.job);
+  return updated?.job;
+}
+
+/** What the provider said to one call holds for every worker. */
+async function pauseModel(deps: AttemptDeps, job: Job, judged: Judged, now: number): Promise<void> {
+  if (judged.type === 'image' || judged.end.type !== 'rejected') return;
+  const { verdict } = judged.end;
+  if (!verdict.limit || !verdict.retryable) return;
+  const ms = limitDelay(verdict.limit, verdict.retryAfterMs, 1, now);
+  if (ms > 0) await deps.quota.pause(deps.channel.id, job.request.model, ms, verdict.limit === 'day' ? 'parked' : 'rate_limited');
+}
+
+function report(deps: AttemptDeps, ref: AttemptRef, before: Job, end: AttemptEnd, after: Job | undefined): void {
+  const outcome = end.type === 'image' ? 'succeeded' : end.type === 'refused' ? end.code : end.type;
+  const cost = after ? costOf(after.state) : undefined;
+  deps.metrics.ended(before.request.model, outcome, end.ms);
+  deps.log.info(
+    {
+      ...ref,
+      model: before.request.model,
+      channel: deps.channel.id,
+      outcome,
+      ms: end.ms,
+      status: after?.state.status,
+      phase: after?.state.phase,
+      ...(end.type === 'rejected' && { error: end.verdict.code, http: end.verdict.http, quotaId: end.verdict.quotaId }),
+      ...((end.type === 'in_doubt' || end.type === 'unsent') && { reason: end.reason }),
+      ...(cost && { costMicros: cost.actual, inDoubtMicros: cost.inDoubt }),
+    },
+    'attempt.ended',
+  );
+}

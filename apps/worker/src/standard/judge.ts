@@ -1,0 +1,127 @@
+/** What a call's end means for the attempt. Pure. */
+
+import {
+  actualCost,
+  type Answer,
+  type AttemptEnd,
+  classify,
+  type JobError,
+  type JobRequest,
+  type SpooledBlob,
+  type Verdict,
+} from '@darkroom/shared/domain';
+import type { Exchange } from '@darkroom/shared/ports';
+
+type ImageEnd = Omit<Extract<AttemptEnd, { type: 'image' }>, 'image'>;
+type RefusedEnd = Extract<AttemptEnd, { type: 'refused' }>;
+
+export type Judged =
+  /** An image to be stored first; `unusable` is the end if its bytes turn out to be no image. */
+  | { type: 'image'; blob: SpooledBlob; end: ImageEnd; unusable: RefusedEnd }
+  | { type: 'ended'; end: Exclude<AttemptEnd, { type: 'image' }> };
+
+export function judge(exchange: Exchange, request: JobRequest, channel: string): Judged {
+  switch (exchange.type) {
+    case 'unsent':
+      return { type: 'ended', end: { type: 'unsent', reason: exchange.reason, ms: 0 } };
+    case 'unknown':
+      return { type: 'ended', end: { type: 'in_doubt', reason: exchange.reason } };
+    case 'answered':
+      return judgeAnswer(exchange.answer, request, channel);
+  }
+}
+
+function judgeAnswer(answer: Answer, request: JobRequest, channel: string): Judged {
+  const verdict = classify(answer);
+  const { ms } = answer;
+  switch (verdict.type) {
+    case 'in_doubt':
+      return { type: 'ended', end: { type: 'in_doubt', reason: verdict.message, ms } };
+    case 'rejected':
+      return { type: 'ended', end: { type: 'rejected', verdict, error: rejection(verdict, channel), ms } };
+    case 'blocked':
+      return { type: 'ended', end: refusal('content_blocked', verdict, request, channel, ms, 0) };
+    case 'no_image':
+      return { type: 'ended', end: refusal('no_image', verdict, request, channel, ms, verdict.imagesBilled) };
+    case 'image': {
+      const unusable = refusal('no_image', verdict, request, channel, ms, verdict.imagesBilled);
+      const blob = answer.blobs[verdict.image];
+      if (!blob) return { type: 'ended', end: unusable };
+      return { type: 'image', blob, end: imageEnd(verdict, request, ms), unusable };
+    }
+  }
+}
+
+function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, request: JobRequest, ms: number): ImageEnd {
+  const notes = [
+    verdict.imagesBilled > 1 && `${verdict.imagesBilled} images billed, drafts included`,
+    verdict.modelVersion && verdict.modelVersion !== request.model && `answered by ${verdict.modelVersion}`,
+    verdict.usage.missing && 'no usage in the answer: priced by the book',
+  ].filter((note) => typeof note === 'string');
+  return {
+    type: 'image',
+    cost: actualCost(request.model, request.size, verdict.usage, verdict.imagesBilled),
+    tokens: verdict.usage.totalTokens,
+    ms,
+    ...(verdict.text && { text: verdict.text }),
+    ...(verdict.grounding !== undefined && { grounding: verdict.grounding }),
+    ...(notes.length && { reason: notes.join('; ') }),
+  };
+}
+
+function refusal(
+  code: RefusedEnd['code'],
+  verdict: Extract<Verdict, { type: 'blocked' | 'no_image' | 'image' }>,
+  request: JobRequest,
+  channel: string,
+  ms: number,
+  images: number,
+): RefusedEnd {
+  const { finishReason, usage } = verdict;
+  const blockReason = verdict.type === 'blocked' ? verdict.blockReason : undefined;
+  const message = verdict.type === 'image' ? undefined : verdict.message;
+  const why = blockReason ?? finishReason;
+  const detail = code === 'content_blocked' ? `The model refused: ${why ?? 'no reason given'}` : `The model made no image: ${why ?? 'no reason given'}`;
+  return {
+    type: 'refused',
+    code,
+    cost: actualCost(request.model, request.size, usage, images),
+    tokens: usage.totalTokens,
+    ms,
+    ...(why && { reason: why }),
+    error: {
+      code,
+      detail,
+      upstream: {
+        channel,
+        http: 200,
+        ...(finishReason && { finishReason }),
+        ...(blockReason && { blockReason }),
+        ...(message && { message }),
+      },
+    },
+  };
+}
+
+const DETAILS: Partial<Record<JobError['code'], string>> = {
+  upstream_rate_limited: 'The provider limits how much may be called.',
+  upstream_quota_exhausted: 'The quota of this model is used up.',
+  upstream_overloaded: 'The model is overloaded.',
+  upstream_unavailable: 'The provider had an error.',
+  upstream_auth: 'The provider refused the key.',
+  upstream_rejected: 'The provider rejected the request.',
+  model_retired: 'The provider no longer offers this model.',
+};
+
+function rejection(verdict: Extract<Verdict, { type: 'rejected' }>, channel: string): JobError {
+  return {
+    code: verdict.code,
+    detail: DETAILS[verdict.code] ?? 'The provider answered with an error.',
+    upstream: {
+      channel,
+      http: verdict.http,
+      ...(verdict.quotaId && { quotaId: verdict.quotaId }),
+      ...(verdict.message && { message: verdict.message }),
+    },
+  };
+}

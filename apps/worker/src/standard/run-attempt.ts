@@ -1,0 +1,121 @@
+/**
+ * One message, at most one paid call.
+ *
+ *   read → may it run? → slot, quota → intent on disk → lease (the record says: sent) → call → answer on disk
+ *        → judge → store → settle → thumbnail → spool emptied
+ *
+ * A crash before the intent leaves nothing. After it, the next process on this spool finds the intent: with an answer
+ * it goes on from there, without one the attempt is in doubt if the record knows it, and never was if it does not.
+ */
+
+import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
+import { describeError } from '@darkroom/shared/observability';
+import type { SpoolEntry } from '@darkroom/shared/ports';
+import { updateJob } from '@darkroom/shared/usecases';
+import { finishAttempt } from './finish-attempt.ts';
+import type { AttemptDeps } from './deps.ts';
+import { holdLease } from './lease.ts';
+import { loadReferences } from './references.ts';
+
+/** `later` = not now; the model as a whole has to wait when `scope` says so. */
+export type Ran = { type: 'done' } | { type: 'later'; ms: number; scope: 'job' | 'model' };
+
+const DONE: Ran = { type: 'done' };
+/** A limit of less than this is no news to the caller. */
+const WORTH_SHOWING_MS = 2_000;
+const SPOOL_FULL_MS = 5_000;
+const SPOOL_SHARE = 0.8;
+
+export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
+  const release = await deps.slots.take();
+  try {
+    if (deps.draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
+    const job = await deps.ledger.read(tenant, id);
+    const refusal = job ? await mayNotRun(deps, job) : DONE;
+    if (!job || refusal) return refusal ?? DONE;
+    // Before anything is promised: a reference that cannot be read now must not cost a call's place.
+    const references = await loadReferences(deps.store, job.request);
+    const limited = await takeLeave(deps, job);
+    if (limited) return limited;
+    await callOnce(deps, job, references);
+    return DONE;
+  } finally {
+    release();
+  }
+}
+
+/** Why this message leads to no call now, if it does not. */
+async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
+  const { clock, ledger, spool, channel } = deps;
+  const begun = begin(job, { id: '', channel: channel.id }, clock.now());
+  if (begun.type === 'early') return { type: 'later', ms: begun.runAt - clock.now(), scope: 'job' };
+  if (begun.type === 'expired') await ledger.write(begun.change);
+  if (begun.type !== 'go') return DONE;
+  const { bytes } = await spool.usage();
+  return bytes > deps.spoolBytesMax * SPOOL_SHARE ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'model' } : undefined;
+}
+
+async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
+  const { quota, channel, clock, ledger, outbox } = deps;
+  const leave = await quota.take(channel.id, job.request.model);
+  if (leave.granted) return undefined;
+  const { retryAfterMs: ms, reason } = leave;
+  if (ms >= WORTH_SHOWING_MS) {
+    const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, reason, clock.now()));
+    // The record moved on to a version that has no message yet.
+    if (shown?.changed) outbox.push(shown.job);
+  }
+  return { type: 'later', ms, scope: 'model' };
+}
+
+async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Promise<void> {
+  const { ledger, spool, channel, clock, crash, metrics } = deps;
+  const ref: AttemptRef = { tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() };
+  crash('attempt.admitted');
+  const entry = await spool.intend(ref);
+  crash('attempt.intended');
+  if (!(await lease(deps, ref))) return entry.remove();
+  crash('attempt.leased');
+  const held = holdLease(ledger, ref, deps.log);
+  try {
+    metrics.called();
+    const exchange = await channel.call(job.request, {
+      entry,
+      references,
+      timeoutMs: modelById(job.request.model).timeoutMs,
+      signal: deps.stopping,
+    });
+    crash('attempt.answered');
+    await finishAttempt(deps, entry, exchange, clock.now());
+  } catch (error) {
+    deps.unfinished.add(entry);
+    deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
+  } finally {
+    held.stop();
+  }
+}
+
+/** Puts the attempt on the record; `false` when somebody else was faster, or the job is over. */
+async function lease(deps: AttemptDeps, ref: AttemptRef): Promise<boolean> {
+  const { ledger, channel, clock } = deps;
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => {
+    const begun = begin(job, { id: ref.attempt, channel: channel.id }, clock.now());
+    return begun.type === 'go' ? begun.change : undefined;
+  });
+  return updated?.job.state.open === ref.attempt;
+}
+
+/** An attempt that another process, or an earlier try of this one, left in the spool. */
+export async function resumeAttempt(deps: AttemptDeps, entry: SpoolEntry): Promise<void> {
+  const answer = await entry.answer();
+  const held = holdLease(deps.ledger, entry.ref, deps.log);
+  try {
+    const exchange = answer
+      ? ({ type: 'answered', answer } as const)
+      : ({ type: 'unknown', reason: 'the process died during the call' } as const);
+    await finishAttempt(deps, entry, exchange, deps.clock.now());
+    deps.unfinished.delete(entry);
+  } finally {
+    held.stop();
+  }
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { secret } from './env.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** What both programs read. */
+export const commonEnv = {
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// url' }).meta({
+    description: 'Redis or Valkey ≥ 6.2 with AOF and `noeviction`. `npm start` brings its own when unset.',
+  }),
+  REDIS_PREFIX: z.string().max(64).default('').meta({ description: 'Put before every key, to share one Redis.' }),
+  STORAGE_URL: z.string().default('file:.darkroom/objects').meta({
+    description: 'Where images rest: `file:FOLDER` or `gs://bucket/prefix`.',
+  }),
+  GCS_API_ENDPOINT: z.url().optional().meta({ description: 'Another GCS endpoint, such as an emulator.' }),
+  DARKROOM_DATA: z.string().default('.darkroom').meta({
+    description: 'Data folder: secret, first key, logs, private Redis, spool.',
+  }),
+  DARKROOM_SECRET: secret(32).meta({
+    description: 'Signs links and peppers API keys; the same for all programs. `npm start` makes one.',
+  }),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional().meta({
+    description: 'The address callers reach the API at; signed links start with it. Default: `http://HOST:PORT`.',
+  }),
+  HOST: z.string().default('127.0.0.1').meta({ description: 'Address to listen on.' }),
+  JOB_TAIL: z.coerce.number().int().min(60).default(86_400).meta({
+    description: 'Seconds a finished job stays in Redis before it rests in the archive.',
+  }),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
+};

@@ -1,0 +1,15 @@
+/** The names of a job's images. */
+
+import { jobFolder, type JobId, type Tenant } from '../domain/index.ts';
+
+const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
+
+/** `results/2026/11/20/JOB/0-1a2b3c4d.jpg`: named by content, so storing it twice is storing it once. */
+export function imageKey(tenant: Tenant, job: JobId, image: { n: number; sha256: string; mime: string }): string {
+  return `results/${jobFolder(tenant, job)}/${image.n}-${image.sha256.slice(0, 8)}.${EXTENSIONS[image.mime] ?? 'bin'}`;
+}
+
+/** The small WebP beside an image. */
+export function thumbnailKey(imageObjectKey: string): string {
+  return `${imageObjectKey.replace(/\.[a-z]+$/, '')}.thumb.webp`;
+}

@@ -1,0 +1,42 @@
+import type { Job, Tenant } from '../domain/index.ts';
+import type { Changes } from '../ports/index.ts';
+
+/** News may be lost, so whoever waits looks at the record this often all the same. */
+const LOOK_MS = 2_000;
+
+/**
+ * Reads the job until `done` says so or the time is up, whichever is first; answers with what was read last.
+ *
+ * @param read the freshest record; called after each piece of news, and every two seconds
+ */
+export async function waitForJob(options: {
+  changes: Changes;
+  tenant: Tenant;
+  id: string;
+  read: () => Promise<Job>;
+  done: (job: Job) => boolean;
+  timeoutMs: number;
+  signal: AbortSignal;
+}): Promise<Job> {
+  const { changes, tenant, id, read, done, timeoutMs, signal } = options;
+  const until = performance.now() + timeoutMs;
+  let news = Promise.withResolvers<void>();
+  const wake = () => news.resolve();
+  // Watch before reading: a change between the two is news, not a gap.
+  const stop = changes.watch(tenant, id, wake);
+  signal.addEventListener('abort', wake, { once: true });
+  try {
+    for (;;) {
+      const job = await read();
+      const left = until - performance.now();
+      if (done(job) || left <= 0 || signal.aborted) return job;
+      const timer = setTimeout(wake, Math.min(left, LOOK_MS));
+      await news.promise;
+      clearTimeout(timer);
+      news = Promise.withResolvers<void>();
+    }
+  } finally {
+    stop();
+    signal.removeEventListener('abort', wake);
+  }
+}
