@@ -86,7 +86,8 @@ describe('answers', () => {
     const port = await serve((_req, res) => {
       let sent = 0;
       const more = (): void => {
-        while (res.write(Buffer.alloc(64 * 1024))) sent += 64 * 1024;
+        do sent += 64 * 1024;
+        while (res.write(Buffer.alloc(64 * 1024)));
       };
       res.on('drain', more).on('close', () => hungUp.resolve(sent));
       more();
@@ -94,6 +95,20 @@ describe('answers', () => {
 
     await expect(fetchFrom(port)).rejects.toMatchObject({ code: 'payload_too_large' });
     expect(await hungUp.promise).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('keeps no connection after a download, as it would outlive the check of its address', {
+    timeout: 2_000,
+  }, async () => {
+    const closed = Promise.withResolvers<void>();
+    const port = await serve((req, res) => {
+      req.socket.once('close', () => closed.resolve());
+      res.end(BYTES);
+    });
+
+    await fetchFrom(port);
+
+    await expect(closed.promise).resolves.toBeUndefined();
   });
 
   it('does not unpack a compressed answer, so that a bomb stays small', async () => {

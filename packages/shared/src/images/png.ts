@@ -38,9 +38,8 @@ export const png: Format = {
   isWhole(bytes) {
     let at = SIGNATURE.length;
     while (at + 12 <= bytes.length) {
-      const end = endOfChunk(bytes, at);
-      if (bytes.readUInt32BE(at + 4) === IEND) return end <= bytes.length;
-      at = end;
+      if (bytes.readUInt32BE(at + 4) === IEND) return true;
+      at = endOfChunk(bytes, at);
     }
     return false;
   },

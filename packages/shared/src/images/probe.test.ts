@@ -45,6 +45,12 @@ function withSegments(jpeg: Buffer, marker: number, count: number): Buffer {
   return insert(jpeg, 2, Buffer.concat(Array.from({ length: count }, () => segment)));
 }
 
+/** A JPEG may define its Huffman tables (DHT, whose code lies among those of the frame headers) before its frame. */
+function tablesFirst(jpeg: Buffer): Buffer {
+  const at = jpeg.indexOf(Buffer.from([0xff, 0xc4]));
+  return insert(jpeg, 2, jpeg.subarray(at, at + 2 + jpeg.readUInt16BE(at + 2)));
+}
+
 function webpOf(...chunks: [type: string, data: Buffer][]): Buffer {
   const body = chunks.map(([type, data]) =>
     Buffer.concat([Buffer.from(type, 'latin1'), u32le(data.length), data, Buffer.alloc(data.length % 2)]),
@@ -78,6 +84,7 @@ const SAMPLES: [name: string, bytes: Buffer][] = [
   ['JPEG lying on its side', await picture(small).withMetadata({ orientation: 6 }).jpeg().toBuffer()],
   ['JPEG with long EXIF', withSegments(await picture(small).jpeg().toBuffer(), 0xe1, 3)],
   ['JPEG with a long manifest', withSegments(await picture(small).jpeg({ progressive: true }).toBuffer(), 0xeb, 40)],
+  ['JPEG with its Huffman tables first', tablesFirst(await picture(small).jpeg().toBuffer())],
   ['lossy WebP', await picture(small).webp().toBuffer()],
   [
     'lossy WebP with alpha',
