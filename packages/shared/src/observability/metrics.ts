@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from '@prometheus-io/client';
-import { formatMicros, JOB_STATUSES } from '../domain/index.ts';
+import { JOB_STATUSES } from '../domain/index.ts';
 import type { Clock, Ledger } from '../ports/index.ts';
 
 /** A registry with the process's own figures, event loop lag among them. */
@@ -9,36 +9,37 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** What the ledger knows, asked at each scrape: jobs by state, sums of calls and money, the age of the oldest waiting job. */
-export function registerLedgerMetrics(registry: Registry, { ledger, clock }: { ledger: Ledger; clock: Clock }): void {
-  const jobs = new Gauge({
-    name: 'darkroom_jobs',
-    help: 'Jobs in Redis by status',
-    labelNames: ['status'],
-    registers: [registry],
-  });
-  const calls = new Gauge({
-    name: 'darkroom_ledger_calls',
-    help: 'Paid calls on the ledger by how they ended; open = still out',
-    labelNames: ['state'],
-    registers: [registry],
-  });
-  const money = new Gauge({
-    name: 'darkroom_ledger_usd',
-    help: 'Dollars on the ledger: actual, and in doubt (counted as spent)',
-    labelNames: ['kind'],
-    registers: [registry],
-  });
+type Figures = Awaited<ReturnType<typeof collectLedger>>;
+
+/** What the ledger knows, asked once a scrape: jobs by state, sums of calls and money, the age of the oldest waiting job. */
+export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger; clock: Clock }): void {
+  let asked: Promise<Figures> | undefined;
+  // All gauges of one scrape ask in the same turn; the next scrape asks anew.
+  const figures = () => {
+    asked ??= collectLedger(deps.ledger, deps.clock).finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+  const gauge = (name: string, help: string, label: string, pick: (from: Figures) => Record<string, number>) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      async collect() {
+        for (const [value, amount] of Object.entries(pick(await figures()))) this.set({ [label]: value }, amount);
+      },
+    });
+  gauge('darkroom_jobs', 'Jobs in Redis by status', 'status', ({ jobs }) => jobs);
+  gauge('darkroom_ledger_calls', 'Paid calls on the ledger by how they ended; open = still out', 'state', ({ calls }) => calls);
+  gauge('darkroom_ledger_usd', 'Dollars on the ledger: actual, and in doubt (counted as spent)', 'kind', ({ money }) => money);
   new Gauge({
     name: 'darkroom_queue_age_seconds',
     help: 'Age of the oldest queued job',
     registers: [registry],
     async collect() {
-      const figures = await collectLedger(ledger, clock);
-      this.set(figures.ageSeconds);
-      for (const [status, count] of Object.entries(figures.jobs)) jobs.set({ status }, count);
-      for (const [state, count] of Object.entries(figures.calls)) calls.set({ state }, count);
-      for (const [kind, micros] of Object.entries(figures.money)) money.set({ kind }, Number(formatMicros(micros)));
+      this.set((await figures()).ageSeconds);
     },
   });
 }
@@ -46,7 +47,7 @@ export function registerLedgerMetrics(registry: Registry, { ledger, clock }: { l
 async function collectLedger(ledger: Ledger, clock: Clock) {
   const jobs: Record<string, number> = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0]));
   const calls = { open: 0, settled: 0, rejected: 0, in_doubt: 0 };
-  const money = { actual: 0, in_doubt: 0 };
+  const micros = { actual: 0, in_doubt: 0 };
   let oldest = clock.now();
   for (const tenant of await ledger.tenants()) {
     const [counts, totals, wake] = await Promise.all([
@@ -59,9 +60,10 @@ async function collectLedger(ledger: Ledger, clock: Clock) {
     calls.rejected += totals.rejected;
     calls.in_doubt += totals.inDoubt;
     calls.open += totals.calls - totals.settled - totals.rejected - totals.inDoubt;
-    money.actual += totals.actualCost;
-    money.in_doubt += totals.inDoubtCost;
+    micros.actual += totals.actualCost;
+    micros.in_doubt += totals.inDoubtCost;
     oldest = Math.min(oldest, wake ?? oldest);
   }
+  const money = { actual: micros.actual / 1_000_000, in_doubt: micros.in_doubt / 1_000_000 };
   return { jobs, calls, money, ageSeconds: (clock.now() - oldest) / 1_000 };
 }
