@@ -67,11 +67,16 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
     if (index >= limits.blobs) throw new Error(`the answer holds more than ${limits.blobs} binary fields`);
     const sink = open(index);
     sinks.push(sink);
-    decoder = createBase64Decoder(sink, limits.blobBytes, (write) => waiting.push(write));
+    decoder = createBase64Decoder(sink, limits.blobBytes, defer);
     const placeholder = Buffer.from(`"@blob:${index}"`);
     skeleton.keep(placeholder, 0, placeholder.length);
     state = 'lifting';
     return quote + 1;
+  }
+
+  function defer(write: Promise<void>): void {
+    waiting.push(write);
+    write.catch(() => undefined); // whoever awaits `push` hears of it; a body refused meanwhile is awaited by nobody
   }
 
   function inside(chunk: Buffer, from: number): number {
