@@ -1,0 +1,79 @@
+/** `Control` over HTTP, under `/__emulator/`. These requests stand in no journal. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { FaultRules } from '../faults/rules.ts';
+import { readBody } from '../http/body.ts';
+import { GoogleError } from '../http/google-error.ts';
+import { SettingsPatch } from '../settings.ts';
+import { type Control, ControlError } from './control.ts';
+
+export const CONTROL_PREFIX = '/__emulator/';
+const BODY_MAX = 64 * 1024 * 1024;
+
+type Asked = { control: Control; query: URLSearchParams; body: () => Promise<Buffer> };
+type Handler = (asked: Asked) => unknown;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  'GET settings': ({ control }) => control.settings(),
+  'PATCH settings': async ({ control, body }) => control.patchSettings(readAs(SettingsPatch, await body())),
+  'GET faults': ({ control }) => control.faults(),
+  'PUT faults': async ({ control, body }) => {
+    control.putFaults(readAs(FaultRules, await body()));
+    return control.faults();
+  },
+  'GET bill': ({ control, query }) => ({
+    ...control.bill(),
+    ...(query.get('entries') && { entries: control.journal().entries.filter(({ billed }) => billed) }),
+  }),
+  'GET journal': ({ control, query }) => control.journal(Object.fromEntries(query)),
+  'DELETE journal': ({ control }) => control.reset(),
+  'POST release': ({ control, query }) => ({ released: control.release(countOf(query.get('count'))) }),
+  'GET idle': ({ control }) => control.idle(),
+  'POST files': async ({ control, query, body }) => {
+    const file = { name: query.get('name') ?? '', mimeType: query.get('mimeType') ?? 'application/octet-stream' };
+    const bytes = await body();
+    control.putFile({ ...file, bytes });
+    return { name: `files/${file.name}`, mimeType: file.mimeType, sizeBytes: String(bytes.length) };
+  },
+};
+
+/** Answers one control request. */
+export async function answerControl(
+  control: Control,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
+  const handle = ROUTES[`${request.method} ${url.pathname.slice(CONTROL_PREFIX.length)}`];
+  if (!handle)
+    return write(response, 404, { error: `no such control route; there are: ${Object.keys(ROUTES).join(', ')}` });
+  try {
+    const body = () => readBody(request, BODY_MAX);
+    write(response, 200, (await handle({ control, query: url.searchParams, body })) ?? {});
+  } catch (error) {
+    if (!(error instanceof ControlError || error instanceof GoogleError)) throw error;
+    write(response, 400, { error: error.message });
+  }
+}
+
+function write(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+function readAs<T>(schema: z.ZodType<T>, body: Buffer): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new ControlError('the body is not JSON');
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new ControlError(z.prettifyError(parsed.error));
+  return parsed.data;
+}
+
+function countOf(count: string | null): number | undefined {
+  if (count === null) return undefined;
+  if (!/^\d{1,9}$/.test(count)) throw new ControlError('count: must be a whole number');
+  return Number(count);
+}

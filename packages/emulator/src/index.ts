@@ -1,0 +1,8 @@
+/** A local Gemini for tests and for working without a key. */
+export type { Bill, Charge } from './bill.ts';
+export { type Control, ControlError } from './control/control.ts';
+export type { Fault, FaultRule } from './faults/rules.ts';
+export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
+export type { RouteName } from './routes/names.ts';
+export { type Emulator, type EmulatorOptions, startEmulator } from './server.ts';
+export { LIFELIKE, QUIET, type Quotas, type Settings, type SettingsPatch } from './settings.ts';

@@ -1,0 +1,112 @@
+/** One request from a client, while it is being answered. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { refusalOf } from '../faults/refusals.ts';
+import type { RefusedFault } from '../faults/rules.ts';
+import { type Refusal, toErrorBody } from '../http/google-error.ts';
+import { answerHeaders, JSON_TYPE, type Manner, send } from '../http/send.ts';
+import type { JournalEntry } from '../journal.ts';
+import type { World } from '../world.ts';
+
+export type Call = {
+  world: World;
+  request: IncomingMessage;
+  response: ServerResponse;
+  url: URL;
+  key: string;
+  entry: JournalEntry;
+  /** The named groups of the route's path. */
+  params: Record<string, string | undefined>;
+  startedAt: number;
+  /** How a fault wants the answer to travel. */
+  manner: Manner | undefined;
+};
+
+export type Body = { pieces: Buffer[]; contentType?: string };
+
+/** Answers 200 and settles the entry: with `settled` when all of it went out, else with `lost`. */
+export async function answer(call: Call, { pieces, contentType = JSON_TYPE }: Body): Promise<void> {
+  const { response } = call;
+  if (response.destroyed) return close(call, 'lost');
+  response.writeHead(200, answerHeaders(contentType, msOf(call)));
+  const whole = await send(response, pieces, call.manner);
+  close(call, whole ? 'settled' : 'lost', { http_status: 200, answered: whole });
+}
+
+/** Answers a value as JSON. */
+export function answerJson(call: Call, value: unknown): Promise<void> {
+  return answer(call, { pieces: [Buffer.from(JSON.stringify(value))] });
+}
+
+/** Answers an error and ends the entry. */
+export async function refuse(call: Call, refusal: Refusal, fault?: RefusedFault): Promise<void> {
+  const { response } = call;
+  if (response.destroyed) return close(call, 'lost');
+  const { type, body } = written(refusal, fault);
+  const retryAfter = fault?.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) };
+  // A body that was not read to its end would be taken for the next request.
+  const rest = call.request.complete ? {} : { connection: 'close' };
+  response.writeHead(refusal.http, { ...answerHeaders(type, msOf(call)), ...retryAfter, ...rest });
+  const whole = await send(response, [Buffer.from(body)]);
+  close(call, whole ? 'rejected' : 'lost', { http_status: refusal.http, answered: whole });
+}
+
+/** Answers the error a fault script asks for, when it is due. */
+export async function refuseByFault(call: Call, fault: RefusedFault): Promise<void> {
+  await pause(call, fault.afterMs ?? 0);
+  const example = { model: call.entry.model ?? 'gemini-3-pro-image', version: call.entry.version };
+  await refuse(
+    call,
+    refusalOf(fault.kind, { ...example, ...(fault.retryMs !== undefined && { retryMs: fault.retryMs }) }),
+    fault,
+  );
+}
+
+/** Resets the connection: the client sees neither headers nor an orderly end. */
+export function reset(call: Call): void {
+  call.request.socket.resetAndDestroy();
+  close(call, 'lost');
+}
+
+/** Says nothing until the client, or the emulator, gives up. */
+export async function hang(call: Call): Promise<void> {
+  await pause(call, FOREVER_MS);
+  call.request.socket.destroy();
+  close(call, 'lost');
+}
+
+/** Waits, at most until the client has gone or the emulator closes. */
+export async function pause(call: Call, ms: number): Promise<void> {
+  if (ms <= 0 || call.response.destroyed) return;
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  call.response.once('close', leave);
+  await wait(ms, undefined, { signal: AbortSignal.any([gone.signal, call.world.closing]) }).catch(() => undefined);
+  call.response.off('close', leave);
+}
+
+export function close(call: Call, outcome: 'settled' | 'rejected' | 'lost', more: Partial<JournalEntry> = {}): void {
+  call.world.journal.update(call.entry, { outcome, ms: Math.round(msOf(call)), ...more });
+}
+
+/** The longest wait a timer takes. */
+const FOREVER_MS = 2 ** 31 - 1;
+
+function msOf({ startedAt }: Call): number {
+  return performance.now() - startedAt;
+}
+
+/** The front end's own pages, where an error does not come from the API itself. */
+const HTML_KINDS: ReadonlySet<string> = new Set(['bad_gateway', 'payload_too_large']);
+
+function written(refusal: Refusal, fault: RefusedFault | undefined): { type: string; body: string } {
+  const body = toErrorBody(refusal);
+  const as = fault?.body ?? (fault && HTML_KINDS.has(fault.kind) ? 'html' : 'json');
+  if (as === 'html') return { type: 'text/html; charset=UTF-8', body: page(refusal) };
+  if (as === 'empty') return { type: JSON_TYPE, body: '' };
+  return { type: JSON_TYPE, body: JSON.stringify(as === 'array' ? [body] : body, undefined, 2) };
+}
+
+function page({ http, message }: Refusal): string {
+  return `<!DOCTYPE html>\n<html lang=en>\n<title>Error ${http}</title>\n<p><b>${http}.</b> <ins>That’s an error.</ins>\n<p>${message}\n`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Makes images: `models/{model}:generateContent`, and the same as a stream of events.
+ *
+ * A call passes, in this order: body, model, validation, faults, quota, hold, latency, charge, answer. From the quota on
+ * it is accepted: its image is made and charged even when the caller has gone, unless `bill_abandoned` is off.
+ */
+import { createHash } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { encodeJson } from '../answer/json.ts';
+import { imagesIn, type Plan, planAnswer, tokensOf } from '../answer/plan.ts';
+import { toResponse, toStream } from '../answer/present.ts';
+import { chargeFor } from '../bill.ts';
+import { type Directive, readDirective } from '../directive.ts';
+import { mannerOf } from '../faults/manner.ts';
+import { type Fault, isContent, isRefused } from '../faults/rules.ts';
+import { readJson } from '../http/body.ts';
+import { GoogleError, modelNotFound } from '../http/google-error.ts';
+import { findModel, type Model } from '../models.ts';
+import { projectOf } from '../quota.ts';
+import { createRandom, type Random } from '../random.ts';
+import { type ImageRequest, parseRequest } from '../request/request.ts';
+import { promptOf } from '../request/wire.ts';
+import { answer, type Call, close, hang, pause, refuseByFault, reset } from './call.ts';
+import { drawParts } from './draw-parts.ts';
+
+type Job = { call: Call; model: Model; request: ImageRequest; directive: Directive; random: Random };
+
+/** Answers one call for an image. @throws GoogleError when it is refused. */
+export async function generateContent(call: Call): Promise<void> {
+  const job = await accept(call);
+  const fault = job.directive.fault ?? chooseFault(job);
+  if (fault) call.world.journal.update(call.entry, { fault: fault.kind });
+  if (fault && isRefused(fault) && !fault.billed) return refuseByFault(call, fault);
+  if (fault?.kind === 'reset') return reset(call);
+  admit(job);
+  await generate(job, fault);
+}
+
+async function accept(call: Call): Promise<Job> {
+  const { world, entry } = call;
+  const id = call.params['model'] ?? '';
+  world.journal.update(entry, { model: id });
+  const json = await readJson(call.request);
+  world.journal.update(entry, { prompt: promptOf(json) });
+  const model = findModel(id);
+  if (!model) throw new GoogleError(modelNotFound(id, entry.version));
+  const request = await parseRequest(json, model, {
+    signatures: world.settings.strict_signatures,
+    fileExists: (id) => world.files.get(id) !== undefined,
+  });
+  return { call, model, request, directive: readDirective(request.prompt), random: createRandom(world.seed, entry.n) };
+}
+
+function chooseFault({ call, model, request }: Job): Fault | undefined {
+  return call.world.faults.choose({ route: call.entry.route, model: model.id, prompt: request.prompt });
+}
+
+function admit({ call, model, request }: Job): void {
+  const { quota, settings } = call.world;
+  const demand = {
+    project: projectOf(call.key, settings.quotas),
+    model: model.id,
+    tokens: request.promptTokens + request.referenceTokens,
+  };
+  const refusal = quota.admit(demand, settings.quotas);
+  if (refusal) throw new GoogleError(refusal);
+}
+
+async function generate(job: Job, fault: Fault | undefined): Promise<void> {
+  const { call, model, request, directive, random } = job;
+  const { world, entry } = call;
+  const chances = world.settings;
+  const plan = planAnswer(model, request, { fault: fault && isContent(fault) ? fault : undefined, chances, random });
+  await passHold(call);
+  const latencyMs = directive.latency_ms ?? plan.latencyMs;
+  const deadlineMs = serverTimeoutMs(call);
+  if (latencyMs > deadlineMs) return refuseByFault(call, { kind: 'deadline_504', afterMs: deadlineMs });
+
+  if (!(await work(call, latencyMs))) return close(call, 'lost');
+  if (plan.charged && !(fault?.kind === 'hang' && fault.billed === false)) charge(job, plan);
+  world.journal.update(entry, { finish_reason: plan.blockReason ?? plan.finishReason });
+  await deliver(job, plan, fault);
+}
+
+async function passHold({ world, entry }: Call): Promise<void> {
+  if (!world.settings.hold) return;
+  const released = world.hold.wait();
+  world.journal.update(entry, { held: true });
+  await released;
+  world.journal.update(entry, { held: false });
+}
+
+/** Lets the model's time pass. False = the work was given up, by the caller or because the emulator closes. */
+async function work(call: Call, ms: number): Promise<boolean> {
+  const { closing, settings } = call.world;
+  if (!settings.bill_abandoned) await pause(call, ms);
+  else if (ms > 0) await wait(ms, undefined, { signal: closing }).catch(() => undefined);
+  return !closing.aborted && (settings.bill_abandoned || !call.response.destroyed);
+}
+
+function charge({ call, model }: Job, plan: Plan): void {
+  const { journal, quota, settings } = call.world;
+  const billed = chargeFor(model, tokensOf(plan), imagesIn(plan));
+  journal.update(call.entry, { billed });
+  quota.spend(projectOf(call.key, settings.quotas), billed.cost_micros);
+}
+
+async function deliver(job: Job, plan: Plan, fault: Fault | undefined): Promise<void> {
+  const { call } = job;
+  if (call.response.destroyed) return close(call, 'lost');
+  if (fault && isRefused(fault)) return refuseByFault(call, fault);
+  if (fault?.kind === 'reset_after_billing') return reset(call);
+  if (fault?.kind === 'hang') return hang(call);
+  call.manner = mannerOf(fault);
+  await answer(call, await write(job, plan));
+}
+
+async function write(job: Job, plan: Plan): Promise<{ pieces: Buffer[]; contentType?: string }> {
+  const { call, model, request, random } = job;
+  const responseId = idOf('response', call);
+  call.world.journal.update(call.entry, { response_id: responseId });
+  const drawn = await drawParts(call.world, {
+    model,
+    request,
+    plan,
+    owner: responseId,
+    imageBytes: job.directive.image_bytes,
+    random,
+  });
+  const presented = { plan, responseId, serviceTier: request.serviceTier, mime: model.mime, ...drawn };
+  if (call.entry.route === 'generate_content') return { pieces: encodeJson(toResponse(presented)) };
+
+  const events = toStream(presented, idOf('turn', call)).map(encodeJson);
+  return call.url.searchParams.get('alt') === 'sse'
+    ? { pieces: events.flatMap((event) => [EVENT, ...event, EVENT_END]), contentType: 'text/event-stream' }
+    : { pieces: [LIST, ...events.flatMap((event, i) => (i === 0 ? event : [LIST_NEXT, ...event])), LIST_END] };
+}
+
+const EVENT = Buffer.from('data: ');
+const EVENT_END = Buffer.from('\r\n\r\n');
+const LIST = Buffer.from('[');
+const LIST_NEXT = Buffer.from(',\r\n');
+const LIST_END = Buffer.from(']');
+
+/** 23 letters of base64url, as Google's are. */
+function idOf(purpose: string, { world, entry }: Call): string {
+  return createHash('sha256').update(`${purpose}:${world.seed}:${entry.n}`).digest('base64url').slice(0, 23);
+}
+
+/** The client may shorten the server's own deadline. */
+function serverTimeoutMs({ request }: Call): number {
+  const seconds = Number(request.headers['x-server-timeout']);
+  return seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY;
+}

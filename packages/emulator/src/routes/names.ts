@@ -1,0 +1,16 @@
+/** The routes a client may call, as fault scripts and the journal name them. */
+export const ROUTE_NAMES = [
+  'generate_content',
+  'stream_generate_content',
+  'list_models',
+  'get_model',
+  'download_file',
+  'unknown',
+] as const;
+
+export type RouteName = (typeof ROUTE_NAMES)[number];
+
+/** The routes that make images, and cost money. */
+export function makesImages(route: RouteName): boolean {
+  return route === 'generate_content' || route === 'stream_generate_content';
+}

@@ -1,0 +1,90 @@
+/** What can be turned while the emulator runs. */
+import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+const limit = z.number().int().min(0).optional();
+const probability = z.number().min(0).max(1);
+
+/** Limits of one project. Those left out do not exist. */
+export const Quotas = z.strictObject({
+  /** Requests per minute, per model. */
+  rpm: limit,
+  /** Images per minute, per model. */
+  ipm: limit,
+  /** Prompt tokens per minute, per model. */
+  tpm: limit,
+  /** Requests per day, per model. */
+  rpd: limit,
+  /** Micro-dollars per rolling ten minutes, over all models. */
+  spend_micros: limit,
+  /** A day ends at midnight Pacific, as Google's does, or 24 hours after each call. */
+  day: z.enum(['pacific', 'rolling']).default('pacific'),
+  /** All keys share one project, or each key's part before its first `.` names one. */
+  project: z.enum(['global', 'key_prefix']).default('global'),
+});
+export type Quotas = z.infer<typeof Quotas>;
+
+export const Settings = z.strictObject({
+  /** Factor on the models' typical latencies; 0 = answer at once. */
+  latency: z.number().min(0).max(100),
+  /** `full`: realistic weight. `tiny`: as small as the picture allows. `fast`: one picture for each model, size and ratio. */
+  render: z.enum(['full', 'tiny', 'fast']),
+  /** Exact weight of each image; `auto` = as `render` says. */
+  image_bytes: z.union([
+    z.literal('auto'),
+    z
+      .number()
+      .int()
+      .min(0)
+      .max(20 * MIB),
+  ]),
+  /** Weight of each thought signature before base64; `realistic` = 0.8 to 2.2 MB. */
+  signature_bytes: z.union([
+    z.literal('realistic'),
+    z
+      .number()
+      .int()
+      .min(32)
+      .max(4 * MIB),
+  ]),
+  /** Share of answers that carry interim images before the result. */
+  drafts: probability,
+  /** Share of answers that carry words beside the image, when words are wanted. */
+  text: probability,
+  /** A model's image sent back without its signature is refused. */
+  strict_signatures: z.boolean(),
+  /** An image whose caller went away is made and charged all the same, as Google does. */
+  bill_abandoned: z.boolean(),
+  /** Calls wait, accepted, until they are released. */
+  hold: z.boolean(),
+  quotas: Quotas,
+});
+export type Settings = z.infer<typeof Settings>;
+
+/** Changes to settings: what is left out stays as it is; `quotas` are replaced as a whole. */
+export const SettingsPatch = Settings.partial();
+export type SettingsPatch = z.input<typeof SettingsPatch>;
+
+/** Made for tests: at once, small, and nothing by chance. */
+export const QUIET: Settings = {
+  latency: 0,
+  render: 'tiny',
+  image_bytes: 'auto',
+  signature_bytes: 4096,
+  drafts: 0,
+  text: 0,
+  strict_signatures: true,
+  bill_abandoned: true,
+  hold: false,
+  quotas: { day: 'pacific', project: 'global' },
+};
+
+/** Made for people and measurements: as slow, as heavy and as moody as the real thing. */
+export const LIFELIKE: Settings = {
+  ...QUIET,
+  latency: 1,
+  render: 'full',
+  signature_bytes: 'realistic',
+  drafts: 0.07,
+  text: 0.1,
+};
