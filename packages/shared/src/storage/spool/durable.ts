@@ -48,5 +48,5 @@ export async function inodeOf(path: string): Promise<bigint | undefined> {
 
 /** Whether a call failed because a file, or a folder above it, is not there. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }

@@ -50,9 +50,8 @@ export async function foldersIn(path: string): Promise<string[]> {
 async function isAbandoned(folder: string, me: Owner, now: EpochMs): Promise<boolean> {
   try {
     const owner = await ownerOf(folder);
-    if (owner && owner.host === me.host) return !(await isRunning(owner));
-    const { mtimeMs } = await stat(owner ? join(folder, OWNER_FILE) : folder);
-    return now - mtimeMs > SILENCE_MS;
+    if (owner?.host === me.host) return !(await isRunning(owner));
+    return now - (await lastSign(folder)) > SILENCE_MS;
   } catch (error) {
     if (isMissing(error)) return false; // taken over by another, this very moment
     throw error;
@@ -64,6 +63,16 @@ async function ownerOf(folder: string): Promise<Owner | undefined> {
     return parseOwner(await readFile(join(folder, OWNER_FILE), 'utf8'));
   } catch (error) {
     if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** When the owner was last heard of: its heartbeat, or the folder's last change where none was ever given. */
+async function lastSign(folder: string): Promise<EpochMs> {
+  try {
+    return (await stat(join(folder, OWNER_FILE))).mtimeMs;
+  } catch (error) {
+    if (isMissing(error)) return (await stat(folder)).mtimeMs;
     throw error;
   }
 }

@@ -1,0 +1,349 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { crc32c } from '@node-rs/crc32';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Answer } from '../../domain/answer.ts';
+import type { AttemptRef } from '../../domain/job.ts';
+import type { SpoolEntry } from '../../ports/spool.ts';
+import { createFolderSpool } from './folder-spool.ts';
+
+let root: string;
+let cleanup: AsyncDisposableStack;
+
+beforeEach(async () => {
+  cleanup = new AsyncDisposableStack();
+  root = await mkdtemp(join(tmpdir(), 'spool-'));
+  cleanup.defer(() => rm(root, { recursive: true, force: true }));
+});
+
+afterEach(() => cleanup.disposeAsync());
+
+function aSpool(more: { now?: number; patienceMs?: number } = {}) {
+  const { now, patienceMs = 0 } = more;
+  const clock = { now: () => now ?? Date.now() };
+  return cleanup.use(createFolderSpool({ root, owner: 'worker', clock, patienceMs }));
+}
+
+const aRef = (attempt = 'att_1'): AttemptRef => ({ tenant: 't', job: 'job_1', attempt });
+
+/** Writes one blob as an answer would arrive, and commits it. */
+async function commitImage(entry: SpoolEntry, image: Buffer): Promise<Answer> {
+  const sink = entry.blob(0);
+  for (let at = 0; at < image.length; at += 100_000) await sink.write(image.subarray(at, at + 100_000));
+  const answer: Answer = { httpStatus: 200, headers: {}, body: { n: 1 }, blobs: [await sink.close()], ms: 5 };
+  await entry.commit(answer);
+  return answer;
+}
+
+const ownFolders = async () => (await readdir(root)).filter((name) => name.startsWith('worker~'));
+
+describe('an entry', () => {
+  it('gives the committed answer back, with its bytes, their length and both hashes', async () => {
+    const image = randomBytes(1_234_567);
+    const entry = await aSpool().intend(aRef());
+
+    const answer = await commitImage(entry, image);
+
+    const [blob] = answer.blobs;
+    const sha256 = createHash('sha256').update(image).digest('hex');
+    expect(blob).toMatchObject({ bytes: image.length, sha256, crc32c: crc32c(image) });
+    expect(await readFile(blob?.path ?? '')).toEqual(image);
+    expect(await entry.answer()).toEqual(answer);
+  });
+
+  it('has no answer before it is committed', async () => {
+    const entry = await aSpool().intend(aRef());
+    await entry.blob(0).write(Buffer.from('half an image'));
+
+    expect(await entry.answer()).toBeUndefined();
+    await entry.remove();
+  });
+
+  it('has no answer when a blob was cut or lost behind its back', async () => {
+    const entry = await aSpool().intend(aRef());
+    const answer = await commitImage(entry, randomBytes(1_000));
+    const path = answer.blobs[0]?.path ?? '';
+
+    await writeFile(path, 'short');
+    const cut = await entry.answer();
+    await rm(path);
+
+    expect([cut, await entry.answer()]).toEqual([undefined, undefined]);
+  });
+
+  it('is counted until it is removed, and removing it twice does no harm', async () => {
+    const spool = aSpool();
+    const entry = await spool.intend(aRef());
+    const other = await spool.intend(aRef('att_12'));
+    const empty = await spool.usage();
+    await commitImage(entry, randomBytes(50_000));
+    const full = await spool.usage();
+
+    await entry.remove();
+    await entry.remove();
+
+    expect(empty.entries).toBe(2);
+    expect(full.bytes - empty.bytes).toBeGreaterThan(50_000);
+    expect(await spool.usage()).toMatchObject({ entries: 1 });
+    await expect(commitImage(other, randomBytes(10))).resolves.toBeDefined();
+  });
+
+  it('can be removed while its blobs are still open', async () => {
+    const spool = aSpool();
+    const entry = await spool.intend(aRef());
+    void entry.blob(0).write(Buffer.from('half'));
+    entry.blob(1);
+
+    await entry.remove();
+
+    expect(await spool.usage()).toMatchObject({ entries: 0 });
+  });
+
+  it.each(['../x', 'a/b', '', 'a.b'])('refuses %j for a file name', async (attempt) => {
+    await expect(aSpool().intend(aRef(attempt))).rejects.toThrow('cannot name a file');
+  });
+});
+
+describe('a disk that refuses', () => {
+  it('makes the intent fail: the call must not leave', async () => {
+    await rm(root, { recursive: true });
+    await writeFile(root, 'a file where the folder should be');
+
+    await expect(aSpool().intend(aRef())).rejects.toMatchObject({ code: 'storage_unavailable', retryable: true });
+  });
+
+  it('loses no byte when it is full for a while: they are kept in memory and written by commit', async () => {
+    const image = randomBytes(300_000);
+    const entry = await aSpool().intend(aRef());
+    const [home = ''] = await ownFolders();
+    await symlink('/dev/full', join(root, home, 'att_1.0.blob'));
+
+    const answer = await commitImage(entry, image);
+
+    expect(await readFile(answer.blobs[0]?.path ?? '')).toEqual(image);
+    expect(await entry.answer()).toEqual(answer);
+  });
+
+  it('is tried again for as long as patience lasts', async () => {
+    const image = randomBytes(300_000);
+    const entry = await aSpool({ patienceMs: 10_000 }).intend(aRef());
+    const [home = ''] = await ownFolders();
+    const sink = entry.blob(0);
+    await sink.write(image);
+    await rename(root, `${root}.away`);
+    await writeFile(root, 'a file where the folder should be');
+    const answer: Answer = { httpStatus: 200, headers: {}, body: {}, blobs: [await sink.close()], ms: 5 };
+
+    const committed = entry.commit(answer);
+    await rm(root);
+    await rename(`${root}.away`, root);
+    await committed;
+
+    expect(answer.blobs[0]?.path).toContain(home);
+    expect(await entry.answer()).toEqual(answer);
+  });
+
+  it('makes commit fail, once patience has ended, by a code of its own', async () => {
+    const entry = await aSpool().intend(aRef());
+    await rm(root, { recursive: true });
+    await writeFile(root, 'a file where the folder should be');
+
+    await expect(commitImage(entry, randomBytes(1_000))).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await entry.remove();
+  });
+
+  it('ends a blob that is larger than memory may hold', async () => {
+    const entry = await aSpool().intend(aRef());
+    const [home = ''] = await ownFolders();
+    await symlink('/dev/full', join(root, home, 'att_1.0.blob'));
+    const sink = entry.blob(0);
+    const slice = Buffer.alloc(1 << 20);
+
+    const writeAll = async () => {
+      for (let n = 0; n < 40; n++) await sink.write(slice);
+    };
+
+    await expect(writeAll()).rejects.toThrow('takes no more bytes');
+    await entry.remove();
+  });
+});
+
+describe('a folder taken away from a process that lives', () => {
+  it('does not take the answer in flight along: commit writes it anew', async () => {
+    const image = randomBytes(400_000);
+    const entry = await aSpool().intend(aRef());
+    const [home = ''] = await ownFolders();
+    const sink = entry.blob(0);
+    await sink.write(image.subarray(0, 150_000));
+
+    await rename(join(root, home), join(root, 'elsewhere'));
+    await rm(join(root, 'elsewhere'), { recursive: true });
+    await sink.write(image.subarray(150_000));
+    const answer: Answer = { httpStatus: 200, headers: {}, body: {}, blobs: [await sink.close()], ms: 5 };
+    await entry.commit(answer);
+
+    const path = answer.blobs[0]?.path ?? '';
+    expect(dirname(path)).not.toBe(join(root, home));
+    expect(await readFile(path)).toEqual(image);
+    expect(existsSync(join(dirname(path), 'att_1.intent'))).toBe(true);
+    expect(await entry.answer()).toEqual(answer);
+  });
+
+  it('is made anew, once, by whoever needs it next', async () => {
+    const spool = aSpool();
+    await spool.intend(aRef());
+    const [home = ''] = await ownFolders();
+    await rename(join(root, home), join(root, 'elsewhere'));
+
+    await Promise.all(['att_2', 'att_3', 'att_4'].map((attempt) => spool.intend(aRef(attempt))));
+
+    expect(await ownFolders()).toHaveLength(1);
+    expect(await ownFolders()).not.toContain(home);
+    expect(await spool.usage()).toMatchObject({ entries: 3 });
+  });
+});
+
+/** A folder as a process would have left it, whose owner file holds `owner`. */
+async function leftBehind(name: string, owner: object | string, heartbeatAt: number, attempt = 'att_9'): Promise<void> {
+  const folder = join(root, name);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, `${attempt}.intent`), JSON.stringify(aRef(attempt)));
+  const file = join(folder, 'owner.json');
+  await writeFile(file, typeof owner === 'string' ? owner : JSON.stringify(owner));
+  await utimes(file, heartbeatAt / 1_000, heartbeatAt / 1_000);
+}
+
+/** What this very process writes into its owner file. */
+async function ownOwner(): Promise<{ host: string; pid: number; startedTicks?: string }> {
+  const spool = aSpool();
+  await spool.usage();
+  const [home = ''] = await ownFolders();
+  return JSON.parse(await readFile(join(root, home, 'owner.json'), 'utf8'));
+}
+
+describe('recovery', () => {
+  it('takes over at once what a killed process left: a committed answer, and an intent without one', async () => {
+    const child = await startChild();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+
+    const entries = await aSpool().recover();
+
+    const [answered, open] = entries.sort((a, b) => a.ref.attempt.localeCompare(b.ref.attempt));
+    const answer = await answered?.answer();
+    expect(answered?.ref).toEqual(aRef('att_answered'));
+    expect(answer).toMatchObject({ httpStatus: 200, body: { from: 'child' }, blobs: [{ bytes: 70_000 }] });
+    expect(await readFile(answer?.blobs[0]?.path ?? '')).toEqual(Buffer.alloc(70_000, 7));
+    expect(open?.ref).toEqual(aRef('att_open'));
+    expect(await open?.answer()).toBeUndefined();
+    expect(entries).toHaveLength(2);
+  });
+
+  it('leaves a living process alone, however old its heartbeat', async () => {
+    const child = await startChild();
+    cleanup.defer(() => void child.kill('SIGKILL'));
+
+    const entries = await aSpool({ now: Date.now() + 3_600_000 }).recover();
+
+    expect(entries).toEqual([]);
+  });
+
+  it('is not fooled by a later process with the same id', async () => {
+    const owner = await ownOwner();
+    await leftBehind('reused', { ...owner, startedTicks: '1' }, Date.now());
+
+    expect((await aSpool().recover()).map(({ ref }) => ref.attempt)).toEqual(['att_9']);
+  });
+
+  it.each([
+    ['another host', { host: 'elsewhere', pid: 1 }],
+    ['a host nobody can tell', '{"host":'],
+  ])('waits a minute without a heartbeat from %s', async (_, owner) => {
+    const now = Date.now();
+    await leftBehind('far', owner, now - 59_000);
+    const early = await aSpool({ now }).recover();
+
+    const late = await aSpool({ now: now + 2_000 }).recover();
+
+    expect(early).toEqual([]);
+    expect(late.map(({ ref }) => ref.attempt)).toEqual(['att_9']);
+  });
+
+  it('gives each entry to one of several that come at once', async () => {
+    const dead = { ...(await ownOwner()), startedTicks: '1' };
+    const names = Array.from({ length: 12 }, (_, n) => `dead${n}`);
+    for (const name of names) await leftBehind(name, dead, 0, `att_${name}`);
+    const spools = [aSpool(), aSpool(), aSpool(), aSpool()];
+
+    const found = await Promise.all(spools.map((spool) => spool.recover()));
+
+    const attempts = found.flat().map(({ ref }) => ref.attempt);
+    expect(attempts.sort()).toEqual(names.map((name) => `att_${name}`).sort());
+  });
+
+  it('finds what the dead had themselves taken over, and gives it again until it is removed', async () => {
+    const dead = { ...(await ownOwner()), startedTicks: '1' };
+    await leftBehind('second', dead, 0, 'att_second');
+    await leftBehind('second/first', dead, 0, 'att_first');
+    await leftBehind('second/first/zeroth', dead, 0, 'att_zeroth');
+    const spool = aSpool();
+    const first = await spool.recover();
+    const again = await spool.recover();
+
+    for (const entry of again) await entry.remove();
+
+    expect(first.map(({ ref }) => ref.attempt).sort()).toEqual(['att_first', 'att_second', 'att_zeroth']);
+    expect(again).toHaveLength(3);
+    expect(await spool.recover()).toEqual([]);
+    expect(await spool.usage()).toMatchObject({ entries: 0 });
+  });
+
+  it('sweeps up files without an intent, and intents that were never written whole', async () => {
+    const dead = { ...(await ownOwner()), startedTicks: '1' };
+    await leftBehind('dead', dead, 0);
+    const files = { 'att_9.intent': '{"tenant"', 'att_8.0.blob': 'x', 'att_8.answer': '{}', 'att_7.intent.tmp': '' };
+    for (const [name, content] of Object.entries(files)) await writeFile(join(root, 'dead', name), content);
+    const spool = aSpool();
+
+    expect(await spool.recover()).toEqual([]);
+    const [home = ''] = (await ownFolders()).slice(-1);
+    expect(await readdir(join(root, home))).toEqual(['owner.json']);
+  });
+
+  it('removes its own folder when it ends empty, and leaves it when it does not', async () => {
+    const empty = aSpool();
+    await (await empty.intend(aRef())).remove();
+    await empty[Symbol.asyncDispose]();
+    expect(await ownFolders()).toEqual([]);
+
+    const full = aSpool();
+    await full.intend(aRef());
+    await full[Symbol.asyncDispose]();
+    expect(await ownFolders()).toHaveLength(1);
+  });
+});
+
+/** Another process with one committed and one open attempt in the same spool. */
+async function startChild(): Promise<ChildProcess> {
+  const program = `
+    import { createFolderSpool } from ${JSON.stringify(join(import.meta.dirname, 'folder-spool.ts'))};
+    const spool = createFolderSpool({ root: ${JSON.stringify(root)}, owner: 'child', clock: { now: Date.now } });
+    const ref = (attempt) => ({ tenant: 't', job: 'job_1', attempt });
+    await spool.intend(ref('att_open'));
+    const entry = await spool.intend(ref('att_answered'));
+    const sink = entry.blob(0);
+    await sink.write(Buffer.alloc(70_000, 7));
+    await entry.commit({ httpStatus: 200, headers: {}, body: { from: 'child' }, blobs: [await sink.close()], ms: 1 });
+    console.log('ready');
+    setInterval(() => {}, 1000);
+  `;
+  const args = ['--input-type=module', '--conditions=source', '--eval', program];
+  const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
