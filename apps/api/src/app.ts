@@ -1,6 +1,6 @@
 import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
-import type { Log } from '@darkroom/shared/observability';
 import type { SafeFetch } from '@darkroom/shared/net';
+import type { Log } from '@darkroom/shared/observability';
 import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';

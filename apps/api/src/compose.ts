@@ -49,7 +49,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const queue = opened.use(createWakeQueue({ redis: bull, prefix }));
   const onError = (error: unknown) => log.warn(describeError(error), 'outbox.deferred');
   const outbox = createOutbox({ ledger, queue, clock, onError });
-  const keys = createApiKeys({ redis, prefix, pepper: signingKey, now: clock.now });
+  const keys = createApiKeys({ redis, prefix, pepper: signingKey, now: () => clock.now() });
   await registerFirstKey(keys, config);
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
   const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), store, log }));

@@ -1,6 +1,5 @@
-import { createRegistry, registerLedgerMetrics } from '@darkroom/shared/observability';
+import { createRegistry, Histogram, registerLedgerMetrics } from '@darkroom/shared/observability';
 import type { Clock, Ledger } from '@darkroom/shared/ports';
-import { Histogram } from '@darkroom/shared/observability';
 
 export type ApiMetrics = {
   request(route: string, method: string, status: number, ms: number): void;

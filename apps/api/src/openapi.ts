@@ -13,15 +13,23 @@ import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from 'zod-openapi';
 import { AssetFromUrl } from './routes/assets.ts';
 
-const problem = { description: 'What is wrong, and the fix', content: { 'application/problem+json': { schema: Problem } } };
+const problem = {
+  description: 'What is wrong, and the fix',
+  content: { 'application/problem+json': { schema: Problem } },
+};
 const json = (schema: z.ZodType, description: string) => ({ description, content: { 'application/json': { schema } } });
 
 const jobId = z.object({ id: z.string().meta({ description: 'A job id: ours, or the one it was put under.' }) });
 const imageNumber = jobId.extend({ n: z.string().meta({ description: 'The number of the image, from 0.' }) });
-const wait = z.object({ wait: z.int().min(0).max(60).optional().meta({ description: 'Seconds to wait for the end.' }) });
+const wait = z.object({
+  wait: z.int().min(0).max(60).optional().meta({ description: 'Seconds to wait for the end.' }),
+});
 const submitHeaders = z.object({
   'Idempotency-Key': z.string().max(255).optional(),
-  Prefer: z.string().optional().meta({ examples: ['wait=30'] }),
+  Prefer: z
+    .string()
+    .optional()
+    .meta({ examples: ['wait=30'] }),
 });
 
 type Facts = {
@@ -31,7 +39,11 @@ type Facts = {
   answers: ZodOpenApiOperationObject['responses'];
 };
 
-function operation(operationId: string, tag: string, { summary, params, body, answers }: Facts): ZodOpenApiOperationObject {
+function operation(
+  operationId: string,
+  tag: string,
+  { summary, params, body, answers }: Facts,
+): ZodOpenApiOperationObject {
   return {
     operationId,
     tags: [tag],
@@ -44,7 +56,10 @@ function operation(operationId: string, tag: string, { summary, params, body, an
 
 const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobBody } } };
 const job = json(JobView, 'The job');
-const accepted = { '202': json(JobView, 'Accepted: the job is durable'), '200': json(JobView, 'The job, already ended') };
+const accepted = {
+  '202': json(JobView, 'Accepted: the job is durable'),
+  '200': json(JobView, 'The job, already ended'),
+};
 const link = { '302': { description: 'To a signed, short-lived link' } };
 const ok = (description: string) => ({ '200': { description } });
 
@@ -96,7 +111,10 @@ export function openApiDocument() {
         get: operation('jobEvents', 'jobs', {
           summary: 'Server-sent events of a job, resumable by Last-Event-ID',
           params: { path: jobId, header: z.object({ 'Last-Event-ID': z.string().optional() }) },
-          answers: { '200': { description: 'The stream', content: { 'text/event-stream': {} } }, '204': { description: 'Over' } },
+          answers: {
+            '200': { description: 'The stream', content: { 'text/event-stream': {} } },
+            '204': { description: 'Over' },
+          },
         }),
       },
       '/v1/jobs/{id}/images': {
@@ -110,7 +128,11 @@ export function openApiDocument() {
         get: operation('jobImage', 'jobs', { summary: 'An image', params: { path: imageNumber }, answers: link }),
       },
       '/v1/jobs/{id}/images/{n}/thumbnail': {
-        get: operation('jobThumbnail', 'jobs', { summary: 'Its thumbnail', params: { path: imageNumber }, answers: link }),
+        get: operation('jobThumbnail', 'jobs', {
+          summary: 'Its thumbnail',
+          params: { path: imageNumber },
+          answers: link,
+        }),
       },
       '/v1/assets': {
         post: operation('uploadAsset', 'assets', {
@@ -133,10 +155,15 @@ export function openApiDocument() {
         }),
       },
       '/v1/models': {
-        get: operation('listModels', 'models', { summary: 'What each model can do', answers: { '200': json(ModelList, 'All') } }),
+        get: operation('listModels', 'models', {
+          summary: 'What each model can do',
+          answers: { '200': json(ModelList, 'All') },
+        }),
       },
       '/livez': { get: { ...operation('livez', 'health', { summary: 'Alive', answers: ok('Alive') }), security: [] } },
-      '/readyz': { get: { ...operation('readyz', 'health', { summary: 'Ready', answers: ok('Ready') }), security: [] } },
+      '/readyz': {
+        get: { ...operation('readyz', 'health', { summary: 'Ready', answers: ok('Ready') }), security: [] },
+      },
       '/metrics': { get: operation('metrics', 'health', { summary: 'Prometheus', answers: ok('Text') }) },
     },
   });

@@ -125,7 +125,11 @@ async function recoverSpool(deps: AttemptDeps): Promise<void> {
 }
 
 /** @throws when Redis would lose or evict accepted jobs */
-async function refuseUnfit(redis: ReturnType<typeof openPatientRedis>, { REDIS_PREFIX }: WorkerConfig, log: Log): Promise<void> {
+async function refuseUnfit(
+  redis: ReturnType<typeof openPatientRedis>,
+  { REDIS_PREFIX }: WorkerConfig,
+  log: Log,
+): Promise<void> {
   await redis.connect();
   const health = await checkRedis(redis, `${REDIS_PREFIX}probe`);
   if (!health.ok) throw new Error(`Redis is not fit to keep jobs: ${health.problems.join('; ')}`);

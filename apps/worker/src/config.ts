@@ -31,7 +31,8 @@ export const WorkerEnv = z.object({
     description: "Port of the worker's `/metrics`, `/livez` and `/readyz`; 0 = any free one, named in the log.",
   }),
   DRAIN_SECONDS: z.coerce.number().int().min(1).default(330).meta({
-    description: 'Longest wait for calls in flight when stopping; above the slowest model, since a cut call may be billed.',
+    description:
+      'Longest wait for calls in flight when stopping; above the slowest model, since a cut call may be billed.',
   }),
   CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });

@@ -34,7 +34,10 @@ export async function startOps(options: {
     server.listen(config.METRICS_PORT, config.HOST, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  log.info({ metrics: `http://${config.HOST}:${port}/metrics`, concurrency: config.WORKER_CONCURRENCY }, 'worker.listening');
+  log.info(
+    { metrics: `http://${config.HOST}:${port}/metrics`, concurrency: config.WORKER_CONCURRENCY },
+    'worker.listening',
+  );
   return {
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();

@@ -23,7 +23,8 @@ export function createStandardLane(options: {
   const workers = MODELS.map((model) => bind(model.id, options));
   return {
     run: () => {
-      for (const worker of workers) worker.run().catch((error: unknown) => options.log.error(describeError(error), 'worker.stopped'));
+      for (const worker of workers)
+        worker.run().catch((error: unknown) => options.log.error(describeError(error), 'worker.stopped'));
     },
     drain: async () => {
       await Promise.all(workers.map((worker) => worker.close()));
@@ -34,7 +35,10 @@ export function createStandardLane(options: {
   };
 }
 
-function bind(model: string, { redis, prefix, concurrency, run, log }: Parameters<typeof createStandardLane>[0]): Worker<WakeData> {
+function bind(
+  model: string,
+  { redis, prefix, concurrency, run, log }: Parameters<typeof createStandardLane>[0],
+): Worker<WakeData> {
   const worker = new Worker<WakeData>(
     queueName(model),
     // Three declared parameters would ask for BullMQ's abort signal; a paid call is never aborted by it.

@@ -22,7 +22,10 @@ export function authenticate(keys: ApiKeys): RequestHandler {
 export function callerOf(res: Response, scope: Scope): Caller {
   const caller = res.locals['caller'] as Caller;
   if (!caller.scopes.includes(scope)) {
-    throw new AppError('forbidden', { message: `The API key lacks the scope ${scope}.`, fix: 'Use a key that has it.' });
+    throw new AppError('forbidden', {
+      message: `The API key lacks the scope ${scope}.`,
+      fix: 'Use a key that has it.',
+    });
   }
   return caller;
 }

@@ -35,7 +35,8 @@ export async function readBody(req: Request, maxBytes: number): Promise<Buffer> 
     }
     chunks.push(chunk);
   }
-  if (size === 0) throw new AppError('invalid_request', { message: 'The body is empty.', fix: 'Send the image bytes.' });
+  if (size === 0)
+    throw new AppError('invalid_request', { message: 'The body is empty.', fix: 'Send the image bytes.' });
   return Buffer.concat(chunks);
 }
 

@@ -8,14 +8,18 @@ import type { ErrorRequestHandler, RequestHandler } from 'express';
 const TYPE = 'https://darkroom.dev/errors/';
 
 export const notFound: RequestHandler = (req) => {
-  throw new AppError('not_found', { message: `There is no ${req.method} ${req.path}.`, fix: 'See /docs for every route.' });
+  throw new AppError('not_found', {
+    message: `There is no ${req.method} ${req.path}.`,
+    fix: 'See /docs for every route.',
+  });
 };
 
 /** Express knows an error handler by its four parameters. */
 export function problemHandler(log: Log): ErrorRequestHandler {
   return (thrown, _req, res, _next) => {
     const error = toAppError(thrown);
-    if (error.code === 'internal') log.error({ requestId: res.locals['requestId'], ...describeError(thrown) }, 'http.bug');
+    if (error.code === 'internal')
+      log.error({ requestId: res.locals['requestId'], ...describeError(thrown) }, 'http.bug');
     if (res.headersSent) {
       res.destroy();
       return;
@@ -52,16 +56,29 @@ function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   const { type, status, message } = thrown as { type?: string; status?: number; message?: string };
   if (type === 'entity.too.large') {
-    return new AppError('payload_too_large', { message: 'The body is too large.', fix: 'Upload references with POST /v1/assets.' });
+    return new AppError('payload_too_large', {
+      message: 'The body is too large.',
+      fix: 'Upload references with POST /v1/assets.',
+    });
   }
   if (type === 'entity.parse.failed') {
-    return new AppError('invalid_request', { message: 'The body is not valid JSON.', fix: 'Check for a cut or a stray comma.' });
+    return new AppError('invalid_request', {
+      message: 'The body is not valid JSON.',
+      fix: 'Check for a cut or a stray comma.',
+    });
   }
   if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
-    return new AppError('unsupported_content_type', { message: message ?? 'Unsupported encoding.', fix: 'Send UTF-8 JSON.' });
+    return new AppError('unsupported_content_type', {
+      message: message ?? 'Unsupported encoding.',
+      fix: 'Send UTF-8 JSON.',
+    });
   }
   if (isOutage(thrown)) {
-    return new AppError('not_ready', { message: 'The service cannot reach its store just now.', retryable: true, cause: thrown });
+    return new AppError('not_ready', {
+      message: 'The service cannot reach its store just now.',
+      retryable: true,
+      cause: thrown,
+    });
   }
   if (status !== undefined && status >= 400 && status < 500) {
     return new AppError('invalid_request', { message: 'The request is not valid HTTP for this route.', cause: thrown });

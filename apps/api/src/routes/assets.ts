@@ -15,12 +15,17 @@ type Stored = Awaited<ReturnType<typeof storeAsset>>;
 export function assetsRouter(deps: ApiDeps): Router {
   const router = Router();
   const json = jsonBody(1);
-  router.post('/', (req, res, next) => (req.is('application/json') ? next() : next('route')), ...json, async (req, res) => {
-    const { tenant } = callerOf(res, 'jobs:write');
-    const { url } = parse(AssetFromUrl, req.body);
-    const [asset] = await resolveReferences(deps, tenant, [{ url }]);
-    if (asset) present(res, asset, 201);
-  });
+  router.post(
+    '/',
+    (req, res, next) => (req.is('application/json') ? next() : next('route')),
+    ...json,
+    async (req, res) => {
+      const { tenant } = callerOf(res, 'jobs:write');
+      const { url } = parse(AssetFromUrl, req.body);
+      const [asset] = await resolveReferences(deps, tenant, [{ url }]);
+      if (asset) present(res, asset, 201);
+    },
+  );
   router.post('/', async (req, res) => upload(deps, req, res));
   router.get('/:id', async (req, res) => {
     const { tenant } = callerOf(res, 'jobs:read');

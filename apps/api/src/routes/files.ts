@@ -21,9 +21,15 @@ export function filesRouter(openSigned: OpenSigned): Router {
 function refusal(why: Exclude<Awaited<ReturnType<OpenSigned>>, object>): AppError {
   switch (why) {
     case 'expired':
-      return new AppError('forbidden', { message: 'This link has expired.', fix: 'Read the job again for a fresh one.' });
+      return new AppError('forbidden', {
+        message: 'This link has expired.',
+        fix: 'Read the job again for a fresh one.',
+      });
     case 'forbidden':
-      return new AppError('forbidden', { message: 'This link is not signed by us.', fix: 'Read the job for a valid one.' });
+      return new AppError('forbidden', {
+        message: 'This link is not signed by us.',
+        fix: 'Read the job for a valid one.',
+      });
     case 'not_found':
       return new AppError('not_found', { message: 'There is no such file.' });
   }

@@ -1,4 +1,4 @@
-import { type Job, isTerminal, terminalEvent } from '@darkroom/shared/domain';
+import { isTerminal, type Job, terminalEvent } from '@darkroom/shared/domain';
 import type { JobEvent } from '@darkroom/shared/ports';
 import { getJob, presentJob } from '@darkroom/shared/usecases';
 import type { Request, Response } from 'express';

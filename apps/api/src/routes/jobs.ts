@@ -26,7 +26,8 @@ export function jobsRouter(deps: ApiDeps): Router {
   const router = Router();
   const body = jsonBody(deps.bodyLimitMb);
   router.post('/', ...body, async (req, res) => respond(deps, req, res, await submit(deps, req, res)));
-  router.put('/:id', ...body, async (req, res) => respond(deps, req, res, await submit(deps, req, res, ownId(req))));
+  router.put('/:id', ...body);
+  router.put('/:id', async (req, res) => respond(deps, req, res, await submit(deps, req, res, ownId(req))));
   router.get('/', async (req, res) => list(deps, req, res));
   router.get('/:id', async (req, res) => get(deps, req, res));
   router.get('/:id/events', async (req, res) => streamJobEvents(deps, req, res));
@@ -48,7 +49,11 @@ async function submit(deps: ApiDeps, req: Request, res: Response, own?: string):
   const { tenant } = callerOf(res, 'jobs:write');
   refuseReserved(req.body as Record<string, unknown>);
   if (!deps.accepting()) {
-    throw new AppError('not_ready', { message: 'No new jobs are accepted just now.', retryable: true, retryAfterMs: 10_000 });
+    throw new AppError('not_ready', {
+      message: 'No new jobs are accepted just now.',
+      retryable: true,
+      retryAfterMs: 10_000,
+    });
   }
   const key = idempotencyKeyOf(req);
   return submitJob(deps, {
@@ -112,7 +117,7 @@ async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
   const data = await Promise.all(page.jobs.map((job) => presentJob(deps, job)));
   if (page.nextCursor) {
     const query = new URLSearchParams({ ...(req.query as Record<string, string>), after: page.nextCursor });
-    res.set('link', `</v1/jobs?${query}>; rel="next"`);
+    res.set('link', `</v1/jobs?${query.toString()}>; rel="next"`);
   }
   res.json({ data, has_more: page.nextCursor !== undefined, ...(page.nextCursor && { next_cursor: page.nextCursor }) });
 }
@@ -145,7 +150,11 @@ async function image(
   }
   const key = keyOf(found);
   if (key !== found.key && !(await deps.store.head(key))) {
-    throw new AppError('not_found', { message: 'The thumbnail is not there yet.', retryable: true, retryAfterMs: 2_000 });
+    throw new AppError('not_found', {
+      message: 'The thumbnail is not there yet.',
+      retryable: true,
+      retryAfterMs: 2_000,
+    });
   }
   res.set('cache-control', 'private, no-store');
   res.redirect(302, await deps.store.signedUrl(key, { expiresAt: deps.clock.now() + LINK_MS }));

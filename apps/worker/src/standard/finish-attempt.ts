@@ -1,15 +1,28 @@
 /** From an ended call to a settled job. Everything here may run again after a crash, from the spool. */
 
-import { type AttemptEnd, type AttemptRef, costOf, type Job, limitDelay, received, settle } from '@darkroom/shared/domain';
+import {
+  type AttemptEnd,
+  type AttemptRef,
+  costOf,
+  type Job,
+  limitDelay,
+  received,
+  settle,
+} from '@darkroom/shared/domain';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { isAwaitingWake } from '@darkroom/shared/storage/redis';
 import { handOff, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
-import { judge, type Judged } from './judge.ts';
+import { type Judged, judge } from './judge.ts';
 import { storeImage, storeThumbnail } from './store-image.ts';
 
 /** Settles the attempt by what came of its call, then empties its place in the spool. */
-export async function finishAttempt(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange, now: number): Promise<void> {
+export async function finishAttempt(
+  deps: AttemptDeps,
+  entry: SpoolEntry,
+  exchange: Exchange,
+  now: number,
+): Promise<void> {
   const { ledger, crash, log } = deps;
   const { ref } = entry;
   const job = await ledger.read(ref.tenant, ref.job);
@@ -47,7 +60,9 @@ async function store(
 
 async function settleJob(deps: AttemptDeps, ref: AttemptRef, end: AttemptEnd): Promise<Job | undefined> {
   const { ledger, clock, random, outbox } = deps;
-  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => settle(job, ref.attempt, end, clock.now(), random));
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) =>
+    settle(job, ref.attempt, end, clock.now(), random),
+  );
   if (updated?.changed && isAwaitingWake(updated.job.state)) outbox.push(updated.job);
   if (updated?.followers) await handOff({ ledger, clock, outbox }, ref.tenant, ref.job);
   return updated?.job;
@@ -59,7 +74,8 @@ async function pauseModel(deps: AttemptDeps, job: Job, judged: Judged, now: numb
   const { verdict } = judged.end;
   if (!verdict.limit || !verdict.retryable) return;
   const ms = limitDelay(verdict.limit, verdict.retryAfterMs, 1, now);
-  if (ms > 0) await deps.quota.pause(deps.channel.id, job.request.model, ms, verdict.limit === 'day' ? 'parked' : 'rate_limited');
+  if (ms > 0)
+    await deps.quota.pause(deps.channel.id, job.request.model, ms, verdict.limit === 'day' ? 'parked' : 'rate_limited');
 }
 
 function report(deps: AttemptDeps, ref: AttemptRef, before: Job, end: AttemptEnd, after: Job | undefined): void {

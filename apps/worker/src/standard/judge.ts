@@ -1,9 +1,9 @@
 /** What a call's end means for the attempt. Pure. */
 
 import {
-  actualCost,
   type Answer,
   type AttemptEnd,
+  actualCost,
   classify,
   type JobError,
   type JobRequest,
@@ -81,7 +81,10 @@ function refusal(
   const blockReason = verdict.type === 'blocked' ? verdict.blockReason : undefined;
   const message = verdict.type === 'image' ? undefined : verdict.message;
   const why = blockReason ?? finishReason;
-  const detail = code === 'content_blocked' ? `The model refused: ${why ?? 'no reason given'}` : `The model made no image: ${why ?? 'no reason given'}`;
+  const detail =
+    code === 'content_blocked'
+      ? `The model refused: ${why ?? 'no reason given'}`
+      : `The model made no image: ${why ?? 'no reason given'}`;
   return {
     type: 'refused',
     code,

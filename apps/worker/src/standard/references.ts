@@ -7,7 +7,8 @@ export async function loadReferences(store: ObjectStore, { references }: JobRequ
   return Promise.all(
     references.map(async ({ key }) => {
       const stream = await store.get(key);
-      if (!stream) throw new AppError('storage_unavailable', { message: `The reference ${key} is gone.`, retryable: true });
+      if (!stream)
+        throw new AppError('storage_unavailable', { message: `The reference ${key} is gone.`, retryable: true });
       return buffer(stream);
     }),
   );

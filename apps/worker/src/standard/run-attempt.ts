@@ -12,8 +12,8 @@ import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '
 import { describeError } from '@darkroom/shared/observability';
 import type { SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
-import { finishAttempt } from './finish-attempt.ts';
 import type { AttemptDeps } from './deps.ts';
+import { finishAttempt } from './finish-attempt.ts';
 import { holdLease } from './lease.ts';
 import { loadReferences } from './references.ts';
 

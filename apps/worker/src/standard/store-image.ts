@@ -24,7 +24,11 @@ export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob)
   const custom = { job: job.id, tenant: job.tenant, fingerprint: job.fingerprint, sha256: blob.sha256 };
   for (let tries = 1; ; tries++) {
     try {
-      await deps.store.put(key, { path: blob.path, bytes: blob.bytes }, { contentType: mime, custom, crc32c: blob.crc32c });
+      await deps.store.put(
+        key,
+        { path: blob.path, bytes: blob.bytes },
+        { contentType: mime, custom, crc32c: blob.crc32c },
+      );
       return { type: 'stored', image: { n, key, mime, width, height, bytes: blob.bytes, sha256: blob.sha256 } };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;

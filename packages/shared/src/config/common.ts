@@ -19,12 +19,18 @@ export const commonEnv = {
   DARKROOM_SECRET: secret(32).meta({
     description: 'Signs links and peppers API keys; the same for all programs. `npm start` makes one.',
   }),
-  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional().meta({
-    description: 'The address callers reach the API at; signed links start with it. Default: `http://HOST:PORT`.',
-  }),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .meta({
+      description: 'The address callers reach the API at; signed links start with it. Default: `http://HOST:PORT`.',
+    }),
   HOST: z.string().default('127.0.0.1').meta({ description: 'Address to listen on.' }),
   JOB_TAIL: z.coerce.number().int().min(60).default(86_400).meta({
     description: 'Seconds a finished job stays in Redis before it rests in the archive.',
   }),
-  LOG_LEVEL: z.enum(LOG_LEVELS).default('info').meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
+  LOG_LEVEL: z
+    .enum(LOG_LEVELS)
+    .default('info')
+    .meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
 };

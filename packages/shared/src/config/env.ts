@@ -59,6 +59,10 @@ export function describeEnv(schema: z.ZodObject): EnvRow[] {
   const required = new Set(json.required ?? []);
   return Object.entries(json.properties ?? {}).map(([name, property]) => {
     const { default: value, description = '' } = property as { default?: unknown; description?: string };
-    return { name, default: value === undefined ? (required.has(name) ? 'required' : '') : String(value), description };
+    return {
+      name,
+      default: value === undefined ? (required.has(name) ? 'required' : '') : JSON.stringify(value).replaceAll('"', ''),
+      description,
+    };
   });
 }

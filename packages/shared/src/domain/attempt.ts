@@ -104,7 +104,13 @@ export function settle(
     case 'rejected':
       return afterRejection(job, base, end, now, random);
     case 'unsent':
-      return retryCharged(job, base, { code: 'upstream_unreachable', detail: 'The provider could not be reached.' }, now, random);
+      return retryCharged(
+        job,
+        base,
+        { code: 'upstream_unreachable', detail: 'The provider could not be reached.' },
+        now,
+        random,
+      );
     case 'in_doubt':
       return afterDoubt(job, base, end, now);
     default:
@@ -119,7 +125,9 @@ function isNews(recorded: Attempt, end: AttemptEnd): boolean {
 }
 
 function closeAttempt(state: JobState, id: AttemptId, end: AttemptEnd): JobState {
-  const attempts = state.attempts.map((attempt) => (attempt.id === id ? ended(attempt, end, state.estimated) : attempt));
+  const attempts = state.attempts.map((attempt) =>
+    attempt.id === id ? ended(attempt, end, state.estimated) : attempt,
+  );
   const closed = { ...state, attempts };
   if (state.open !== id) return closed;
   return without(closed, 'open', 'phase');
@@ -172,7 +180,9 @@ function succeed(job: Job, base: JobState, end: Extract<AttemptEnd, { type: 'ima
 
 function keepLate(job: Job, base: JobState, end: Extract<AttemptEnd, { type: 'image' }>, now: EpochMs): Change {
   const known = [...base.images, ...base.lateImages].some(({ key }) => key === end.image.key);
-  const lateImages = known ? base.lateImages : [...base.lateImages, { ...end.image, n: base.images.length + base.lateImages.length }];
+  const lateImages = known
+    ? base.lateImages
+    : [...base.lateImages, { ...end.image, n: base.images.length + base.lateImages.length }];
   return changeTo(job, { ...base, lateImages }, ['image.recovered'], now);
 }
 
@@ -198,7 +208,8 @@ function afterRejection(
 ): Change {
   const { verdict, error } = end;
   if (!verdict.retryable) return finish(job, base, 'failed', error, now);
-  if (!verdict.limit || verdict.limit === 'overload') return retryCharged(job, base, error, now, random, verdict.retryAfterMs);
+  if (!verdict.limit || verdict.limit === 'overload')
+    return retryCharged(job, base, error, now, random, verdict.retryAfterMs);
   const refusals = base.attempts.filter((attempt) => isUncharged(attempt.error)).length;
   const wait = limitDelay(verdict.limit, verdict.retryAfterMs, refusals, now);
   const parked = verdict.limit === 'day';

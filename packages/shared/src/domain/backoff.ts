@@ -29,7 +29,12 @@ export function backoffDelay(attempt: number, random: () => number): number {
  *
  * @param refusals limit answers in a row, 1-based: a limit of unknown scope waits 1, 2, 4 … minutes, at most an hour
  */
-export function limitDelay(scope: LimitScope, retryAfterMs: number | undefined, refusals: number, now: EpochMs): number {
+export function limitDelay(
+  scope: LimitScope,
+  retryAfterMs: number | undefined,
+  refusals: number,
+  now: EpochMs,
+): number {
   switch (scope) {
     case 'minute':
       return retryAfterMs ?? 30_000;

@@ -34,10 +34,16 @@ export function follow(follower: Job, leader: Job, now: EpochMs): Change | undef
   const { state } = follower;
   if (isTerminal(state.status) || state.leader !== leader.id) return undefined;
   const images = leader.state.images.length ? leader.state.images : leader.state.lateImages.slice(0, 1);
-  if (images.length) return changeTo(follower, { ...state, ...sharedResult(leader, images), completedAt: now }, ['job.succeeded'], now);
+  if (images.length)
+    return changeTo(follower, { ...state, ...sharedResult(leader, images), completedAt: now }, ['job.succeeded'], now);
   const { status } = leader.state;
   if (status !== 'blocked' && status !== 'failed') return undefined;
-  const next: JobState = { ...state, status, completedAt: now, ...(leader.state.error && { error: leader.state.error }) };
+  const next: JobState = {
+    ...state,
+    status,
+    completedAt: now,
+    ...(leader.state.error && { error: leader.state.error }),
+  };
   return changeTo(follower, next, [`job.${status}`], now);
 }
 

@@ -3,6 +3,12 @@
 export type IdPrefix = 'job' | 'att' | 'key' | 'req' | 'evt';
 
 const GENERATED = /^job_[0-9a-f]{12}7[0-9a-f]{19}$/;
+const UTC_DAY = new Intl.DateTimeFormat('sv-SE', {
+  timeZone: 'UTC',
+  year: 'numeric',
+  month: '2-digit',
+  day: '2-digit',
+});
 const CALLERS = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** @param uuid a UUIDv7 in its usual dashed form */
@@ -30,7 +36,7 @@ export function timeOfId(id: string): number {
  */
 export function jobFolder(tenant: string, id: string): string {
   if (isGeneratedJobId(id)) {
-    return `${new Date(timeOfId(id)).toISOString().slice(0, 10).replaceAll('-', '/')}/${id}`;
+    return `${UTC_DAY.format(timeOfId(id)).replaceAll('-', '/')}/${id}`;
   }
   return `own/${tenant}/${id.replaceAll('~', '~~').replaceAll('.', '~d').replaceAll(':', '~c')}`;
 }

@@ -30,9 +30,7 @@ export function actualCost(modelId: string, size: string, usage: Usage, images: 
   const model = modelById(modelId);
   const { rates } = model;
   if (usage.missing) return Math.round(images * tokensOfImage(model, size) * rates.image);
-  return Math.round(
-    usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input,
-  );
+  return Math.round(usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input);
 }
 
 /** The list price of one image of this size, without input and thoughts. */

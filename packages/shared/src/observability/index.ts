@@ -1,4 +1,4 @@
 export { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+export * from './crash-point.ts';
 export * from './log.ts';
 export * from './metrics.ts';
-export * from './crash-point.ts';

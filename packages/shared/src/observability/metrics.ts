@@ -32,8 +32,18 @@ export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger
       },
     });
   gauge('darkroom_jobs', 'Jobs in Redis by status', 'status', ({ jobs }) => jobs);
-  gauge('darkroom_ledger_calls', 'Paid calls on the ledger by how they ended; open = still out', 'state', ({ calls }) => calls);
-  gauge('darkroom_ledger_usd', 'Dollars on the ledger: actual, and in doubt (counted as spent)', 'kind', ({ money }) => money);
+  gauge(
+    'darkroom_ledger_calls',
+    'Paid calls on the ledger by how they ended; open = still out',
+    'state',
+    ({ calls }) => calls,
+  );
+  gauge(
+    'darkroom_ledger_usd',
+    'Dollars on the ledger: actual, and in doubt (counted as spent)',
+    'kind',
+    ({ money }) => money,
+  );
   new Gauge({
     name: 'darkroom_queue_age_seconds',
     help: 'Age of the oldest queued job',

@@ -18,7 +18,10 @@ export const ListJobsQuery = z
 export type ListJobsQuery = z.output<typeof ListJobsQuery>;
 
 /** `metadata[sku]=123` → `{ sku: '123' }`; the names that are neither that nor known come back as `unknown`. */
-export function metadataFilters(query: Record<string, unknown>): { metadata: Record<string, string>; unknown: string[] } {
+export function metadataFilters(query: Record<string, unknown>): {
+  metadata: Record<string, string>;
+  unknown: string[];
+} {
   const metadata: Record<string, string> = {};
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(query)) {

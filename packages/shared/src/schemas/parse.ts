@@ -37,7 +37,10 @@ export function assertBounded(value: unknown): void {
 }
 
 function tooMuch(what: string): AppError {
-  return new AppError('invalid_request', { message: `The body is ${what}.`, fix: 'Send a flat job body; see /openapi.json.' });
+  return new AppError('invalid_request', {
+    message: `The body is ${what}.`,
+    fix: 'Send a flat job body; see /openapi.json.',
+  });
 }
 
 type Issue = { path: PropertyKey[]; message: string; code?: string };
@@ -56,7 +59,8 @@ function messageOf(issue: Issue): string {
     return got === 'undefined' ? 'is required' : `must be ${article(expected)}${got ? `, not ${got}` : ''}`;
   }
   if (message.startsWith('Invalid option: expected one of ')) return `must be one of ${message.slice(32)}`;
-  if (/^(Too (big|small)|Invalid )/.test(message)) return `is not valid: ${message[0]?.toLowerCase()}${message.slice(1)}`;
+  if (/^(Too (big|small)|Invalid )/.test(message))
+    return `is not valid: ${message[0]?.toLowerCase()}${message.slice(1)}`;
   return message;
 }
 

@@ -57,13 +57,36 @@ export const SubmitJobBody = z
       .refine((text) => text.trim().length > 0, 'must not be empty')
       .refine((text) => text.isWellFormed(), 'must be well-formed Unicode: it holds half of a surrogate pair')
       .meta({ examples: ['a red mug on an oak table'] }),
-    model: z.string().min(1).max(128).default(DEFAULT_MODEL).meta({ description: 'A model id or alias of GET /v1/models.' }),
-    size: z.string().min(1).max(8).optional().meta({ examples: ['1K', '2K', '4K'] }),
-    aspect_ratio: z.string().min(1).max(8).optional().meta({ examples: ['1:1', '4:5'] }),
+    model: z
+      .string()
+      .min(1)
+      .max(128)
+      .default(DEFAULT_MODEL)
+      .meta({ description: 'A model id or alias of GET /v1/models.' }),
+    size: z
+      .string()
+      .min(1)
+      .max(8)
+      .optional()
+      .meta({ examples: ['1K', '2K', '4K'] }),
+    aspect_ratio: z
+      .string()
+      .min(1)
+      .max(8)
+      .optional()
+      .meta({ examples: ['1:1', '4:5'] }),
     seed: z.int().min(0).max(2_147_483_647).optional(),
-    thinking: z.string().min(1).max(16).optional().meta({ examples: ['high'] }),
+    thinking: z
+      .string()
+      .min(1)
+      .max(16)
+      .optional()
+      .meta({ examples: ['high'] }),
     references: z.array(ReferenceBody).default([]),
-    tools: z.array(z.enum(['google_search'])).max(1).default([]),
+    tools: z
+      .array(z.enum(['google_search']))
+      .max(1)
+      .default([]),
     safety: z
       .array(z.strictObject({ category: z.enum(SAFETY_CATEGORIES), threshold: z.enum(SAFETY_THRESHOLDS) }))
       .max(SAFETY_CATEGORIES.length)

@@ -13,7 +13,10 @@ export async function cancelJob(deps: ControlDeps, tenant: Tenant, id: string): 
   const job = updated?.job ?? (await getJob(deps, tenant, id));
   if (updated?.followers) await handOff(deps, tenant, id);
   if (job.state.status === 'canceled') return job;
-  throw new AppError('conflict', { message: `The job is ${job.state.status} already; it cannot be canceled.`, param: 'id' });
+  throw new AppError('conflict', {
+    message: `The job is ${job.state.status} already; it cannot be canceled.`,
+    param: 'id',
+  });
 }
 
 /**
@@ -30,5 +33,8 @@ export async function releaseJob(deps: ControlDeps, tenant: Tenant, id: string):
   }
   const job = updated?.job ?? (await getJob(deps, tenant, id));
   if (isTerminal(job.state.status) && job.state.status !== 'succeeded') return undefined;
-  throw new AppError('conflict', { message: `The job is ${job.state.status}; there is nothing to retry.`, param: 'id' });
+  throw new AppError('conflict', {
+    message: `The job is ${job.state.status}; there is nothing to retry.`,
+    param: 'id',
+  });
 }

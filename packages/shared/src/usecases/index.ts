@@ -7,7 +7,7 @@ export * from './outbox.ts';
 export * from './present-job.ts';
 export * from './references.ts';
 export * from './resolve-request.ts';
+export * from './store-image.ts';
 export * from './submit-job.ts';
 export * from './update-job.ts';
 export * from './wait-for-job.ts';
-export * from './store-image.ts';

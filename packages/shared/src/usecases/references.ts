@@ -1,13 +1,7 @@
 /** Reference images: wherever they come from, they end as content-addressed objects of the tenant. */
 
 import { createHash } from 'node:crypto';
-import {
-  AppError,
-  type ImageMime,
-  parseImageId,
-  type Reference,
-  type Tenant,
-} from '../domain/index.ts';
+import { AppError, type ImageMime, parseImageId, type Reference, type Tenant } from '../domain/index.ts';
 import { assertWhole, probeImage } from '../images/index.ts';
 import type { SafeFetch } from '../net/index.ts';
 import type { Ledger, ObjectStore } from '../ports/index.ts';
@@ -97,7 +91,12 @@ async function fetchUrl(safeFetch: SafeFetch, url: string): Promise<Buffer> {
   return bytes;
 }
 
-async function earlierImage({ ledger, store }: ReferenceDeps, tenant: Tenant, id: string, path: string): Promise<Image> {
+async function earlierImage(
+  { ledger, store }: ReferenceDeps,
+  tenant: Tenant,
+  id: string,
+  path: string,
+): Promise<Image> {
   const parsed = parseImageId(id);
   const job = parsed && (await findJob({ ledger, store }, tenant, parsed.job));
   const image = job && [...job.state.images, ...job.state.lateImages].find(({ n }) => n === parsed?.n);

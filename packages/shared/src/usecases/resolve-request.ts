@@ -6,9 +6,9 @@ import {
   estimateCost,
   type JobRequest,
   type Micros,
+  MODELS,
   type Model,
   modelById,
-  MODELS,
   type Reference,
 } from '../domain/index.ts';
 import { REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';

@@ -1,6 +1,6 @@
 /** The names of a job's images. */
 
-import { jobFolder, type JobId, type Tenant } from '../domain/index.ts';
+import { type JobId, jobFolder, type Tenant } from '../domain/index.ts';
 
 const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
 

@@ -143,7 +143,11 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
       case 'reused':
         return replay(deps, job.tenant, admission.id, false);
       case 'full':
-        throw new AppError('queue_full', { message: 'Too many of your jobs wait already.', retryable: true, retryAfterMs: 30_000 });
+        throw new AppError('queue_full', {
+          message: 'Too many of your jobs wait already.',
+          retryable: true,
+          retryAfterMs: 30_000,
+        });
       case 'cached':
         job = withCached(fresh, admission.result);
         mode = { type: 'alone' };
@@ -159,7 +163,11 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
         break;
     }
   }
-  throw new AppError('conflict', { message: 'A twin of this job kept changing.', retryable: true, retryAfterMs: 1_000 });
+  throw new AppError('conflict', {
+    message: 'A twin of this job kept changing.',
+    retryable: true,
+    retryAfterMs: 1_000,
+  });
 }
 
 /** What a job becomes that found a twin: its follower, the sharer of its result, or itself when the twin has nothing to share. */
@@ -174,7 +182,13 @@ async function beside(deps: SubmitDeps, fresh: Job, twinId: string) {
   const window = fresh.request.dedup ? fresh.request.dedup.windowMs : 0;
   const completedAt = twin?.state.completedAt ?? 0;
   if (twin?.state.status === 'succeeded' && completedAt + window > fresh.state.createdAt) {
-    const state = { ...fresh.state, ...joined, ...sharedResult(twin), estimated: 0, completedAt: fresh.state.createdAt };
+    const state = {
+      ...fresh.state,
+      ...joined,
+      ...sharedResult(twin),
+      estimated: 0,
+      completedAt: fresh.state.createdAt,
+    };
     return { job: { ...fresh, state }, mode: { type: 'alone' } as AdmitMode, how };
   }
   return { job: fresh, mode: { type: 'alone' } as AdmitMode, how: { dedup: 'miss' as const } };

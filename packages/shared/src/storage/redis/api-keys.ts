@@ -38,7 +38,11 @@ export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: 
       const known = Buffer.from(stored['proof'] ?? '', 'base64');
       const matches = timingSafeEqual(proof, known.length === proof.length ? known : Buffer.alloc(proof.length));
       if (!matches || !stored['tenant']) return undefined;
-      const caller: Caller = { keyId, tenant: stored['tenant'], scopes: (stored['scopes'] ?? '').split(',') as Scope[] };
+      const caller: Caller = {
+        keyId,
+        tenant: stored['tenant'],
+        scopes: (stored['scopes'] ?? '').split(',') as Scope[],
+      };
       if (verified.size > 10_000) verified.clear();
       verified.set(proof.toString('base64'), { caller, until: now() + 1_000 });
       return caller;

@@ -1,13 +1,6 @@
 /** What the scripts are told: everything that follows from a submission or a change, computed here and only applied there. */
 
-import {
-  type Attempt,
-  type Change,
-  isTerminal,
-  type Job,
-  type JobState,
-  terminalEvent,
-} from '../../domain/index.ts';
+import { type Attempt, type Change, isTerminal, type Job, type JobState, terminalEvent } from '../../domain/index.ts';
 import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
@@ -16,7 +9,11 @@ type Call = { keys: string[]; args: (string | number)[] };
 
 const DAY_MS = 86_400_000;
 
-export function admitArgs(space: KeySpace, submission: Submission, limits: { tailMs: number; backlogMax: number }): Call {
+export function admitArgs(
+  space: KeySpace,
+  submission: Submission,
+  limits: { tailMs: number; backlogMax: number },
+): Call {
   const { job, mode } = submission;
   const { state, request } = job;
   const keys = space.of(job.tenant);

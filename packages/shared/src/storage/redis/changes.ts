@@ -11,7 +11,11 @@ const STEP = 500;
  *
  * @param subscriber a connection of its own: one that is subscribed can send nothing else
  */
-export async function createRedisChanges(options: { redis: Redis; subscriber: Redis; prefix?: string }): Promise<Changes> {
+export async function createRedisChanges(options: {
+  redis: Redis;
+  subscriber: Redis;
+  prefix?: string;
+}): Promise<Changes> {
   const { redis, subscriber, prefix = '' } = options;
   const space = keySpace(prefix);
   const listeners = new Map<string, Set<() => void>>();

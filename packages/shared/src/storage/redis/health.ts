@@ -18,7 +18,10 @@ export async function checkRedis(redis: Redis, key = 'darkroom:probe'): Promise<
     await redis.set(key, '1', 'PX', 60_000);
     return problems.length ? { ok: false, problems } : { ok: true, warnings: await warningsOf(redis, info) };
   } catch (error) {
-    return { ok: false, problems: [`Redis does not answer or refuses writes: ${error instanceof Error ? error.message : error}`] };
+    return {
+      ok: false,
+      problems: [`Redis does not answer or refuses writes: ${error instanceof Error ? error.message : String(error)}`],
+    };
   }
 }
 
@@ -32,7 +35,8 @@ function problemsOf(info: Map<string, string>): string[] {
   if (policy !== undefined && policy !== 'noeviction') {
     problems.push(`maxmemory-policy is ${policy}: accepted jobs could be evicted; set it to noeviction`);
   }
-  if (info.get('aof_enabled') === '0') problems.push('appendonly is off: a restart would lose accepted jobs; turn it on');
+  if (info.get('aof_enabled') === '0')
+    problems.push('appendonly is off: a restart would lose accepted jobs; turn it on');
   if (info.get('role') === 'slave') problems.push('this server is a replica: point REDIS_URL at the primary');
   const used = Number(info.get('used_memory') ?? 0);
   const max = Number(info.get('maxmemory') ?? 0);
@@ -42,7 +46,8 @@ function problemsOf(info: Map<string, string>): string[] {
 
 async function warningsOf(redis: Redis, info: Map<string, string>): Promise<string[]> {
   const warnings: string[] = [];
-  if (Number(info.get('maxmemory') ?? 0) === 0) warnings.push('maxmemory is not set: Redis may take all of the machine');
+  if (Number(info.get('maxmemory') ?? 0) === 0)
+    warnings.push('maxmemory is not set: Redis may take all of the machine');
   const fsync = await redis.config('GET', 'appendfsync').catch(() => undefined);
   const value = Array.isArray(fsync) ? fsync[1] : undefined;
   if (value !== undefined && value !== 'always') {

@@ -1,7 +1,7 @@
 export * from './api-keys.ts';
+export { isAwaitingWake } from './arguments.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './health.ts';
-export { isAwaitingWake } from './arguments.ts';
 export * from './ledger.ts';
 export * from './quota.ts';

@@ -29,7 +29,10 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
   const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000 } = options;
   const space = keySpace(prefix);
   const script = Object.fromEntries(
-    ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [name, loadScript(redis, name)]),
+    ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [
+      name,
+      loadScript(redis, name),
+    ]),
   );
   const run = async (name: string, keys: string[], args: (string | number)[]) => {
     const loaded = script[name];
@@ -64,7 +67,9 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     renew: async ({ tenant, job, attempt }) => {
       const keys = space.of(tenant);
       const ticks = leaseTicks(tickMs, false);
-      return (await run('renew', [keys.job(job), keys.leases, keys.tick], [job, attempt, ticks])) === 1 ? 'held' : 'lost';
+      return (await run('renew', [keys.job(job), keys.leases, keys.tick], [job, attempt, ticks])) === 1
+        ? 'held'
+        : 'lost';
     },
     list: (tenant, query) => list(redis, space, tenant, query),
     position: async (tenant, id) => (await redis.zrank(space.of(tenant).status('queued'), id)) ?? undefined,
@@ -95,7 +100,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const keys = space.of(tenant);
       return (await run('tick', [keys.tick, keys.tickGuard, keys.leases], [tickMs, limit])) as string[];
     },
-    dueHandoffs: (tenant, limit) => redis.zrange(space.of(tenant).handoffs, 0, limit - 1),
+    dueHandoffs: (tenant, limit) => redis.zrange(space.of(tenant).handoffs, '0', String(limit - 1)),
     followers: async (tenant, leader, limit) => {
       const [, members] = await redis.sscan(space.of(tenant).followers(leader), 0, 'COUNT', limit);
       return members.slice(0, limit);
@@ -114,7 +119,14 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const keys = space.of(job.tenant);
       await run(
         'forget',
-        [keys.job(job.id), keys.jobs, keys.status(job.state.status), keys.retention, keys.deadlines, keys.followers(job.id)],
+        [
+          keys.job(job.id),
+          keys.jobs,
+          keys.status(job.state.status),
+          keys.retention,
+          keys.deadlines,
+          keys.followers(job.id),
+        ],
         [job.id, job.version, Date.now() + HOUR_MS],
       );
     },
@@ -165,7 +177,9 @@ async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQu
   for (let offset = 0; found.length < query.limit; offset += LIST_STEP) {
     const rows = await redis.zrevrangebyscore(index, max, min, 'WITHSCORES', 'LIMIT', offset, LIST_STEP);
     const ids = rows.filter((_, i) => i % 2 === 0);
-    const fresh = ids.filter((id, i) => !query.after || Number(rows[2 * i + 1]) < query.after.at || id < query.after.id);
+    const fresh = ids.filter(
+      (id, i) => !query.after || Number(rows[2 * i + 1]) < query.after.at || id < query.after.id,
+    );
     found.push(...(await readMany(redis, space, tenant, fresh)));
     if (ids.length < LIST_STEP) break;
   }

@@ -19,7 +19,7 @@ export function createRedisQuota(options: {
   return {
     take: async (channel, model): Promise<Leave> => {
       const keys = [space.pace(channel, model), space.pause(channel, model)];
-      const [wait = 0, reason] = (await take(keys, [interval])) as [number, string?];
+      const [wait, reason] = (await take(keys, [interval])) as [number, string?];
       if (wait <= 0) return { granted: true };
       return { granted: false, retryAfterMs: wait, reason: reason === 'parked' ? 'parked' : 'rate_limited' };
     },
