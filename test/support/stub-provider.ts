@@ -13,11 +13,12 @@ export type StubCall = { method: string; url: string; headers: IncomingMessage['
 /** Answers one call, by whatever it does to the response or its socket. */
 export type StubReply = (response: ServerResponse, call: StubCall) => void | Promise<void>;
 
-export type StubProvider = AsyncDisposable & {
+export type StubProvider = {
   url: string;
   calls: StubCall[];
   /** Connections opened so far. */
   readonly connections: number;
+  [Symbol.asyncDispose](): Promise<void>;
 };
 
 /** Listens on a free port of the loopback. The last reply of the script serves all further calls. */

@@ -54,7 +54,8 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
       end = await exchange(http, { dispatcher, turns, entry, timeoutMs, signal });
       return toResponse(end);
     };
-    const headers = { 'x-server-timeout': String(Math.ceil(timeoutMs / 1_000)) };
+    // A compressed body could not be lifted as it comes; the provider need not work on for nobody.
+    const headers = { 'accept-encoding': 'identity', 'x-server-timeout': String(Math.ceil(timeoutMs / 1_000)) };
     try {
       await gemini.models.generateContent(buildRequest(request, references, { fetch: fetchOnce, headers }));
     } catch (error) {

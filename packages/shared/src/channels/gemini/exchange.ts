@@ -119,8 +119,7 @@ export function exchange(request: HttpRequest, options: ExchangeOptions): Promis
     onResponseStart(_, status, headers) {
       received += 1;
       if (status < 200) return;
-      const framed = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-      head = { status, headers: flat(headers), framed };
+      head = { status, headers: flat(headers), framed: isFramed(status, headers) };
       if (status < 300) extractor = createExtractor((index) => entry.blob(index));
     },
     onResponseData(from, chunk) {
@@ -153,6 +152,11 @@ function send(
   } catch (error) {
     fail(reasonOf(error));
   }
+}
+
+/** Whether the answer itself says where it ends, so that a cut shows. */
+function isFramed(status: number, headers: Record<string, unknown>): boolean {
+  return status === 204 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 function flat(headers: Record<string, string | string[] | undefined>): Record<string, string> {

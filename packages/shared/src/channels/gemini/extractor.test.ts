@@ -189,7 +189,7 @@ describe('the extractor', () => {
   });
 });
 
-function sha256(bytes: Buffer | undefined): string {
+function sha256(bytes: Uint8Array | undefined): string {
   return createHash('sha256')
     .update(bytes ?? '')
     .digest('hex');
