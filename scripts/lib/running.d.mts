@@ -1,0 +1,2 @@
+/** Whether a process runs. */
+export function isAlive(pid: number): boolean;
