@@ -17,6 +17,7 @@ import { docsRouter } from './routes/docs.ts';
 import { filesRouter } from './routes/files.ts';
 import { healthRouter, metricsRouter } from './routes/health.ts';
 import { jobsRouter } from './routes/jobs.ts';
+import { keysRouter } from './routes/keys.ts';
 import { modelsRouter } from './routes/models.ts';
 
 export type Health = { ready: boolean; checks: Record<string, string> };
@@ -57,6 +58,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/jobs', auth, jobsRouter(deps));
   app.use('/v1/assets', auth, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
+  app.use('/v1/keys', auth, keysRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));
   app.use(notFound);
   app.use(problemHandler(deps.log));

@@ -6,6 +6,7 @@ import { createSafeFetch } from '@darkroom/shared/net';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
+import { SCOPES } from '@darkroom/shared/schemas';
 import { openStore } from '@darkroom/shared/storage';
 import {
   type ApiKeys,
@@ -15,7 +16,6 @@ import {
   createRedisLedger,
   openPatientRedis,
   openRequestRedis,
-  SCOPES,
 } from '@darkroom/shared/storage/redis';
 import { createOutbox, resolveReferences } from '@darkroom/shared/usecases';
 import type { ApiDeps } from './app.ts';

@@ -2,8 +2,10 @@
 
 import {
   AssetView,
+  CreateKeyBody,
   JobList,
   JobView,
+  KeyView,
   ListJobsQuery,
   ModelList,
   Problem,
@@ -158,6 +160,20 @@ export function openApiDocument() {
         get: operation('listModels', 'models', {
           summary: 'What each model can do',
           answers: { '200': json(ModelList, 'All') },
+        }),
+      },
+      '/v1/keys': {
+        post: operation('createKey', 'keys', {
+          summary: 'Make an API key (scope admin)',
+          body: { required: true, content: { 'application/json': { schema: CreateKeyBody } } },
+          answers: { '201': json(KeyView, 'The key, shown this once') },
+        }),
+      },
+      '/v1/keys/{id}': {
+        delete: operation('revokeKey', 'keys', {
+          summary: 'Revoke an API key (scope admin)',
+          params: { path: z.object({ id: z.string() }) },
+          answers: { '204': { description: 'It works no longer' } },
         }),
       },
       '/livez': { get: { ...operation('livez', 'health', { summary: 'Alive', answers: ok('Alive') }), security: [] } },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseStorageUrl } from '../storage/open-store.ts';
 import { secret } from './env.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -9,7 +10,7 @@ export const commonEnv = {
     description: 'Redis or Valkey ≥ 6.2 with AOF and `noeviction`. `npm start` brings its own when unset.',
   }),
   REDIS_PREFIX: z.string().max(64).default('').meta({ description: 'Put before every key, to share one Redis.' }),
-  STORAGE_URL: z.string().default('file:.darkroom/objects').meta({
+  STORAGE_URL: z.string().superRefine(checkStorageUrl).default('file:.darkroom/objects').meta({
     description: 'Where images rest: `file:FOLDER` or `gs://bucket/prefix`.',
   }),
   GCS_API_ENDPOINT: z.url().optional().meta({ description: 'Another GCS endpoint, such as an emulator.' }),
@@ -34,3 +35,11 @@ export const commonEnv = {
     .default('info')
     .meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
 };
+
+function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>): void {
+  try {
+    parseStorageUrl(value);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+  }
+}

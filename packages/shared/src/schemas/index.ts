@@ -1,3 +1,4 @@
+export * from './api-key.ts';
 export * from './job-view.ts';
 export * from './list-jobs.ts';
 export * from './parse.ts';

@@ -1,9 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { Scope } from '../../schemas/index.ts';
 import { keySpace } from './keys.ts';
-
-export const SCOPES = ['jobs:write', 'jobs:read', 'admin'] as const;
-export type Scope = (typeof SCOPES)[number];
 
 /** Who calls. */
 export type Caller = { keyId: string; tenant: string; scopes: readonly Scope[] };
@@ -13,6 +11,8 @@ export type ApiKeys = {
   authenticate(secret: string): Promise<Caller | undefined>;
   /** Makes `secret` a key of `tenant`. Safe to send twice. */
   register(secret: string, options: { tenant: string; scopes: readonly Scope[] }): Promise<Caller>;
+  /** The key stops working within a second. Safe to send twice. */
+  revoke(keyId: string): Promise<void>;
 };
 
 /**
@@ -53,6 +53,9 @@ export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: 
       await redis.sadd(space.tenants, tenant);
       await redis.hset(space.apiKey(keyId), { proof, tenant, scopes: scopes.join(',') });
       return { keyId, tenant, scopes };
+    },
+    revoke: async (keyId) => {
+      await redis.del(space.apiKey(keyId));
     },
   };
 }
