@@ -1,9 +1,13 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@darkroom/shared/observability';
 import type { RedisHealth } from '@darkroom/shared/storage/redis';
 import type { WorkerConfig } from './config.ts';
 import type { WorkerMetrics } from './metrics.ts';
+
+const CHECK_MS = 3_000;
+const HUNG: RedisHealth = { ok: false, problems: ['Redis does not answer'] };
 
 /** The worker's own `/metrics`, `/livez` and `/readyz`, on a port of its own that needs no key: keep it inside. */
 export async function startOps(options: {
@@ -16,7 +20,8 @@ export async function startOps(options: {
   const routes: Record<string, (res: ServerResponse) => Promise<void>> = {
     '/livez': async (res) => answer(res, 200, 'text/plain', 'ok\n'),
     '/readyz': async (res) => {
-      const health = await check();
+      // The worker's connection waits for Redis as long as it takes; whoever asks here does not.
+      const health = await Promise.race([check(), sleep(CHECK_MS, HUNG, { ref: false })]);
       answer(res, health.ok ? 200 : 503, 'application/json', JSON.stringify(health));
     },
     '/metrics': async (res) => {

@@ -40,6 +40,6 @@ function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>):
   try {
     parseStorageUrl(value);
   } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    context.addIssue({ code: 'custom', message: String(error).replace(/^TypeError: STORAGE_URL /, '') });
   }
 }

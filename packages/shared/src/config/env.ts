@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { issueMessage } from '../schemas/index.ts';
 
 /** A value that no log, error or JSON ever shows. */
 export class Secret {
@@ -45,7 +46,7 @@ export function parseEnv<S extends z.ZodObject>(schema: S, env: Record<string, s
     result.error.issues.map((issue) => {
       const name = issue.path.join('.');
       const missing = given[name] === undefined;
-      return `${name} ${missing ? 'is required' : issue.message}`;
+      return `${name} ${missing ? 'is required' : issueMessage(issue)}`;
     }),
   );
 }

@@ -43,17 +43,17 @@ function tooMuch(what: string): AppError {
   });
 }
 
-type Issue = { path: PropertyKey[]; message: string; code?: string };
+type Issue = { message: string };
 
 function describe(issue: z.core.$ZodIssue): { path: string; message: string }[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'is not a field of this request' }));
   }
-  return [{ path: pathOf(issue.path), message: messageOf(issue) }];
+  return [{ path: pathOf(issue.path), message: issueMessage(issue) }];
 }
 
-function messageOf(issue: Issue): string {
-  const { message } = issue;
+/** What is wrong with a value, to be read after its name: `must be a number, not string`. */
+export function issueMessage({ message }: Issue): string {
   if (message.startsWith('Invalid input: expected ')) {
     const [expected = '', got] = message.slice('Invalid input: expected '.length).split(', received ');
     return got === 'undefined' ? 'is required' : `must be ${article(expected)}${got ? `, not ${got}` : ''}`;
