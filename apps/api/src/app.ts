@@ -1,17 +1,9 @@
-import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
-import type { SafeFetch } from '@darkroom/shared/net';
-import type { Log } from '@darkroom/shared/observability';
-import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
-import type { ReferenceBody } from '@darkroom/shared/schemas';
-import type { OpenedStore } from '@darkroom/shared/storage';
-import type { ApiKeys } from '@darkroom/shared/storage/redis';
-import type { Outbox } from '@darkroom/shared/usecases';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
-import type { ApiMetrics } from './metrics.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { docsRouter } from './routes/docs.ts';
 import { filesRouter } from './routes/files.ts';
@@ -19,30 +11,6 @@ import { healthRouter, metricsRouter } from './routes/health.ts';
 import { jobsRouter } from './routes/jobs.ts';
 import { keysRouter } from './routes/keys.ts';
 import { modelsRouter } from './routes/models.ts';
-
-export type Health = { ready: boolean; checks: Record<string, string> };
-
-/** Everything the routes need; built in `compose.ts`. */
-export type ApiDeps = {
-  log: Log;
-  metrics: ApiMetrics;
-  clock: Clock;
-  keys: ApiKeys;
-  ledger: Ledger;
-  store: OpenedStore;
-  changes: Changes;
-  outbox: Outbox;
-  safeFetch: SafeFetch;
-  newJobId: () => Job['id'];
-  resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
-  deadlineMs: number;
-  bodyLimitMb: number;
-  health: () => Promise<Health>;
-  /** Whether new jobs are taken: not while Redis is unfit to keep them. */
-  accepting: () => boolean;
-  /** Aborted when the process begins to stop: waiting requests are answered at once. */
-  draining: AbortSignal;
-};
 
 /** The API: middleware and routers in the order they run. */
 export function createApp(deps: ApiDeps): Express {

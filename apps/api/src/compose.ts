@@ -18,10 +18,13 @@ import {
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
 import { createOutbox, resolveReferences } from '@darkroom/shared/usecases';
-import type { ApiDeps } from './app.ts';
 import type { ApiConfig } from './config.ts';
+import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
 import { createApiMetrics } from './metrics.ts';
+
+/** Below the idle limit of common proxies, so a quiet stream of events stays open. */
+const HEARTBEAT_MS = 15_000;
 
 export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
 
@@ -70,6 +73,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     bodyLimitMb: config.BODY_LIMIT_MB,
     health: health.look,
     accepting: health.accepting,
+    heartbeatMs: HEARTBEAT_MS,
     draining: draining.signal,
   };
   const owned = opened.move();

@@ -1,7 +1,7 @@
 import type { Log } from '@darkroom/shared/observability';
 import type { ObjectStore } from '@darkroom/shared/ports';
 import type { RedisHealth } from '@darkroom/shared/storage/redis';
-import type { Health } from './app.ts';
+import type { Health } from './deps.ts';
 
 const LOOK_MS = 2_000;
 

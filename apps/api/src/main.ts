@@ -1,10 +1,10 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, parseEnv } from '@darkroom/shared/config';
 import { createLog, describeError } from '@darkroom/shared/observability';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { ApiEnv } from './config.ts';
+import { createHttpServer } from './http/server.ts';
 
 /** After this long a stopping process no longer waits for requests in flight. */
 const DRAIN_MS = 20_000;
@@ -12,18 +12,9 @@ const DRAIN_MS = 20_000;
 async function main(): Promise<void> {
   const config = parseEnv(ApiEnv, process.env);
   const log = createLog({ level: config.LOG_LEVEL, program: 'api' });
-  const server = createServer({
-    headersTimeout: 10_000,
-    requestTimeout: 60_000,
-    connectionsCheckingInterval: 5_000,
-    keepAliveTimeout: 65_000,
-    maxHeaderSize: 16_384,
-  });
-  server.maxRequestsPerSocket = 1_000;
-  server.maxConnections = 10_000;
   // The port is known only once it is ours, and signed links carry it: listen first, answer when composed.
   const { promise: app, resolve } = Promise.withResolvers<ReturnType<typeof createApp>>();
-  server.on('request', (req, res) => void app.then((handle) => handle(req, res)));
+  const server = createHttpServer((req, res) => void app.then((handle) => handle(req, res)));
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
     server.listen(config.PORT, config.HOST, done);

@@ -3,7 +3,7 @@ import { type AssetView, parse } from '@darkroom/shared/schemas';
 import { findAsset, REFERENCE_BYTES_MAX, resolveReferences, storeAsset } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { ApiDeps } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { jsonBody, readBody } from '../http/body.ts';
 

@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import type { ApiDeps } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 
 /** `/livez`: the process answers. `/readyz`: it can accept jobs and keep them. */

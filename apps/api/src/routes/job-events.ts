@@ -2,10 +2,8 @@ import { isTerminal, type Job, terminalEvent } from '@darkroom/shared/domain';
 import type { JobEvent } from '@darkroom/shared/ports';
 import { getJob, presentJob } from '@darkroom/shared/usecases';
 import type { Request, Response } from 'express';
-import type { ApiDeps } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
-
-const HEARTBEAT_MS = 15_000;
 
 /**
  * A job's events as a stream: those so far, then each as it comes, until the job is over.
@@ -29,7 +27,7 @@ export async function streamJobEvents(deps: ApiDeps, req: Request<{ id: string }
   const heartbeat = setInterval(() => {
     res.write(': still here\n\n');
     news.resolve(); // News may be lost: look at the record now and then.
-  }, HEARTBEAT_MS);
+  }, deps.heartbeatMs);
   const end = () => closed.resolve();
   res.on('close', end);
   deps.draining.addEventListener('abort', end, { once: true });

@@ -14,7 +14,7 @@ import {
   waitForJob,
 } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
-import type { ApiDeps } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { capWait, idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
 import { streamJobEvents } from './job-events.ts';

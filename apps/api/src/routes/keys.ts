@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CreateKeyBody, type KeyView, parse } from '@darkroom/shared/schemas';
 import { Router } from 'express';
 import type { z } from 'zod';
-import type { ApiDeps } from '../app.ts';
+import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { jsonBody } from '../http/body.ts';
 

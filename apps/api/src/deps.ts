@@ -1,0 +1,35 @@
+import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
+import type { SafeFetch } from '@darkroom/shared/net';
+import type { Log } from '@darkroom/shared/observability';
+import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
+import type { ReferenceBody } from '@darkroom/shared/schemas';
+import type { OpenedStore } from '@darkroom/shared/storage';
+import type { ApiKeys } from '@darkroom/shared/storage/redis';
+import type { Outbox } from '@darkroom/shared/usecases';
+import type { ApiMetrics } from './metrics.ts';
+
+export type Health = { ready: boolean; checks: Record<string, string> };
+
+/** Everything the routes need; built in `compose.ts`. */
+export type ApiDeps = {
+  log: Log;
+  metrics: ApiMetrics;
+  clock: Clock;
+  keys: ApiKeys;
+  ledger: Ledger;
+  store: OpenedStore;
+  changes: Changes;
+  outbox: Outbox;
+  safeFetch: SafeFetch;
+  newJobId: () => Job['id'];
+  resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
+  deadlineMs: number;
+  bodyLimitMb: number;
+  health: () => Promise<Health>;
+  /** Whether new jobs are taken: not while Redis is unfit to keep them. */
+  accepting: () => boolean;
+  /** A stream of events is never silent for longer than this. */
+  heartbeatMs: number;
+  /** Aborted when the process begins to stop: waiting requests are answered at once. */
+  draining: AbortSignal;
+};
