@@ -1,6 +1,6 @@
 /** Writes that a power cut cannot take back. */
 
-import { mkdir, open, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes the names in `folder` durable. */
@@ -34,6 +34,16 @@ export async function createFolderWhole(path: string, fill: (unfinished: string)
   await fill(unfinished);
   await rename(unfinished, path);
   await syncFolder(dirname(path));
+}
+
+/** The names in a folder; none when it is gone. */
+export async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }
 
 /** The file's inode, or `undefined` when there is none. */

@@ -9,12 +9,12 @@
  *                           <other owner>/…    taken over from a dead process
  */
 
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptRef } from '../../domain/job.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Spool } from '../../ports/spool.ts';
-import { isMissing } from './durable.ts';
+import { isMissing, namesIn } from './durable.ts';
 import { createEntry, unavailable, writeIntent } from './entry.ts';
 import { createHome } from './home.ts';
 import { thisOwner } from './owner.ts';
@@ -71,7 +71,7 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
 }
 
 async function usageOf(folder: string): Promise<{ entries: number; bytes: number }> {
-  const names = await readdir(folder);
+  const names = await namesIn(folder);
   const sizes = await Promise.all(names.map((name) => sizeOf(join(folder, name))));
   return {
     entries: names.filter((name) => name.endsWith('.intent')).length,

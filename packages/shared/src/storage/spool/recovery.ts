@@ -8,7 +8,7 @@
 import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { AttemptRef, EpochMs } from '../../domain/job.ts';
-import { isMissing } from './durable.ts';
+import { isMissing, namesIn } from './durable.ts';
 import { attemptOf, intentName, removeFiles } from './entry.ts';
 import { removeIfEmpty } from './home.ts';
 import { isRunning, OWNER_FILE, type Owner, parseOwner } from './owner.ts';
@@ -30,7 +30,7 @@ export async function entriesTaken(home: string): Promise<{ folder: string; ref:
   const entries: { folder: string; ref: AttemptRef }[] = [];
   for (const name of await foldersIn(home)) {
     const folder = join(home, name);
-    const attempts = new Set((await readdir(folder)).map(attemptOf).filter((attempt) => attempt !== undefined));
+    const attempts = new Set((await namesIn(folder)).map(attemptOf).filter((attempt) => attempt !== undefined));
     for (const attempt of attempts) {
       const ref = await readIntent(folder, attempt);
       if (ref) entries.push({ folder, ref });
