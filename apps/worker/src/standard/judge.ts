@@ -12,6 +12,10 @@ import {
 } from '@darkroom/shared/domain';
 import type { Exchange } from '@darkroom/shared/ports';
 
+/** The model's words and sources ride in the record, so they are bounded: characters, and characters of JSON. */
+const TEXT_MAX = 8_192;
+const GROUNDING_MAX = 32_768;
+
 type ImageEnd = Omit<Extract<AttemptEnd, { type: 'image' }>, 'image'>;
 type RefusedEnd = Extract<AttemptEnd, { type: 'refused' }>;
 
@@ -53,18 +57,20 @@ function judgeAnswer(answer: Answer, request: JobRequest, channel: string): Judg
 }
 
 function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, request: JobRequest, ms: number): ImageEnd {
+  const grounding = verdict.grounding !== undefined && JSON.stringify(verdict.grounding).length <= GROUNDING_MAX;
   const notes = [
     verdict.imagesBilled > 1 && `${verdict.imagesBilled} images billed, drafts included`,
     verdict.modelVersion && verdict.modelVersion !== request.model && `answered by ${verdict.modelVersion}`,
     verdict.usage.missing && 'no usage in the answer: priced by the book',
+    verdict.grounding !== undefined && !grounding && 'grounding too large to keep',
   ].filter((note) => typeof note === 'string');
   return {
     type: 'image',
     cost: actualCost(request.model, request.size, verdict.usage, verdict.imagesBilled),
     tokens: verdict.usage.totalTokens,
     ms,
-    ...(verdict.text && { text: verdict.text }),
-    ...(verdict.grounding !== undefined && { grounding: verdict.grounding }),
+    ...(verdict.text && { text: verdict.text.slice(0, TEXT_MAX) }),
+    ...(grounding && { grounding: verdict.grounding }),
     ...(notes.length && { reason: notes.join('; ') }),
   };
 }
