@@ -33,8 +33,8 @@ export type BroughtRedis = AsyncDisposable & {
   how: string;
   /** Undefined when the server was given by its url. */
   own: OwnRedis | undefined;
-  /** Ends a private server in peace; a given one is left alone. */
-  stop: () => Promise<void>;
+  /** Ends a private server in peace, or at once when `hurry` is aborted; a given one is left alone. */
+  stop: (hurry?: AbortSignal) => Promise<void>;
 };
 
 /** A Redis that answers, at `url` or as a private child. @throws one message with what to do */

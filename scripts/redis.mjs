@@ -57,9 +57,9 @@ async function privateRedis({ dataDir, cacheDir, logFile, maxMemory, orphanMs = 
     server = await start();
     how = program.how;
   }
-  const stop = async () => {
+  const stop = async (hurry) => {
     server.guard.kill('SIGKILL');
-    await endProcess(server.running, { graceMs: STOP_MS });
+    await endProcess(server.running, { graceMs: STOP_MS, hurry });
     await rm(ownerFile(dir), { force: true });
   };
   const own = {
@@ -77,5 +77,5 @@ async function privateRedis({ dataDir, cacheDir, logFile, maxMemory, orphanMs = 
       server = await start(server);
     },
   };
-  return { url: server.url, how, own, stop, [Symbol.asyncDispose]: stop };
+  return { url: server.url, how, own, stop, [Symbol.asyncDispose]: () => stop() };
 }

@@ -5,7 +5,7 @@
  */
 
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -26,6 +26,7 @@ export async function redisFromApt({ cacheDir, say }) {
   if (kept) return kept;
   say('fetching Redis from the packages of this system, without installing it (a few seconds, once)');
   await mkdir(cacheDir, { recursive: true });
+  await dropAbandoned(cacheDir);
   const work = await mkdtemp(join(cacheDir, 'fetching-'));
   try {
     await unpack(await download(work), join(work, 'root'));
@@ -36,6 +37,16 @@ export async function redisFromApt({ cacheDir, say }) {
   const program = await programIn(home);
   if (!program) throw new Error('the downloaded Redis does not run on this machine');
   return program;
+}
+
+/** What a fetch that was interrupted left behind; another start may be fetching at this moment. */
+async function dropAbandoned(cacheDir) {
+  for (const name of await readdir(cacheDir)) {
+    const folder = join(cacheDir, name);
+    const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Date.now() }));
+    const isAbandoned = name.startsWith('fetching-') && mtimeMs < Date.now() - 2 * APT_TIMEOUT_MS;
+    if (isAbandoned) await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Renamed into place whole; of two starts at the same moment one wins, and both use what the winner unpacked. */

@@ -42,16 +42,23 @@ export function watchProcess(pid) {
   return { pid, exited: watch(), kill: (signal) => void sendSignal(pid, signal) };
 }
 
-/** Asks a process to end, and ends it when it has not by then. @param {Running} running */
-export async function endProcess(running, { graceMs, signal = 'SIGTERM' }) {
-  running.kill(signal);
-  const patience = new AbortController();
-  const late = wait(graceMs, true, { signal: patience.signal }).catch(() => false);
-  const tooLate = await Promise.race([running.exited.then(() => false), late]);
-  patience.abort();
-  if (tooLate) running.kill('SIGKILL');
+/**
+ * Asks a process to end, and ends it when it has not by then, or as soon as `hurry` is aborted.
+ *
+ * @param {Running} running
+ * @param {{ graceMs: number, hurry?: AbortSignal }} patience
+ * @returns {Promise<'ended' | 'killed'>}
+ */
+export async function endProcess(running, { graceMs, hurry }) {
+  running.kill('SIGTERM');
+  const done = new AbortController();
+  const signal = hurry ? AbortSignal.any([done.signal, hurry]) : done.signal;
+  const lateOrHurried = wait(graceMs, undefined, { signal }).catch(() => undefined);
+  const end = await Promise.race([running.exited.then(() => 'ended'), lateOrHurried.then(() => 'killed')]);
+  done.abort();
+  if (end === 'killed') running.kill('SIGKILL');
   await running.exited;
-  return { killed: tooLate };
+  return end;
 }
 
 /** Whether a process runs. One that has ended but was never collected by its parent does not. */

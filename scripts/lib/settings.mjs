@@ -1,0 +1,67 @@
+/** What the launcher reads from the environment, and what it hands to the programs. */
+
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+/** The models take 6 to 30 s in truth; a first visitor should see an image within a few. */
+const EMULATOR_LATENCY = '0.15';
+/** As the worker has it: above the slowest model, since a call that is cut may be billed all the same. */
+const DRAIN_SECONDS = 330;
+const PORT = 8080;
+
+/** @param {Record<string, string | undefined>} given the environment; an empty variable counts as unset */
+export function readSettings(given, cwd) {
+  const env = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
+  const dataDir = resolve(cwd, env.DARKROOM_DATA ?? '.darkroom');
+  return {
+    env,
+    dataDir,
+    logDir: join(dataDir, 'logs'),
+    port: Number(env.PORT ?? PORT),
+    host: env.HOST ?? '127.0.0.1',
+    drainMs: Number(env.DRAIN_SECONDS ?? DRAIN_SECONDS) * 1_000,
+    emulated: !env.GEMINI_API_KEY,
+    showLogs: Boolean(env.LOG_LEVEL),
+  };
+}
+
+/** The environments of the API and the worker: each gets the secrets that it needs. */
+export function programEnvs(settings, { redisUrl, geminiUrl, port, apiKey, secret }) {
+  const { env, dataDir, host } = settings;
+  const { GEMINI_API_KEY, DARKROOM_API_KEY: _, ...rest } = env;
+  const shared = {
+    STORAGE_URL: pathToFileURL(join(dataDir, 'objects')).href,
+    ...rest,
+    DARKROOM_DATA: dataDir,
+    DARKROOM_SECRET: secret,
+    REDIS_URL: redisUrl,
+    HOST: host,
+    PORT: String(port),
+  };
+  const gemini = geminiUrl ? { GEMINI_API_KEY: 'emulator', GEMINI_BASE_URL: geminiUrl } : { GEMINI_API_KEY };
+  return { api: { ...shared, DARKROOM_API_KEY: apiKey }, worker: { ...shared, ...gemini } };
+}
+
+/** The environment of the emulator. */
+export function emulatorEnv({ env }, port) {
+  return { EMULATOR_LATENCY, ...env, EMULATOR_HOST: '127.0.0.1', EMULATOR_PORT: String(port) };
+}
+
+/** @throws one message with every mistake of every program, before anything is started */
+export async function checkEnvironment(node, settings) {
+  const placeholder = 'x'.repeat(43);
+  const { api, worker } = programEnvs(settings, {
+    redisUrl: settings.env.REDIS_URL ?? 'redis://127.0.0.1',
+    geminiUrl: settings.emulated ? 'http://127.0.0.1' : undefined,
+    port: settings.env.PORT ?? PORT,
+    apiKey: settings.env.DARKROOM_API_KEY ?? placeholder,
+    secret: settings.env.DARKROOM_SECRET ?? placeholder,
+  });
+  const script = fileURLToPath(new URL('check-env.mjs', import.meta.url));
+  await run(node, ['--conditions=source', script], { env: { ...api, ...worker } }).catch((error) => {
+    throw new Error(`The environment is not valid:\n${error.stderr.trimEnd()}`);
+  });
+}
