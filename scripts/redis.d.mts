@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /** Where a private Redis keeps what it needs, or which given one to use. */
 export type RedisOptions = {
   /** A server that is there already; nothing is started then. */

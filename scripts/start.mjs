@@ -5,6 +5,7 @@
  * Node that the repository pins.
  */
 
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ensureInstalled } from './lib/install.mjs';
@@ -33,12 +34,11 @@ async function main() {
 
 /** Runs `begin`, waits for the word to stop, and closes what was opened. @returns the exit code */
 async function untilStopped(say, begin) {
-  const stopping = new AbortController();
-  const hurrying = new AbortController();
-  const stopped = new Promise((resolve) => stopping.signal.addEventListener('abort', resolve));
+  const [stopping, hurrying] = [new AbortController(), new AbortController()];
+  const [stopped, hurried] = [stopping, hurrying].map(({ signal }) => once(signal, 'abort'));
   const onStop = (why) => {
+    say('stop', why);
     if (stopping.signal.aborted) hurrying.abort();
-    else say('stop', why);
     stopping.abort();
   };
   process.on('SIGINT', () => onStop('Ctrl-C'));
@@ -48,16 +48,17 @@ async function untilStopped(say, begin) {
 
   const opened = new AsyncDisposableStack();
   try {
-    await begin({ opened, stop: stopping.signal, hurry: hurrying.signal });
+    const begun = begin({ opened, stop: stopping.signal, hurry: hurrying.signal });
+    // A step that takes long, such as a download, is not waited for when the second Ctrl-C comes.
+    await Promise.race([begun, hurried]);
     await stopped;
-    return 0;
   } catch (error) {
-    if (stopping.signal.aborted) return 0;
-    throw error;
+    if (!stopping.signal.aborted) throw error;
   } finally {
     await opened.disposeAsync();
-    say('stop', 'nothing is left running');
   }
+  say('stop', 'nothing is left running');
+  return 0;
 }
 
 // A closed terminal must not keep the programs from being stopped.

@@ -6,6 +6,9 @@ import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
+/** Ctrl-C is not among them: the terminal sends that one to npm as well. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGHUP'];
+
 /**
  * Installs when something is missing or of another version than the lockfile says.
  *
@@ -19,7 +22,10 @@ export async function ensureInstalled({ root, say }) {
   // A server may set NODE_ENV=production, which would leave out the Node that Darkroom runs on.
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
   const npm = spawn('npm', args, { cwd: root, env: npmEnv(), stdio: ['ignore', 'inherit', 'inherit'] });
+  const end = () => void npm.kill();
+  for (const signal of STOP_SIGNALS) process.on(signal, end);
   const [code] = await once(npm, 'exit');
+  for (const signal of STOP_SIGNALS) process.off(signal, end);
   if (code !== 0) throw new Error('npm ci failed; its own words are above. Check the network and try again.');
 }
 

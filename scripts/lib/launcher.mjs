@@ -3,7 +3,7 @@
  * again in the opposite one. What was opened is closed in reverse also when a later step fails.
  */
 
-import { chmod, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { bringRedis } from '../redis.mjs';
