@@ -31,6 +31,8 @@ export type JournalEntry = {
   outcome: Outcome;
   /** Accepted, and waiting to be released. */
   held?: boolean;
+  /** The caller closed the connection before the answer ended. */
+  left?: boolean;
   http_status?: number;
   /** The kind of the fault that was injected. */
   fault?: string;

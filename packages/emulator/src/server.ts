@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type Control, createControl } from './control/control.ts';
 import { answerControl, CONTROL_PREFIX } from './control/routes.ts';
 import { type FaultRule, FaultRules } from './faults/rules.ts';
-import { GoogleError, keyRefusal } from './http/google-error.ts';
+import { GoogleError, keyRefusal, pathNotFound } from './http/google-error.ts';
 import { type Call, refuse } from './routes/call.ts';
 import { findRoute } from './routes/index.ts';
 import { QUIET, Settings, SettingsPatch } from './settings.ts';
@@ -104,15 +104,13 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
     startedAt: performance.now(),
     manner: undefined,
   };
+  response.once('close', () => {
+    if (entry.outcome === 'open' && !response.writableFinished) world.journal.update(entry, { left: true });
+  });
   try {
     const refusal = keyRefusal(key);
     if (refusal) throw new GoogleError(refusal);
-    if (!handle)
-      throw new GoogleError({
-        http: 404,
-        status: 'NOT_FOUND',
-        message: `The requested URL ${url.pathname} was not found on this server.`,
-      });
+    if (!handle) throw new GoogleError(pathNotFound(url.pathname));
     await handle(call);
   } catch (error) {
     if (error instanceof GoogleError) await refuse(call, error.refusal);

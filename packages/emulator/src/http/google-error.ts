@@ -51,6 +51,10 @@ export function modelNotFound(model: string, version: string): Refusal {
   };
 }
 
+export function pathNotFound(path: string): Refusal {
+  return { http: 404, status: 'NOT_FOUND', message: `The requested URL ${path} was not found on this server.` };
+}
+
 /** The answer to a file that expired, was never there, or belongs to another project: Google tells none from the other. */
 export function fileForbidden(id: string): Refusal {
   return {

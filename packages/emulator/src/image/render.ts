@@ -1,7 +1,7 @@
 /** Encoded pictures of an exact pixel size and weight, as base64, kept while they are likely to be asked for again. */
 import sharp from 'sharp';
 import { noise } from '../random.ts';
-import { draw } from './draw.ts';
+import { draw, enlarge } from './draw.ts';
 import { weigh } from './weigh.ts';
 
 export type Picture = {
@@ -37,18 +37,18 @@ export function createPictures(seed: string): Pictures {
 /** Draws and encodes one picture. */
 export async function render(picture: Picture, filler: Buffer): Promise<Buffer> {
   const cell = Math.max(1, Math.min(picture.width, picture.height) / CELLS);
-  const { width, height, rgb } = draw({
+  const canvas = draw({
     width: Math.round(picture.width / cell),
     height: Math.round(picture.height / cell),
     words: picture.words,
     footer: picture.footer,
     hueOf: picture.words,
   });
-  const large = sharp(rgb, { raw: { width, height, channels: 3 } }).resize(picture.width, picture.height, {
-    fit: 'fill',
-    kernel: 'nearest',
-  });
-  const encoded = picture.mime === 'image/jpeg' ? large.jpeg({ quality: 80 }) : large.png({ compressionLevel: 1 });
+  const { width, height, rgb } = enlarge(canvas, picture.width, picture.height);
+  const large = sharp(rgb, { raw: { width, height, channels: 3 } });
+  // One pass of the encoder: a second one for the best codes costs more than the bytes it saves.
+  const jpeg = () => large.jpeg({ quality: 80, optimizeCoding: false });
+  const encoded = picture.mime === 'image/jpeg' ? jpeg() : large.png({ compressionLevel: 1 });
   return weigh(await encoded.toBuffer(), picture.bytes, filler);
 }
 

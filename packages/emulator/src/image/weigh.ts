@@ -23,7 +23,7 @@ export function weigh(image: Buffer, bytes: number, filler: Buffer): Buffer {
 }
 
 function weighJpeg(image: Buffer, missing: number, filler: Buffer): Buffer {
-  const segments = cut(missing, JPEG_SEGMENT_MIN, JPEG_SEGMENT_MAX).map((size, i) => {
+  const segments = cut(missing, JPEG_SEGMENT_MIN, Math.min(JPEG_SEGMENT_MAX, filler.length)).map((size, i) => {
     const head = Buffer.from([0xff, JPEG_COMMENT, 0, 0]);
     head.writeUInt16BE(size - 2, 2);
     return Buffer.concat([head, slice(filler, i, size - head.length)]);
@@ -32,7 +32,7 @@ function weighJpeg(image: Buffer, missing: number, filler: Buffer): Buffer {
 }
 
 function weighPng(image: Buffer, missing: number, filler: Buffer): Buffer {
-  const chunks = cut(missing, PNG_CHUNK_OVERHEAD, PNG_CHUNK_MAX).map((size, i) => {
+  const chunks = cut(missing, PNG_CHUNK_OVERHEAD, Math.min(PNG_CHUNK_MAX, filler.length)).map((size, i) => {
     const body = Buffer.concat([PNG_CHUNK_TYPE, slice(filler, i, size - PNG_CHUNK_OVERHEAD)]);
     const frame = Buffer.alloc(8);
     frame.writeUInt32BE(size - PNG_CHUNK_OVERHEAD, 0);
