@@ -19,21 +19,50 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<
   });
 }
 
-/** Refuses a body too deep or too wide to be walked safely. Iterative, so depth cannot overflow the stack. */
-export function assertBounded(value: unknown): void {
-  let level: unknown[] = [value];
-  let keys = 0;
+type Node = { path: PropertyKey[]; value: unknown };
+
+/**
+ * Refuses a body that must not be walked: too deep or too wide for it, with `__proto__` as a name (which most code
+ * drops without a word), or with half a surrogate pair (which has no canonical form, so no hash). Iterative, so depth
+ * cannot overflow the stack.
+ */
+export function assertBounded(body: unknown): void {
+  let level: Node[] = [{ path: [], value: body }];
   for (let depth = 0; level.length; depth++) {
     if (depth > DEPTH_MAX) throw tooMuch(`nested more than ${DEPTH_MAX} levels deep`);
-    const next: unknown[] = [];
-    for (const item of level) {
-      if (typeof item !== 'object' || item === null) continue;
-      for (const child of Object.values(item)) next.push(child);
-      keys = keys + next.length;
-      if (keys > KEYS_MAX * DEPTH_MAX || next.length > KEYS_MAX) throw tooMuch(`holds more than ${KEYS_MAX} values`);
+    const next: Node[] = [];
+    for (const node of level) {
+      // Counted before it is copied: a body may hold millions.
+      if (next.length + widthOf(node.value) > KEYS_MAX) throw tooMuch(`wider than ${KEYS_MAX} values`);
+      next.push(...childrenOf(node));
     }
     level = next;
   }
+}
+
+function widthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return Array.isArray(value) ? value.length : Object.keys(value).length;
+}
+
+function childrenOf({ path, value }: Node): Node[] {
+  if (typeof value === 'string' && !value.isWellFormed()) throw refused(path, 'holds half of a surrogate pair');
+  if (typeof value !== 'object' || value === null) return [];
+  if (Array.isArray(value)) return value.map((child: unknown, n) => ({ path: [...path, n], value: child }));
+  return Object.entries(value).map(([name, child]) => {
+    if (name === '__proto__') throw refused([...path, name], 'is not a field of this request');
+    if (!name.isWellFormed()) throw refused([...path, name.toWellFormed()], 'holds half of a surrogate pair');
+    return { path: [...path, name], value: child };
+  });
+}
+
+function refused(path: PropertyKey[], message: string): AppError {
+  const param = pathOf(path);
+  return new AppError('invalid_request', {
+    message: `${param} ${message}.`,
+    param,
+    errors: [{ path: param, message }],
+  });
 }
 
 function tooMuch(what: string): AppError {

@@ -60,6 +60,13 @@ export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
 
 /** What a caller can do about an error that names no fix of its own. */
 export const FIXES: Partial<Record<ErrorCode, string>> = {
+  invalid_request: 'See /openapi.json for every field and what it may hold.',
+  unsupported_media: 'Send a PNG, JPEG or WebP image.',
+  unsupported_content_type: 'Send JSON with `Content-Type: application/json`.',
+  too_many_references: 'Send fewer references.',
+  payload_too_large: 'Send less at once.',
+  not_found: 'Check the id; a key sees only what belongs to its tenant.',
+  conflict: 'Read it again to see how it stands now.',
   content_blocked: 'Rephrase the prompt; blocked prompts are not retried.',
   no_image: 'Say plainly what the picture shows, or try again.',
   upstream_auth: 'The operator must check GEMINI_API_KEY.',
