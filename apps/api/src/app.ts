@@ -17,6 +17,8 @@ export function createApp(deps: ApiDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // Express's own last resort shows stack traces otherwise.
+  app.set('env', 'production');
   app.use(requestLog(deps.log, deps.metrics));
   app.use(securityHeaders());
   app.use(healthRouter(deps));

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { AppError } from '@darkroom/shared/domain';
 import { assertBounded } from '@darkroom/shared/schemas';
 import express, { type Request, type RequestHandler } from 'express';
@@ -21,18 +22,28 @@ export function jsonBody(limitMb: number): RequestHandler[] {
     assertBounded(req.body);
     next();
   };
-  return [requireJson, express.json({ limit: `${limitMb}mb`, strict: false }), bounded];
+  return [requireJson, express.json({ limit: `${limitMb}mb`, strict: false, verify: assertUtf8 }), bounded];
 }
 
-/** The raw body, cut off as soon as it passes `maxBytes`. */
+/** The decoder would put U+FFFD for every wrong byte, and so make a picture of a prompt nobody wrote. */
+function assertUtf8(_req: unknown, _res: unknown, bytes: Buffer, encoding: string): void {
+  if (encoding !== 'utf-8' || isUtf8(bytes)) return;
+  throw new AppError('invalid_request', { message: 'The body is not valid UTF-8.', fix: 'Encode the JSON as UTF-8.' });
+}
+
+/**
+ * The raw body, as long as it has at most `maxBytes`.
+ *
+ * One that is larger is refused by its Content-Length before a byte is read. One that does not say is read no further
+ * than the limit, yet left open: a destroyed request takes its socket along, and the caller would never see why.
+ */
 export async function readBody(req: Request, maxBytes: number): Promise<Buffer> {
+  if (Number(req.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
+  for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) {
-      throw new AppError('payload_too_large', { message: `The body is larger than ${maxBytes / 1_048_576} MB.` });
-    }
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   if (size === 0)
@@ -40,13 +51,21 @@ export async function readBody(req: Request, maxBytes: number): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
+function tooLarge(maxBytes: number): AppError {
+  return new AppError('payload_too_large', {
+    message: `The body is larger than ${maxBytes / 1_048_576} MB.`,
+    fix: 'Send a smaller image.',
+  });
+}
+
 /** The `Idempotency-Key` header: 1 to 255 printable ASCII characters. */
 export function idempotencyKeyOf(req: Request): string | undefined {
   const key = req.get('idempotency-key');
   if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
   throw new AppError('invalid_request', {
-    message: 'Idempotency-Key must be 1 to 255 printable ASCII characters.',
+    message: 'Idempotency-Key must be 1 to 255 printable ASCII characters, without spaces.',
     param: 'Idempotency-Key',
+    fix: 'Send a UUID, or another name of this one submission.',
   });
 }
 

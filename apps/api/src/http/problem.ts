@@ -54,7 +54,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
 /** What the body parser and the store threw, in our words; anything unknown is a bug and says nothing. */
 function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
-  const { type, status, message } = thrown as { type?: string; status?: number; message?: string };
+  const { type, status } = thrown as { type?: string; status?: number };
   if (type === 'entity.too.large') {
     return new AppError('payload_too_large', {
       message: 'The body is too large.',
@@ -67,11 +67,15 @@ function toAppError(thrown: unknown): AppError {
       fix: 'Check for a cut or a stray comma.',
     });
   }
-  if (type === 'encoding.unsupported' || type === 'charset.unsupported') {
-    return new AppError('unsupported_content_type', {
-      message: message ?? 'Unsupported encoding.',
-      fix: 'Send UTF-8 JSON.',
-    });
+  if (type === 'charset.unsupported') {
+    return unsupportedHeader('Content-Type', 'The charset is not known.', 'Send UTF-8 JSON.');
+  }
+  if (type === 'encoding.unsupported') {
+    return unsupportedHeader(
+      'Content-Encoding',
+      'The encoding is not known.',
+      'Send it plain, or by gzip, deflate or br.',
+    );
   }
   if (isOutage(thrown)) {
     return new AppError('not_ready', {
@@ -84,6 +88,10 @@ function toAppError(thrown: unknown): AppError {
     return new AppError('invalid_request', { message: 'The request is not valid HTTP for this route.', cause: thrown });
   }
   return new AppError('internal', { message: 'Something went wrong here; it has been logged.', cause: thrown });
+}
+
+function unsupportedHeader(param: string, message: string, fix: string): AppError {
+  return new AppError('unsupported_content_type', { message, param, fix });
 }
 
 /** Redis away, hung, read-only or full. */
