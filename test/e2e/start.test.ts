@@ -1,0 +1,196 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { env } from 'node:process';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from '../../scripts/lib/running.mjs';
+
+const ROOT = join(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+let dataDir: string;
+const open: Launcher[] = [];
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'darkroom-start-'));
+});
+afterEach(async () => {
+  for (const launcher of open.splice(0)) await launcher.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+type Launcher = ReturnType<typeof launch>;
+type Job = { id: string; status: string; images: { width: number; height: number; mime: string; bytes: number }[] };
+
+/** `npm start` without npm, on a data folder of the test and any free port. */
+function launch(extra: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs')], {
+    cwd: ROOT,
+    // What the developer's own shell says about a Darkroom must not reach the one under test.
+    env: { PATH: env.PATH, HOME: env.HOME, EMULATOR_LATENCY: '0', DARKROOM_DATA: dataDir, PORT: '0', ...extra },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const exited = once(child, 'exit').then(([code]) => Number(code));
+  const launcher = {
+    pid: Number(child.pid),
+    output: () => output,
+    exited,
+    says: (words: string | RegExp) =>
+      vi.waitFor(() => expect(output).toMatch(words), { timeout: 25_000, interval: 20 }),
+    /** A command of the introduction, as a person would copy it. */
+    command: (start: string) => {
+      const lines = output.slice(output.indexOf(start)).split('\n');
+      return lines.slice(0, lines.findIndex((line) => !line.endsWith('\\')) + 1).join('\n');
+    },
+    key: () => /dk_live_[\w-]{43}/.exec(output)?.[0] ?? '',
+    url: () => /ready: (\S+)/.exec(output)?.[1] ?? '',
+    stop: async (signal: NodeJS.Signals = 'SIGTERM') => {
+      child.kill(signal);
+      return exited;
+    },
+  };
+  open.push(launcher);
+  return launcher;
+}
+
+async function shell(command: string, cwd = dataDir): Promise<string> {
+  const { stdout } = await run('sh', ['-c', command], { cwd });
+  return stdout;
+}
+
+async function makeImage(launcher: Launcher): Promise<Job> {
+  return JSON.parse(await shell(launcher.command('curl -sS ')));
+}
+
+async function getJob(launcher: Launcher, id: string): Promise<Job> {
+  const headers = { authorization: `Bearer ${launcher.key()}` };
+  const response = await fetch(`${launcher.url()}/v1/jobs/${id}`, { headers });
+  expect(response.status).toBe(200);
+  return (await response.json()) as Job;
+}
+
+async function fetchImage(launcher: Launcher, id: string): Promise<Buffer> {
+  await shell(launcher.command('curl -sSL ').replace('JOB_ID', id));
+  return readFile(join(dataDir, 'image.jpg'));
+}
+
+/** All processes that descend from one, by number. */
+async function descendantsOf(pid: number): Promise<number[]> {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=']);
+  const parents = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  const found = [pid];
+  for (const parent of found) found.push(...parents.flatMap(([child = 0, of]) => (of === parent ? [child] : [])));
+  return found.slice(1);
+}
+
+async function pidOf(program: 'api' | 'worker'): Promise<number> {
+  const lines = (await readFile(join(dataDir, 'logs', `${program}.log`), 'utf8')).trim().split('\n');
+  const last = lines.findLast((line) => line.includes(`"${program}.listening"`));
+  return Number(JSON.parse(last ?? '{}').pid);
+}
+
+describe('npm start', () => {
+  it('leads from nothing to an image with the commands it prints, and ends without a trace', async () => {
+    const launcher = launch();
+    await launcher.says('Darkroom is ready');
+
+    const job = await makeImage(launcher);
+    const image = await fetchImage(launcher, job.id);
+
+    expect(job.status).toBe('succeeded');
+    const { width, height, format } = await sharp(image).metadata();
+    expect(job.images).toMatchObject([{ width, height, mime: `image/${format}`, bytes: image.length }]);
+    expect({ width, height }).toEqual({ width: 1024, height: 1024 });
+    const family = await descendantsOf(launcher.pid);
+    expect(family.length).toBeGreaterThanOrEqual(4);
+    expect(await launcher.stop()).toBe(0);
+    expect(family.filter(isAlive)).toEqual([]);
+  });
+
+  it('finds the jobs and images of the start before, under the same key', async () => {
+    const first = launch();
+    await first.says('Darkroom is ready');
+    const job = await makeImage(first);
+    const image = await fetchImage(first, job.id);
+    expect(await first.stop('SIGINT')).toBe(0);
+
+    const second = launch();
+    await second.says('Darkroom is ready');
+
+    expect(second.key()).toBe(first.key());
+    expect(await getJob(second, job.id)).toMatchObject({ id: job.id, status: 'succeeded' });
+    expect(await fetchImage(second, job.id)).toEqual(image);
+    for (const name of ['api-key', 'secret']) expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
+  });
+
+  it('starts a program again that was killed: the worker, the API, Redis', async () => {
+    const launcher = launch();
+    await launcher.says('Darkroom is ready');
+    const { pid: redis } = JSON.parse(await readFile(join(dataDir, 'redis', 'server.json'), 'utf8')) as { pid: number };
+
+    for (const pid of [await pidOf('worker'), await pidOf('api'), redis]) process.kill(pid, 'SIGKILL');
+    for (const name of ['the worker', 'the api', 'Redis']) {
+      await launcher.says(`${name} was ended by SIGKILL; starting it again in 0.5 s`);
+    }
+
+    const command = launcher.command('curl -sS ').replace('curl', 'curl --retry 40 --retry-delay 1 --retry-all-errors -f');
+    expect(JSON.parse(await shell(command))).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('leaves nothing behind when it is killed itself, and the next start carries on', async () => {
+    const first = launch({ DRAIN_SECONDS: '1' });
+    await first.says('Darkroom is ready');
+    const job = await makeImage(first);
+    const family = await descendantsOf(first.pid);
+    await first.stop('SIGKILL');
+
+    const second = launch();
+    await second.says('Darkroom is ready');
+
+    expect(await getJob(second, job.id)).toMatchObject({ status: 'succeeded' });
+    expect(second.output()).toContain('the Redis of the last start, still alive');
+    await second.stop();
+    await vi.waitFor(() => expect(family.filter(isAlive)).toEqual([]), { timeout: 15_000, interval: 50 });
+  });
+
+  it('refuses a data folder that another start is using', async () => {
+    const first = launch();
+    await first.says('Darkroom is ready');
+
+    const second = launch();
+
+    expect(await second.exited).toBe(1);
+    expect(second.output()).toContain(`already runs on this data folder (process ${first.pid})`);
+    expect(await makeImage(first)).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('says which port to take when the wanted one is in use, and leaves nothing running', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+
+    const launcher = launch({ PORT: String(port) });
+    const code = await launcher.exited;
+    server.close();
+
+    expect(code).toBe(1);
+    expect(launcher.output()).toContain(`Port ${port} is in use by another program. Take another one: PORT=8080 npm start`);
+  });
+
+  it('names every mistake in the environment at once, before anything starts', async () => {
+    const launcher = launch({ PORT: 'abc', WORKER_CONCURRENCY: '0', REDIS_URL: 'http://example.test' });
+
+    expect(await launcher.exited).toBe(1);
+    for (const name of ['PORT', 'WORKER_CONCURRENCY', 'REDIS_URL']) expect(launcher.output()).toContain(`  ${name} `);
+  });
+});

@@ -1,0 +1,242 @@
+/**
+ * The whole system for tests: Redis, API and workers as real processes from source, a provider that keeps a bill, and
+ * a caller that remembers what it was promised.
+ */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Emulator, type EmulatorOptions, startEmulator } from '@darkroom/emulator';
+import { createApiKeys } from '@darkroom/shared/storage/redis';
+import { Redis } from 'ioredis';
+import { type Client, createClient, endOf } from './system/client.ts';
+import { type Figures, figuresOf, type Seen, violationsOf } from './system/invariants.ts';
+import { createProgram, type Env, type Program } from './system/program.ts';
+import { readTenants } from './system/records.ts';
+
+export type { Client } from './system/client.ts';
+export type { Figures } from './system/invariants.ts';
+export type { Env, LogLine, Program } from './system/program.ts';
+
+export type SystemOptions = {
+  /** A Redis that runs already; each system takes a prefix of its own in it. */
+  redisUrl: string;
+  /** Started workers. Default 1; 0 = none yet. */
+  workers?: number;
+  apiEnv?: Env;
+  workerEnv?: Env;
+  emulator?: EmulatorOptions;
+  /** Begin without the API. */
+  withoutApi?: boolean;
+};
+
+export type System = AsyncDisposable & {
+  emulator: Emulator;
+  redis: Redis;
+  prefix: string;
+  redisUrl: string;
+  /** Data folder: `spool/` and `objects/` lie in it. */
+  dataDir: string;
+  secret: string;
+  api: Program;
+  workers: Program[];
+  /** The caller of the tenant `default`. */
+  client: Client;
+  /** A caller of another tenant. */
+  clientOf(tenant: string): Promise<Client>;
+  /** One more worker, not started. */
+  addWorker(env?: Env): Program;
+  /** Takes the object store away, and brings it back. */
+  storage: { takeAway(): Promise<void>; bringBack(): Promise<void> };
+  /** Files left in the spool that belong to attempts. */
+  spooled(): Promise<string[]>;
+  /** Waits until nothing is under way any more. */
+  idle(timeoutMs?: number): Promise<void>;
+  /** Looks at everything from outside. */
+  look(): Promise<Seen>;
+  /** Fails with every broken promise; answers with the figures when there is none. */
+  assertInvariants(options?: { timeoutMs?: number }): Promise<Figures>;
+};
+
+const ROOT = new URL('../../', import.meta.url);
+/** The key the provider is called with; no log may show it. */
+export const PROVIDER_KEY = 'AIzaCanaryOfTheProviderKey0123456789abcd';
+
+/** Starts a system of its own on `redisUrl`. Disposing kills what still runs and removes its data. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  await using opened = new AsyncDisposableStack();
+  const dataDir = await mkdtemp(join(tmpdir(), 'darkroom-system-'));
+  opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
+  const emulator = opened.use(await startEmulator(options.emulator));
+  const redis = opened.adopt(new Redis(options.redisUrl, { maxRetriesPerRequest: null }), (it) => it.disconnect());
+  redis.on('error', () => undefined);
+  const prefix = `s${randomBytes(5).toString('hex')}:`;
+  const secret = randomBytes(24).toString('hex');
+  const apiKey = `dk_test_${randomBytes(16).toString('hex')}`;
+  const port = await freePort();
+  const common: Env = {
+    REDIS_URL: options.redisUrl,
+    REDIS_PREFIX: prefix,
+    DARKROOM_SECRET: secret,
+    DARKROOM_DATA: dataDir,
+    STORAGE_URL: `file://${join(dataDir, 'objects')}`,
+  };
+  const api = opened.use(
+    createProgram({
+      name: 'api',
+      main: new URL('apps/api/src/main.ts', ROOT),
+      env: { ...common, DARKROOM_API_KEY: apiKey, PORT: String(port), ...options.apiEnv },
+      ready: 'api.listening',
+    }),
+  );
+  const workers: Program[] = [];
+  const addWorker = (env: Env = {}): Program => {
+    const worker = opened.use(
+      createProgram({
+        name: `worker${workers.length + 1}`,
+        main: new URL('apps/worker/src/main.ts', ROOT),
+        env: {
+          ...common,
+          GEMINI_API_KEY: PROVIDER_KEY,
+          GEMINI_BASE_URL: emulator.url,
+          ...options.workerEnv,
+          ...env,
+        },
+        ready: 'worker.listening',
+      }),
+    );
+    workers.push(worker);
+    return worker;
+  };
+  const url = () => `http://127.0.0.1:${port}`;
+  const client = createClient({ url, apiKey });
+  const clients = [client];
+  for (let n = 0; n < (options.workers ?? 1); n++) addWorker();
+  await Promise.all([options.withoutApi ? undefined : api.start(), ...workers.map((worker) => worker.start())]);
+
+  const parts = { emulator, redis, prefix, dataDir, clients };
+  const owned = opened.move();
+  return {
+    ...parts,
+    redisUrl: options.redisUrl,
+    secret,
+    api,
+    workers,
+    client,
+    clientOf: async (tenant) => {
+      const other = `dk_test_${randomBytes(16).toString('hex')}`;
+      const keys = createApiKeys({ redis, prefix, pepper: Buffer.from(secret), now: Date.now });
+      await keys.register(other, { tenant, scopes: ['jobs:write', 'jobs:read', 'admin'] });
+      const made = createClient({ url, apiKey: other });
+      clients.push(made);
+      return made;
+    },
+    addWorker,
+    storage: storageOf(join(dataDir, 'objects')),
+    spooled: () => spooledIn(dataDir),
+    idle: (timeoutMs) => untilIdle(parts, timeoutMs),
+    look: () => look(parts),
+    assertInvariants: async ({ timeoutMs } = {}) => {
+      await untilIdle(parts, timeoutMs).catch(() => undefined);
+      const seen = await look(parts);
+      const violations = violationsOf(seen);
+      if (violations.length > 0) throw new Error(`promises broken:\n  ${violations.join('\n  ')}`);
+      return figuresOf(seen);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+type Parts = Pick<System, 'emulator' | 'redis' | 'prefix' | 'dataDir'> & { clients: Client[] };
+
+/** A dangling link in the store's place: nothing can be read or written, and nothing new can be made there. */
+function storageOf(root: string): System['storage'] {
+  return {
+    takeAway: async () => {
+      await rename(root, `${root}-away`);
+      await symlink(join(root, 'nowhere', 'at', 'all'), root);
+    },
+    bringBack: async () => {
+      await unlink(root);
+      await rename(`${root}-away`, root);
+    },
+  };
+}
+
+async function spooledIn(dataDir: string): Promise<string[]> {
+  const names = await readdir(join(dataDir, 'spool'), { recursive: true }).catch(() => []);
+  return names.filter((name) => /\.(intent|blob|answer)(\.tmp)?$/.test(name));
+}
+
+/** Waits until no job is open, no lease is held and the spool is empty. */
+async function untilIdle({ redis, prefix, dataDir, emulator }: Parts, timeoutMs = 20_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  await emulator.control.idle();
+  for (;;) {
+    const left = await unfinished({ redis, prefix, dataDir });
+    if (left.length === 0) return;
+    if (performance.now() > end) throw new Error(`not idle after ${timeoutMs} ms: ${left.join(', ')}`);
+    await sleep(50);
+  }
+}
+
+async function unfinished({ redis, prefix, dataDir }: Pick<Parts, 'redis' | 'prefix' | 'dataDir'>): Promise<string[]> {
+  const left: string[] = [];
+  for (const tenant of await redis.smembers(`${prefix}tenants`)) {
+    for (const list of ['wakes', 'leases', 'handoffs', 'deadlines']) {
+      const size = await redis.zcard(`${prefix}{t:${tenant}}:${list}`);
+      if (size > 0) left.push(`${size} ${list} of ${tenant}`);
+    }
+  }
+  return [...left, ...(await spooledIn(dataDir))];
+}
+
+/** Reads everything the checker judges by. */
+async function look({ emulator, redis, prefix, dataDir, clients }: Parts): Promise<Seen> {
+  const tenants = await readTenants(redis, prefix, join(dataDir, 'objects', 'objects'));
+  const records = new Map(tenants.flatMap(({ jobs }) => jobs.map((job) => [job.id, job] as const)));
+  const shown: Map<string, Seen['shown'] extends ReadonlyMap<string, infer V> ? V : never> = new Map();
+  for (const client of clients) {
+    for (const id of client.accepted) {
+      const { status, body } = await client.get(id);
+      const record = records.get(id);
+      const images = [...(record?.images ?? []), ...(record?.lateImages ?? [])];
+      shown.set(id, {
+        status,
+        ...(status === 200 && { end: endOf(body) }),
+        images: await Promise.all(
+          images.map(async ({ n, key }) => {
+            const got = await client.download(`/v1/jobs/${encodeURIComponent(id)}/images/${n}`).catch(() => undefined);
+            return { key, ...(got && { sha256: got.sha256, bytes: got.bytes.length }) };
+          }),
+        ),
+      });
+    }
+  }
+  return {
+    tenants,
+    journal: emulator.control.journal().entries,
+    accepted: new Set(clients.flatMap((client) => [...client.accepted])),
+    ends: new Map(clients.flatMap((client) => [...client.ends])),
+    shown,
+    spooled: await spooledIn(dataDir),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (typeof address !== 'object' || address === null) throw new Error('no free port');
+  return address.port;
+}
+
+/** A body whose prompt no other job has. */
+export function aBody(more: Record<string, unknown> = {}): Record<string, unknown> {
+  const words = createHash('sha256').update(randomBytes(8)).digest('hex').slice(0, 10);
+  return { prompt: `a mug ${words}`, model: 'gemini-3.1-flash-image', size: '512', ...more };
+}
