@@ -1,7 +1,7 @@
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MODELS, pixelsOf } from './models.ts';
-import { startEmulator } from './server.ts';
+import { type Emulator, startEmulator } from './server.ts';
 import {
   aModel,
   aPicture,
@@ -17,26 +17,27 @@ import {
 
 describe('through the SDK', () => {
   // One picture for each shape: the pixels are what counts here, and 4K pictures are slow to draw.
-  it.each(MODELS.map(({ id }) => id))(
-    'gives the exact pixels of every ratio and size of %s',
-    { timeout: 60_000 },
-    async (id) => {
-      await using emulator = await startEmulator({ settings: { render: 'fast', signature_bytes: 64 } });
-      const ai = sdk(emulator);
-      const model = aModel(id);
+  let shapes: Emulator;
+  beforeAll(async () => {
+    shapes = await startEmulator({ settings: { render: 'fast', signature_bytes: 64 } });
+  });
+  afterAll(() => shapes.close());
 
-      for (const size of Object.keys(model.imageTokens)) {
-        for (const ratio of Object.keys(model.pixels)) {
-          const config = { imageConfig: { aspectRatio: ratio, imageSize: size } };
-          const answer = await ai.models.generateContent({ model: id, contents: 'a red bicycle', config });
-          const [image] = imagesOf(answer as never);
-          const { width, height, format } = await sharp(image).metadata();
-          expect([size, ratio, width, height]).toEqual([size, ratio, ...pixelsOf(model, size, ratio)]);
-          expect(`image/${format}`).toBe(model.mime);
-        }
+  it.each(MODELS.map(({ id }) => id))('gives the exact pixels of every ratio and size of %s', async (id) => {
+    const ai = sdk(shapes);
+    const model = aModel(id);
+
+    for (const size of Object.keys(model.imageTokens)) {
+      for (const ratio of Object.keys(model.pixels)) {
+        const config = { imageConfig: { aspectRatio: ratio, imageSize: size } };
+        const answer = await ai.models.generateContent({ model: id, contents: 'a red bicycle', config });
+        const [image] = imagesOf(answer as never);
+        const { width, height, format } = await sharp(image).metadata();
+        expect([size, ratio, width, height]).toEqual([size, ratio, ...pixelsOf(model, size, ratio)]);
+        expect(`image/${format}`).toBe(model.mime);
       }
-    },
-  );
+    }
+  });
 
   it('answers with an image, a signature and usage that adds up', async () => {
     await using emulator = await startEmulator();

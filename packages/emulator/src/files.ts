@@ -1,6 +1,6 @@
 /** Generated files that clients can download: what a test put there. */
 
-export type StoredFile = { name: string; mimeType: string; bytes: Buffer };
+type StoredFile = { name: string; mimeType: string; bytes: Buffer };
 
 export type Files = {
   put(file: StoredFile): void;

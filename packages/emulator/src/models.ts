@@ -2,7 +2,7 @@
 
 export type ModelId = string;
 /** US dollars per million tokens, which is micro-dollars per token. */
-export type Rates = { input: number; text: number; image: number };
+type Rates = { input: number; text: number; image: number };
 
 export type Model = {
   id: ModelId;
@@ -21,8 +21,15 @@ export type Model = {
   thinking: readonly string[];
   searches: boolean;
   rates: Rates;
-  /** Typical milliseconds of one image: the median, its spread (sigma of the logarithm), and the median when it thinks high. */
-  latency: { medianMs: number; sigma: number; highMs?: number };
+  /** Typical milliseconds of one image: the median, its spread (sigma of the logarithm), and the medians of harder work. */
+  latency: {
+    medianMs: number;
+    sigma: number;
+    /** Thinking high. */
+    highMs?: number;
+    /** A long prompt, or many references. */
+    complexMs?: number;
+  };
   inputTokenLimit: number;
   outputTokenLimit: number;
 };
@@ -80,7 +87,7 @@ export const MODELS: readonly Model[] = [
     thinking: ['high', 'minimal', 'low', 'medium'],
     searches: true,
     rates: { input: 2, text: 12, image: 120 },
-    latency: { medianMs: 22_000, sigma: 0.3 },
+    latency: { medianMs: 22_000, sigma: 0.25, complexMs: 65_000 },
     inputTokenLimit: 65_536,
     outputTokenLimit: 32_768,
   },

@@ -3,7 +3,7 @@ import type { Refusal } from './http/google-error.ts';
 import { LIMITS, SPEND_EXHAUSTED, violated } from './quota-errors.ts';
 import type { Quotas } from './settings.ts';
 
-export type Demand = { project: string; model: string; tokens: number };
+type Demand = { project: string; model: string; tokens: number };
 
 export type Quota = {
   /** Counts an accepted call, or says why it is refused. A refused call counts for nothing. */

@@ -27,7 +27,7 @@ export type Quotas = z.infer<typeof Quotas>;
 export const Settings = z.strictObject({
   /** Factor on the models' typical latencies; 0 = answer at once. */
   latency: z.number().min(0).max(100),
-  /** `full`: realistic weight. `tiny`: as small as the picture allows. `fast`: one picture for each model, size and ratio. */
+  /** `full`: realistic weight. `tiny`: as small as the picture allows. `fast`: one picture for each size and ratio. */
   render: z.enum(['full', 'tiny', 'fast']),
   /** Exact weight of each image; `auto` = as `render` says. */
   image_bytes: z.union([

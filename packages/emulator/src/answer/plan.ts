@@ -12,7 +12,7 @@ export type PlannedPart =
   | { type: 'image'; thought: boolean /** The nth interim image. */; draft?: number };
 
 /** Token counts as `usageMetadata` shows them. */
-export type Usage = { prompt: number; promptImages: number; candidates: number; images: number; thoughts: number };
+type Usage = { prompt: number; promptImages: number; candidates: number; images: number; thoughts: number };
 
 export type Plan = {
   parts: PlannedPart[];
@@ -36,6 +36,8 @@ type Chances = Pick<Settings, 'drafts' | 'text' | 'latency'>;
 /** An answer that refuses comes much sooner than one that draws. */
 const REFUSAL_LATENCY_MS = 2_500;
 const REFUSAL_SPREAD = 0.4;
+/** Some 6,000 letters, or three references. */
+const COMPLEX_TOKENS = 1_500;
 const LARGE_FACTOR: Readonly<Record<string, number>> = { '2K': 1.2, '4K': 1.7 };
 
 export function planAnswer(
@@ -172,7 +174,9 @@ function thoughtsOf({ thinking }: ImageRequest, random: Random): number {
 
 function latencyOf(model: Model, request: ImageRequest, drawn: boolean, random: Random): number {
   if (!drawn) return logNormal(random, REFUSAL_LATENCY_MS, REFUSAL_SPREAD);
-  const { medianMs, sigma, highMs = medianMs } = model.latency;
-  const median = request.thinking === 'high' ? highMs : medianMs;
+  const { medianMs, sigma, highMs = medianMs, complexMs = medianMs } = model.latency;
+  const usual = request.thinking === 'high' ? highMs : medianMs;
+  const complex = request.promptTokens + request.referenceTokens > COMPLEX_TOKENS;
+  const median = complex ? Math.max(complexMs, usual) : usual;
   return logNormal(random, median * (LARGE_FACTOR[request.size] ?? 1), sigma);
 }

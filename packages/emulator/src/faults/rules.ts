@@ -99,7 +99,6 @@ const CONTENT = [
 export const Fault = z.discriminatedUnion('kind', [Refused, ...TRANSPORT, ...CONTENT]);
 export type Fault = z.infer<typeof Fault>;
 export type ContentFault = z.infer<(typeof CONTENT)[number]>;
-export type TransportFault = z.infer<(typeof TRANSPORT)[number]>;
 export type RefusedFault = z.infer<typeof Refused>;
 
 export const FaultRule = z.strictObject({

@@ -4,7 +4,7 @@ import { makesImages, type RouteName } from '../routes/names.ts';
 import { type Fault, type FaultRule, isContent } from './rules.ts';
 
 /** What a rule can match on. */
-export type Subject = { route: RouteName; model?: string; prompt?: string };
+type Subject = { route: RouteName; model?: string; prompt?: string };
 
 export type FaultScript = {
   /** Starts over with these rules; the first that applies to a call wins. */

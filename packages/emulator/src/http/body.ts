@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { GoogleError, invalidArgument } from './google-error.ts';
 
-export const REQUEST_BYTES_MAX = 100 * 1024 * 1024;
+const REQUEST_BYTES_MAX = 100 * 1024 * 1024;
 
 /** The whole body. @throws GoogleError 400 when it is larger than the API takes. */
 export async function readBody(request: IncomingMessage, bytesMax = REQUEST_BYTES_MAX): Promise<Buffer> {

@@ -40,14 +40,14 @@ export async function drawParts(world: World, order: Order): Promise<{ pictures:
 function pictureOf(world: World, order: Order, part: Extract<PlannedPart, { type: 'image' }>): Picture {
   const { model, request } = order;
   const [width, height] = request.pixels;
+  const shared = world.settings.render === 'fast';
   const footer = [
     ...(part.draft === undefined ? [] : [`DRAFT ${part.draft}`]),
     ...(part.thought ? ['THOUGHT'] : []),
-    model.id.replace(/^gemini-/, ''),
+    ...(shared ? [] : [model.id.replace(/^gemini-/, '')]),
     `${width}x${height}`,
-    ...(request.seed === undefined ? [] : [`seed ${request.seed}`]),
+    ...(shared || request.seed === undefined ? [] : [`seed ${request.seed}`]),
   ];
-  const shared = world.settings.render === 'fast';
   const words = shared ? `${request.size} ${request.ratio}` : withoutDirective(request.prompt);
   return { width, height, mime: model.mime, words, footer: footer.join(' '), bytes: weightOf(world, order) };
 }
