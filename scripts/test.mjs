@@ -17,7 +17,7 @@ import { closingLine, countTests } from './lib/totals.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'darkroom-test-'));
 const report = join(scratch, 'report.json');
-// Sources are looked for among the arguments of `npm test -- FILE…`; without any, all tests run.
+/** `npm test -- FILE…` runs these test files alone. */
 const only = process.argv.slice(2);
 
 const STEPS = [
@@ -49,7 +49,11 @@ async function step(title, [command, ...args]) {
   console.log(`\n== ${title}`);
   const startedAt = Date.now();
   const options = { cwd: root, env: toolEnv(root, process.env), stdio: ['ignore', 'inherit', 'inherit'] };
-  const [code] = await once(spawn(command, args, options), 'exit');
+  const child = spawn(command, args, options);
+  const end = () => void child.kill();
+  process.once('SIGTERM', end);
+  const [code] = await once(child, 'exit');
+  process.off('SIGTERM', end);
   console.log(`== ${title}: ${code === 0 ? 'passed' : 'FAILED'} in ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
   return code === 0;
 }
@@ -62,13 +66,10 @@ function readReport() {
   }
 }
 
-main()
-  .catch((error) => {
-    console.error(error.message);
-    return { passed: 0, failed: 1, skipped: 0 };
-  })
-  .then((totals) => {
-    rmSync(scratch, { recursive: true, force: true });
-    console.log(`\n${closingLine(totals)}`);
-    process.exitCode = totals.failed > 0 ? 1 : 0;
-  });
+const totals = await main().catch((error) => {
+  console.error(error.message);
+  return { passed: 0, failed: 1, skipped: 0 };
+});
+rmSync(scratch, { recursive: true, force: true });
+console.log(`\n${closingLine(totals)}`);
+process.exitCode = totals.failed > 0 ? 1 : 0;

@@ -21,7 +21,7 @@ import { checkEnvironment, emulatorEnv, programEnvs } from './settings.mjs';
 const DRAIN_MARGIN_MS = 5_000;
 const EMULATOR_STOP_MS = 2_000;
 /** A port may still be held by programs of a killed launcher that are about to end. */
-const PORT_PATIENCE_MS = 3_000;
+const PORT_PATIENCE_MS = 1_000;
 const ASK_AGAIN_MS = 50;
 const MAINS = {
   emulator: 'packages/emulator/src/main.ts',

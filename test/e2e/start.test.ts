@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
 let dataDir: string;
-const open: Launcher[] = [];
+const open: { stop: () => Promise<number> }[] = [];
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'darkroom-start-'));
 });
@@ -99,29 +99,22 @@ async function pidOf(program: 'api' | 'worker'): Promise<number> {
 }
 
 describe('npm start', () => {
-  it('leads from nothing to an image with the commands it prints, and ends without a trace', async () => {
-    const launcher = launch();
-    await launcher.says('Darkroom is ready');
+  it('leads from nothing to an image with the commands it prints, ends without a trace, and finds all of it again', async () => {
+    const first = launch();
+    await first.says('Darkroom is ready');
 
-    const job = await makeImage(launcher);
-    const image = await fetchImage(launcher, job.id);
+    const job = await makeImage(first);
+    const image = await fetchImage(first, job.id);
 
     expect(job.status).toBe('succeeded');
     const { width, height, format } = await sharp(image).metadata();
     expect(job.images).toMatchObject([{ width, height, mime: `image/${format}`, bytes: image.length }]);
     expect({ width, height }).toEqual({ width: 1024, height: 1024 });
-    const family = await descendantsOf(launcher.pid);
-    expect(family.length).toBeGreaterThanOrEqual(4);
-    expect(await launcher.stop()).toBe(0);
-    expect(family.filter(isAlive)).toEqual([]);
-  });
 
-  it('finds the jobs and images of the start before, under the same key', async () => {
-    const first = launch();
-    await first.says('Darkroom is ready');
-    const job = await makeImage(first);
-    const image = await fetchImage(first, job.id);
-    expect(await first.stop('SIGINT')).toBe(0);
+    const family = await descendantsOf(first.pid);
+    expect(family.length).toBeGreaterThanOrEqual(4);
+    expect(await first.stop()).toBe(0);
+    expect(family.filter(isAlive)).toEqual([]);
 
     const second = launch();
     await second.says('Darkroom is ready');
@@ -130,6 +123,7 @@ describe('npm start', () => {
     expect(await getJob(second, job.id)).toMatchObject({ id: job.id, status: 'succeeded' });
     expect(await fetchImage(second, job.id)).toEqual(image);
     for (const name of ['api-key', 'secret']) expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
+    expect(await second.stop('SIGINT')).toBe(0);
   });
 
   it('starts a program again that was killed: the worker, the API, Redis', async () => {
@@ -142,7 +136,9 @@ describe('npm start', () => {
       await launcher.says(`${name} was ended by SIGKILL; starting it again in 0.5 s`);
     }
 
-    const command = launcher.command('curl -sS ').replace('curl', 'curl --retry 40 --retry-delay 1 --retry-all-errors -f');
+    const command = launcher
+      .command('curl -sS ')
+      .replace('curl', 'curl --retry 40 --retry-delay 1 --retry-all-errors -f');
     expect(JSON.parse(await shell(command))).toMatchObject({ status: 'succeeded' });
   });
 
@@ -184,7 +180,9 @@ describe('npm start', () => {
     server.close();
 
     expect(code).toBe(1);
-    expect(launcher.output()).toContain(`Port ${port} is in use by another program. Take another one: PORT=8080 npm start`);
+    expect(launcher.output()).toContain(
+      `Port ${port} is in use by another program. Take another one: PORT=8080 npm start`,
+    );
   });
 
   it('names every mistake in the environment at once, before anything starts', async () => {
