@@ -1,0 +1,39 @@
+/**
+ * `npm run bench`: every figure beside a bare baseline measured in the same run.
+ *
+ *   -- --json          one JSON line per figure
+ *   -- --only PREFIX   one group, such as `admission`
+ *   -- --quick         fewer and shorter samples
+ */
+
+import { parseArgs } from 'node:util';
+import { admission } from './admission.ts';
+import { attempt } from './attempt.ts';
+import { type Figure, heading, toLine } from './figure.ts';
+import { memory } from './memory.ts';
+import { noise } from './parts/sample.ts';
+
+export type BenchOptions = { quick: boolean; wants: (name: string) => boolean };
+type Group = (options: BenchOptions) => AsyncGenerator<Figure>;
+
+const GROUPS: Record<string, Group> = { admission, memory, attempt };
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { json: { type: 'boolean' }, quick: { type: 'boolean' }, only: { type: 'string' } },
+  });
+  const { only = '' } = values;
+  const wants = (name: string) => name.startsWith(only);
+  const chosen = Object.entries(GROUPS).filter(([name]) => wants(name) || only.startsWith(name));
+  if (!chosen.length) throw new Error(`--only ${only}: groups are ${Object.keys(GROUPS).join(', ')}`);
+  if (!values.json) console.log(heading());
+  for (const [, group] of chosen) {
+    for await (const found of group({ quick: values.quick ?? false, wants })) {
+      console.log(values.json ? JSON.stringify(found) : toLine(found));
+    }
+  }
+  const { samples, noisy } = noise();
+  console.error(`${samples} samples, ${noisy} of them begun while other processes were busy`);
+}
+
+await main();
