@@ -20,7 +20,7 @@ export async function ensureInstalled({ root, say }) {
   if (!reason) return;
   say(`${reason}: running npm ci (under a minute)`);
   // A server may set NODE_ENV=production, which would leave out the Node that Darkroom runs on.
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = spawn('npm', args, { cwd: root, env: npmEnv(), stdio: ['ignore', 'inherit', 'inherit'] });
   const end = () => void npm.kill();
   for (const signal of STOP_SIGNALS) process.on(signal, end);

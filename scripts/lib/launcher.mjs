@@ -66,12 +66,14 @@ export async function launch({ root, node, settings, say, opened, stop, hurry })
     });
   const geminiUrl = settings.emulated ? await openEmulator({ programOf, settings, say, opened, stop }) : undefined;
 
-  const envs = programEnvs(settings, { redisUrl, geminiUrl, port, apiKey, secret });
+  const metricsPort = Number(env.METRICS_PORT) || (await freePort(host));
+  const envs = programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret });
   const [api, worker] = ['api', 'worker'].map((name) => programOf(name, envs[name]));
   opened.defer(() => drain([worker, api], { settings, say, hurry }));
   await Promise.all([api.start(), worker.start()]);
   const url = `http://${reachable(host)}:${port}`;
-  await untilReady(`${url}/readyz`, [api, worker], stop);
+  const workerUrl = `http://${reachable(host)}:${envs.worker.METRICS_PORT}`;
+  for (const at of [url, workerUrl]) await untilReady(`${at}/readyz`, [api, worker], stop);
   for (const program of [api, worker]) opened.defer(keepProgram(program, say));
   say('api', url);
   say('worker', `up to ${env.WORKER_CONCURRENCY ?? 20} calls at once`);

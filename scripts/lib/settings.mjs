@@ -29,7 +29,7 @@ export function readSettings(given, cwd) {
 }
 
 /** The environments of the API and the worker: each gets the secrets that it needs. */
-export function programEnvs(settings, { redisUrl, geminiUrl, port, apiKey, secret }) {
+export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret }) {
   const { env, dataDir, host } = settings;
   const { GEMINI_API_KEY, DARKROOM_API_KEY: _, ...rest } = env;
   const shared = {
@@ -42,7 +42,10 @@ export function programEnvs(settings, { redisUrl, geminiUrl, port, apiKey, secre
     PORT: String(port),
   };
   const gemini = geminiUrl ? { GEMINI_API_KEY: 'emulator', GEMINI_BASE_URL: geminiUrl } : { GEMINI_API_KEY };
-  return { api: { ...shared, DARKROOM_API_KEY: apiKey }, worker: { ...shared, ...gemini } };
+  return {
+    api: { ...shared, DARKROOM_API_KEY: apiKey },
+    worker: { ...shared, ...gemini, METRICS_PORT: String(metricsPort) },
+  };
 }
 
 /** The environment of the emulator. */
@@ -57,6 +60,7 @@ export async function checkEnvironment(node, settings) {
     redisUrl: settings.env.REDIS_URL ?? 'redis://127.0.0.1',
     geminiUrl: settings.emulated ? 'http://127.0.0.1' : undefined,
     port: settings.env.PORT ?? PORT,
+    metricsPort: settings.env.METRICS_PORT ?? 0,
     apiKey: settings.env.DARKROOM_API_KEY ?? placeholder,
     secret: settings.env.DARKROOM_SECRET ?? placeholder,
   });
