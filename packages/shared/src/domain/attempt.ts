@@ -92,8 +92,11 @@ export function settle(
   const recorded = job.state.attempts.find(({ id }) => id === attempt);
   const news = recorded && isNews(recorded, end);
   if (!news) return undefined;
-  const current = job.state.open === attempt;
-  const base = closeAttempt(job.state, attempt, end);
+  const closed = closeAttempt(job.state, attempt, end);
+  // A held job waits for nothing but this: once no call is in doubt any more, the answer decides.
+  const resolved = job.state.phase === 'held' && closed.attempts.every(({ state }) => state !== 'in_doubt');
+  const base = resolved ? without(closed, 'phase', 'error') : closed;
+  const current = job.state.open === attempt || resolved;
   const waiting = !isTerminal(base.status) && !base.leader;
   if (end.type === 'image') return waiting ? succeed(job, base, end, now) : keepLate(job, base, end, now);
   // A verdict about an attempt that is not the current one informs the ledger; the current one decides the job.
@@ -137,6 +140,7 @@ function ended(attempt: Attempt, end: AttemptEnd, estimated: Micros): Attempt {
   const bare: Attempt = { ...attempt };
   delete bare.reason;
   delete bare.cost;
+  delete bare.error;
   const ms = end.ms === undefined ? {} : { ms: end.ms };
   switch (end.type) {
     case 'image':
@@ -291,7 +295,7 @@ export function costOf(state: JobState): { actual: Micros; inDoubt: Micros } {
   return { actual, inDoubt };
 }
 
-/** Keeps the record bounded: the oldest refusals by a limit go first, then the oldest other rejections; no paid attempt ever goes. */
+/** Keeps the record bounded: the oldest refusal by a limit goes. All others are few by their own bounds, and no paid attempt ever goes. */
 function trim(attempts: Attempt[]): Attempt[] {
   if (attempts.length <= MAX_RECORDED) return attempts;
   const victim = attempts.findIndex(({ error }) => isUncharged(error));

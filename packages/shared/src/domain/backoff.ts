@@ -6,6 +6,9 @@ import type { LimitScope } from './verdict.ts';
 const BASE_MS = 1_000;
 const CAP_MS = 60_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** A provider that names no time at all must not be asked again in a tight loop. */
+const LIMIT_MIN_MS = 1_000;
 
 /**
  * Exponential backoff with full jitter.
@@ -25,7 +28,7 @@ export function backoffDelay(attempt: number, random: () => number): number {
  * How long a limit answer keeps everyone away from a model.
  *
  * The provider's own delay wins, save for a daily quota: those answers can carry a short delay that is not true, so
- * they wait for the reset (midnight Pacific) unless more than an hour was named.
+ * they wait for the reset (midnight Pacific) unless more than an hour was named. A 429 waits at least a second.
  *
  * @param refusals limit answers in a row, 1-based: a limit of unknown scope waits 1, 2, 4 … minutes, at most an hour
  */
@@ -37,15 +40,15 @@ export function limitDelay(
 ): number {
   switch (scope) {
     case 'minute':
-      return retryAfterMs ?? 30_000;
+      return Math.max(LIMIT_MIN_MS, retryAfterMs ?? 30_000);
     case 'spend':
-      return retryAfterMs ?? 120_000;
+      return Math.max(LIMIT_MIN_MS, retryAfterMs ?? 120_000);
     case 'day':
       return retryAfterMs !== undefined && retryAfterMs > HOUR_MS ? retryAfterMs : msToPacificMidnight(now);
     case 'overload':
       return retryAfterMs ?? 0;
     case 'unknown':
-      return retryAfterMs ?? Math.min(HOUR_MS, 60_000 * 2 ** Math.min(refusals - 1, 10));
+      return Math.max(LIMIT_MIN_MS, retryAfterMs ?? Math.min(HOUR_MS, 60_000 * 2 ** Math.min(refusals - 1, 10)));
   }
 }
 
@@ -57,9 +60,17 @@ const PACIFIC = new Intl.DateTimeFormat('en-US', {
   second: 'numeric',
 });
 
-/** Milliseconds to the next midnight in Los Angeles, when daily quotas start anew; up to an hour off on the two days the clocks change. */
+/** Milliseconds to the next midnight in Los Angeles, when daily quotas start anew. */
 export function msToPacificMidnight(now: EpochMs): number {
-  const part = (type: string) => Number(PACIFIC.formatToParts(now).find((p) => p.type === type)?.value);
-  const since = ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1_000 + (now % 1_000);
-  return 24 * HOUR_MS - since;
+  const ahead = DAY_MS - sincePacificMidnight(now);
+  // A day on which the clocks change has 23 or 25 hours: what the clock there shows at that moment is the error.
+  const shown = sincePacificMidnight(now + ahead);
+  return shown > DAY_MS / 2 ? ahead + DAY_MS - shown : ahead - shown;
+}
+
+/** What the clock in Los Angeles shows at `at`, in ms. */
+function sincePacificMidnight(at: EpochMs): number {
+  const parts = PACIFIC.formatToParts(at);
+  const part = (type: string) => Number(parts.find((p) => p.type === type)?.value);
+  return ((part('hour') * 60 + part('minute')) * 60 + part('second')) * 1_000 + (at % 1_000);
 }

@@ -1,8 +1,9 @@
 /** What callers and operators do to a job, and what a twin's end does to its followers. Pure, like `attempt.ts`. */
 
 import { type Change, changeTo, type EventType, without } from './change.ts';
-import type { EpochMs, Job, JobState, JobStatus } from './job.ts';
+import type { EpochMs, Job, JobId, JobState, JobStatus } from './job.ts';
 import { isTerminal } from './job.ts';
+import { estimateCost } from './price.ts';
 
 /** Ends the job by the caller's wish. A call that is out cannot be unspent: its image will be late, and kept. */
 export function cancel(job: Job, now: EpochMs): Change | undefined {
@@ -25,7 +26,8 @@ export function release(job: Job, now: EpochMs): Change | undefined {
 /** Shows why a waiting job waits; `undefined` when it shows that already. */
 export function wait(job: Job, phase: 'rate_limited' | 'parked', now: EpochMs): Change | undefined {
   const { state } = job;
-  if (state.status !== 'queued' || state.phase === phase || state.phase === 'held' || state.open) return undefined;
+  if (state.status !== 'queued' || state.phase === phase || state.phase === 'held' || state.open || state.leader)
+    return undefined;
   return changeTo(job, { ...state, phase }, phase === 'parked' ? ['quota.parked'] : [], now);
 }
 
@@ -47,12 +49,15 @@ export function follow(follower: Job, leader: Job, now: EpochMs): Change | undef
   return changeTo(follower, next, [`job.${status}`], now);
 }
 
-/** A follower whose leader was canceled or expired without an image takes its place, or falls in behind who did. */
-export function inherit(follower: Job, newLeader: string | undefined, now: EpochMs): Change | undefined {
-  if (isTerminal(follower.state.status)) return undefined;
+/**
+ * A follower of `leader`, which ended without anything to share, takes its place, or falls in behind `heir`.
+ * The heir pays for its own call again; who follows costs nothing.
+ */
+export function inherit(follower: Job, leader: JobId, heir: JobId | undefined, now: EpochMs): Change | undefined {
+  if (isTerminal(follower.state.status) || follower.state.leader !== leader) return undefined;
+  if (heir) return changeTo(follower, { ...follower.state, leader: heir }, [], now);
   const state = without(follower.state, 'leader', 'source');
-  if (newLeader) return changeTo(follower, { ...state, leader: newLeader, source: 'joined' }, [], now);
-  return changeTo(follower, { ...state, runAt: now }, [], now);
+  return changeTo(follower, { ...state, estimated: estimateCost(follower.request), runAt: now }, [], now);
 }
 
 /** The part of a finished twin's state that another job may share. */

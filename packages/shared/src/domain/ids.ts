@@ -1,5 +1,7 @@
 /** Ids: a prefix and a UUIDv7 in hex, so they sort by time and the day they name tells where the archive keeps them. */
 
+import { createHash } from 'node:crypto';
+
 export type IdPrefix = 'job' | 'att' | 'key' | 'req' | 'evt';
 
 const GENERATED = /^job_[0-9a-f]{12}7[0-9a-f]{19}$/;
@@ -9,6 +11,8 @@ const UTC_DAY = new Intl.DateTimeFormat('sv-SE', {
   month: '2-digit',
   day: '2-digit',
 });
+/** The first day that has no four-digit year: an id that claims it was not made here. */
+const YEAR_10000 = 253_402_300_800_000;
 const CALLERS = /^[A-Za-z0-9_.:-]{1,128}$/;
 
 /** @param uuid a UUIDv7 in its usual dashed form */
@@ -22,7 +26,7 @@ export function isJobId(id: string): boolean {
 
 /** Made here, not chosen by a caller. */
 export function isGeneratedJobId(id: string): boolean {
-  return GENERATED.test(id);
+  return GENERATED.test(id) && timeOfId(id) < YEAR_10000;
 }
 
 /** Epoch milliseconds inside a generated id. */
@@ -30,15 +34,21 @@ export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(id.indexOf('_') + 1, id.indexOf('_') + 13), 16);
 }
 
+/** A folder's name stays well below the 200 characters of a key's segment, so that a file may be named after it. */
+const FOLDER_MAX = 128;
+
 /**
  * The folder of a job's objects: `2026/11/20/JOB` for a generated id, `own/TENANT/JOB` for a caller's, because two
- * tenants may choose the same one. Every `.` and `:` of a caller's id is escaped, so no id is a path of its own.
+ * tenants may choose the same one. Every `.` and `:` of a caller's id is escaped, so no id is a path of its own; a hash
+ * stands in for an id that grows too long by it.
  */
 export function jobFolder(tenant: string, id: string): string {
   if (isGeneratedJobId(id)) {
     return `${UTC_DAY.format(timeOfId(id)).replaceAll('-', '/')}/${id}`;
   }
-  return `own/${tenant}/${id.replaceAll('~', '~~').replaceAll('.', '~d').replaceAll(':', '~c')}`;
+  const escaped = id.replaceAll('~', '~~').replaceAll('.', '~d').replaceAll(':', '~c');
+  const name = escaped.length <= FOLDER_MAX ? escaped : `~h${createHash('sha256').update(id).digest('hex')}`;
+  return `own/${tenant}/${name}`;
 }
 
 /** Names image `n` of a job; `parseImageId` undoes it, so no index of images is kept. */

@@ -5,11 +5,14 @@ import type { AttemptRef, EpochMs, Job, JobId, JobState, JobStatus, Tenant } fro
 
 /** How a submission relates to what is there already. */
 export type AdmitMode =
-  /** As a job of its own; a twin or a cached result is reported instead of written. */
-  | { type: 'lead' }
+  /**
+   * As a job of its own; a twin or a cached result is reported instead of written.
+   * `past` = a twin with nothing to share, whose place may be taken. `uncached` = no cached result will do.
+   */
+  | { type: 'lead'; past?: JobId; uncached?: true }
   /** As a follower of a twin that is still open. */
   | { type: 'join'; leader: JobId }
-  /** With its result already in hand, or without regard to twins. */
+  /** With its result already in hand. */
   | { type: 'alone' };
 
 export type Submission = {
@@ -72,6 +75,8 @@ export type Ledger = {
   /** What an idempotency key was used for, when it was. */
   recall(tenant: Tenant, idempotencyKey: string): Promise<{ id: JobId; bodyHash: string } | undefined>;
   read(tenant: Tenant, id: JobId): Promise<Job | undefined>;
+  /** The job that twins of this fingerprint join or share with, while there is one. */
+  twin(tenant: Tenant, fingerprint: string): Promise<JobId | undefined>;
   /** The digest of the body that made the job. */
   bodyHash(tenant: Tenant, id: JobId): Promise<string | undefined>;
   /** @param condition `leaseOver`: only if the lease of the open attempt has run out by the reaper's count */

@@ -6,6 +6,7 @@ import {
   formatMicros,
   isTerminal,
   type Job,
+  type JobId,
   type JobRequest,
   type JobState,
   type Micros,
@@ -58,17 +59,29 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
  * stored; the message to the workers follows by itself.
  */
 export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
-  const { tenant, body } = submit;
+  const { body } = submit;
   // Only a key or an id that may come again needs to know its body again.
   const bodyHash = submit.idempotencyKey || submit.ownId ? digest(body) : '-';
-  const seen = await recall(deps, submit, bodyHash);
-  if (seen) return seen;
+  // Before references are fetched again: they may be gone by now.
+  const seen = body.references.length ? await recall(deps, submit, bodyHash) : undefined;
+  const known = seen ?? (await recallArchived(deps, submit, bodyHash));
+  if (known) return known;
+  const job = await prepare(deps, submit).catch(async (error: unknown) => {
+    // What is refused now may have been accepted before: deadlines pass, models retire, prices rise.
+    const earlier = await recall(deps, submit, bodyHash);
+    if (earlier) return earlier;
+    throw error;
+  });
+  return 'replayed' in job ? job : admit(deps, job, bodyHash, submit.idempotencyKey);
+}
+
+async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
+  const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
   const request = toRequest(body, model, references);
   const estimated = checkCost(request, formatMicros);
-  const job = newJob(deps, submit, { request, estimated, warnings });
-  return admit(deps, job, bodyHash, submit.idempotencyKey);
+  return newJob(deps, submit, { request, estimated, warnings });
 }
 
 /** Makes a finished job's image once more: a new job with the same request, since an ended one never changes. */
@@ -78,15 +91,20 @@ export async function submitAgain(deps: SubmitDeps, ended: Job): Promise<Submitt
   return admit(deps, newJob(deps, { tenant, body }, { request, estimated: estimateCost(request), warnings: [] }), '-');
 }
 
-/** What an earlier submission under the same key or id became, found before references are fetched again. */
+/** What an earlier submission under the same key or id became. */
 async function recall(deps: SubmitDeps, submit: Submit, bodyHash: string): Promise<Submitted | undefined> {
   const { tenant, idempotencyKey, ownId } = submit;
-  const needed = submit.body.references.length > 0;
-  const byKey = idempotencyKey && needed ? await deps.ledger.recall(tenant, idempotencyKey) : undefined;
+  const byKey = idempotencyKey ? await deps.ledger.recall(tenant, idempotencyKey) : undefined;
   if (byKey) return replay(deps, tenant, byKey.id, byKey.bodyHash === bodyHash);
-  // Redis forgets a finished job after its tail; under a caller's own id that must not mean a second paid call.
+  const byId = ownId ? await deps.ledger.bodyHash(tenant, ownId) : undefined;
+  return ownId && byId ? replay(deps, tenant, ownId, byId === bodyHash) : undefined;
+}
+
+/** Redis forgets a finished job after its tail; under a caller's own id that must not mean a second paid call. */
+async function recallArchived(deps: SubmitDeps, submit: Submit, bodyHash: string): Promise<Submitted | undefined> {
+  const { tenant, ownId } = submit;
   const archived = ownId ? await readArchive(deps.store, tenant, ownId) : undefined;
-  return archived ? replay(deps, tenant, ownId ?? '', archived.bodyHash === bodyHash) : undefined;
+  return archived && ownId ? replay(deps, tenant, ownId, archived.bodyHash === bodyHash) : undefined;
 }
 
 async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: boolean): Promise<Submitted> {
@@ -127,12 +145,14 @@ function newJob(
   return { id: ownId ?? deps.newJobId(), tenant, version: 1, fingerprint: fingerprint(request), request, state };
 }
 
+/** How a submission is to be written, and what its caller is told when it was. */
+type Plan = { job: Job; mode: AdmitMode; how: Pick<Submitted, 'dedup' | 'cache'> };
+
 /** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
 async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
-  let job = fresh;
-  let mode: AdmitMode = { type: 'lead' };
-  let how: Pick<Submitted, 'dedup' | 'cache'> = { dedup: 'miss' };
+  let plan = leading(fresh);
   for (let n = 0; n < TRIES; n++) {
+    const { job, mode, how } = plan;
     const admission = await deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) });
     switch (admission.type) {
       case 'created':
@@ -149,17 +169,13 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
           retryAfterMs: 30_000,
         });
       case 'cached':
-        job = withCached(fresh, admission.result);
-        mode = { type: 'alone' };
-        how = { dedup: 'miss', cache: 'hit' };
+        plan = withCached(fresh, admission.result);
         break;
       case 'twin':
-        ({ job, mode, how } = await beside(deps, fresh, admission.id));
+        plan = await beside(deps, fresh, admission.id);
         break;
       case 'gone':
-        job = fresh;
-        mode = { type: 'lead' };
-        how = { dedup: 'miss' };
+        plan = leading(fresh);
         break;
     }
   }
@@ -170,33 +186,30 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
   });
 }
 
-/** What a job becomes that found a twin: its follower, the sharer of its result, or itself when the twin has nothing to share. */
-async function beside(deps: SubmitDeps, fresh: Job, twinId: string) {
+function leading(job: Job, but: { past?: JobId; uncached?: true } = {}): Plan {
+  return { job, mode: { type: 'lead', ...but }, how: { dedup: 'miss' } };
+}
+
+/** What a job becomes that found a twin: its follower, the sharer of its result, or the leader in its place when it has nothing to share. */
+async function beside(deps: SubmitDeps, fresh: Job, twinId: JobId): Promise<Plan> {
   const twin = await deps.ledger.read(fresh.tenant, twinId);
-  const joined: Pick<JobState, 'leader' | 'source'> = { leader: twinId, source: 'joined' };
-  const how: Pick<Submitted, 'dedup' | 'cache'> = { dedup: 'joined' };
+  const joined: JobState = { ...fresh.state, leader: twinId, source: 'joined', estimated: 0 };
   if (twin && !isTerminal(twin.state.status)) {
-    const job: Job = { ...fresh, state: { ...fresh.state, ...joined, estimated: 0 } };
-    return { job, mode: { type: 'join', leader: twinId } as AdmitMode, how };
+    return { job: { ...fresh, state: joined }, mode: { type: 'join', leader: twinId }, how: { dedup: 'joined' } };
   }
   const window = fresh.request.dedup ? fresh.request.dedup.windowMs : 0;
   const completedAt = twin?.state.completedAt ?? 0;
   if (twin?.state.status === 'succeeded' && completedAt + window > fresh.state.createdAt) {
-    const state = {
-      ...fresh.state,
-      ...joined,
-      ...sharedResult(twin),
-      estimated: 0,
-      completedAt: fresh.state.createdAt,
-    };
-    return { job: { ...fresh, state }, mode: { type: 'alone' } as AdmitMode, how };
+    const state = { ...joined, ...sharedResult(twin), completedAt: fresh.state.createdAt };
+    return { job: { ...fresh, state }, mode: { type: 'alone' }, how: { dedup: 'joined' } };
   }
-  return { job: fresh, mode: { type: 'alone' } as AdmitMode, how: { dedup: 'miss' as const } };
+  return leading(fresh, { past: twinId });
 }
 
-function withCached(fresh: Job, { id, at, state }: CachedResult): Job {
+/** With the cached result; on its own when that one is older than this caller wants it. */
+function withCached(fresh: Job, { id, at, state }: CachedResult): Plan {
   const ttl = fresh.request.cache?.ttlMs ?? 0;
-  if (at + ttl <= fresh.state.createdAt) return fresh;
+  if (at + ttl <= fresh.state.createdAt) return leading(fresh, { uncached: true });
   const shared: JobState = {
     ...fresh.state,
     ...state,
@@ -206,5 +219,5 @@ function withCached(fresh: Job, { id, at, state }: CachedResult): Job {
     leader: id,
     source: 'cache',
   };
-  return { ...fresh, state: shared };
+  return { job: { ...fresh, state: shared }, mode: { type: 'alone' }, how: { dedup: 'miss', cache: 'hit' } };
 }

@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 export function admitArgs(
   space: KeySpace,
   submission: Submission,
-  limits: { tailMs: number; backlogMax: number },
+  options: { tailMs: number; backlogMax: number; nonce: string },
 ): Call {
   const { job, mode } = submission;
   const { state, request } = job;
@@ -46,14 +46,16 @@ export function admitArgs(
       state.createdAt,
       terminal || state.leader ? '' : state.runAt,
       state.expiresAt,
-      terminal ? state.createdAt + limits.tailMs : '',
+      terminal ? state.createdAt + options.tailMs : '',
       request.dedup ? '1' : '0',
-      request.cache ? '1' : '0',
+      request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
       submission.idempotencyKey ? DAY_MS : '',
       events.join(','),
       space.changes,
       `${job.tenant} ${job.id}`,
-      limits.backlogMax,
+      options.backlogMax,
+      options.nonce,
+      (mode.type === 'lead' && mode.past) || '',
     ],
   };
 }

@@ -44,7 +44,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
 
   return {
     admit: async (submission) => {
-      const { keys, args } = admitArgs(space, submission, { tailMs, backlogMax });
+      const { keys, args } = admitArgs(space, submission, { tailMs, backlogMax, nonce: newNonce() });
       return parseAdmission((await run('admit', keys, args)) as string[]);
     },
     recall: async (tenant, idempotencyKey) => {
@@ -53,12 +53,13 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       return value && at > 0 ? { bodyHash: value.slice(0, at), id: value.slice(at + 1) } : undefined;
     },
     read,
+    twin: async (tenant, fingerprint) => (await redis.get(space.of(tenant).fingerprint(fingerprint))) ?? undefined,
     bodyHash: async (tenant, id) => (await redis.hget(space.of(tenant).job(id), 'h')) ?? undefined,
     write: async (change, condition) => {
       const { keys, args } = writeArgs(space, change, {
         tailMs,
         tickMs,
-        nonce: randomBytes(9).toString('base64url'),
+        nonce: newNonce(),
         leaseOver: condition?.leaseOver ?? false,
       });
       const [result, followers] = (await run('write', keys, args)) as string[];
@@ -102,12 +103,21 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     },
     dueHandoffs: (tenant, limit) => redis.zrange(space.of(tenant).handoffs, '0', String(limit - 1)),
     followers: async (tenant, leader, limit) => {
-      const [, members] = await redis.sscan(space.of(tenant).followers(leader), 0, 'COUNT', limit);
-      return members.slice(0, limit);
+      // A step of a sparse set may come back empty; only a cursor of 0 says that there is nothing more.
+      for (let cursor = '0'; ; ) {
+        const [next, members] = await redis.sscan(space.of(tenant).followers(leader), cursor, 'COUNT', limit);
+        if (members.length || next === '0') return members.slice(0, limit);
+        cursor = next;
+      }
     },
     unfollow: async (tenant, leader, id, heir) => {
       const keys = space.of(tenant);
-      await run('unfollow', [keys.followers(leader), keys.followers(heir ?? leader)], [id, heir ?? '']);
+      const to = heir ?? leader;
+      await run(
+        'unfollow',
+        [keys.followers(leader), keys.followers(to), keys.job(to), keys.handoffs],
+        [id, heir ?? '', Date.now()],
+      );
     },
     handedOff: async (tenant, leader) => {
       const keys = space.of(tenant);
@@ -131,6 +141,11 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       );
     },
   };
+}
+
+/** Names one write, so that it is known again when it is sent twice. */
+function newNonce(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 function parseAdmission([type, value = '']: string[]): Admission {

@@ -1,0 +1,136 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { aRequest } from '../testing/factories.ts';
+import { MODELS, modelById } from './models.ts';
+import { actualCost, estimateCost, imagePrice } from './price.ts';
+import type { Usage } from './verdict.ts';
+
+/** Dollars an image, as the provider's price list prints them, and half the last digit it prints. */
+const PRICE_LIST = [
+  ['gemini-3-pro-image', '1K', 0.134, 0.0005],
+  ['gemini-3-pro-image', '2K', 0.134, 0.0005],
+  ['gemini-3-pro-image', '4K', 0.24, 0.005],
+  ['gemini-nano-banana-2.1', '1K', 0.0336, 0.00005],
+  ['gemini-nano-banana-2.1', '2K', 0.0504, 0.00005],
+  ['gemini-nano-banana-2.1', '4K', 0.1134, 0.00005],
+  ['gemini-3.1-flash-image', '512', 0.045, 0.0005],
+  ['gemini-3.1-flash-image', '1K', 0.067, 0.0005],
+  ['gemini-3.1-flash-image', '2K', 0.101, 0.0005],
+  ['gemini-3.1-flash-image', '4K', 0.151, 0.0005],
+  ['gemini-3.1-flash-lite-image', '1K', 0.0336, 0.00005],
+  ['gemini-2.5-flash-image', '1K', 0.039, 0.0005],
+] as const;
+
+const usage = (more: Partial<Usage> = {}): Usage => ({
+  promptTokens: 0,
+  imageTokens: 0,
+  textTokens: 0,
+  totalTokens: 0,
+  missing: false,
+  ...more,
+});
+const anyModel = () =>
+  fc
+    .constantFrom(...MODELS)
+    .chain((model) => fc.constantFrom(...model.sizes).map((size) => ({ model: model.id, size })));
+
+describe('the price of an image', () => {
+  it.each(PRICE_LIST)('of %s at %s is the one on the price list, $%d', (model, size, dollars, half) => {
+    expect(Math.abs(imagePrice(modelById(model), size) / 1e6 - dollars)).toBeLessThanOrEqual(half);
+  });
+
+  it('is on the list for every model and size', () => {
+    const listed = PRICE_LIST.map(([model, size]) => `${model} ${size}`);
+
+    expect(MODELS.flatMap(({ id, sizes }) => sizes.map((size) => `${id} ${size}`)).toSorted()).toEqual(
+      listed.toSorted(),
+    );
+  });
+});
+
+describe('estimateCost', () => {
+  it('adds prompt, references and the usual thoughts to the image', () => {
+    const [reference] = aRequest().references;
+    const references = [reference, reference];
+
+    // 2 × 560 + 2 tokens in at 2, 400 of thought at 12, 1,120 of image at 120.
+    expect(estimateCost({ prompt: 'redmug!', model: 'gemini-3-pro-image', size: '1K', references })).toBe(
+      2_244 + 4_800 + 134_400,
+    );
+  });
+
+  it('is a positive whole number, never less than the image itself', () => {
+    fc.assert(
+      fc.property(anyModel(), fc.string(), fc.nat(14), ({ model, size }, prompt, n) => {
+        const cost = estimateCost({ prompt, model, size, references: Array.from({ length: n }) });
+
+        expect(Number.isSafeInteger(cost)).toBe(true);
+        expect(cost).toBeGreaterThanOrEqual(imagePrice(modelById(model), size));
+      }),
+    );
+  });
+
+  it('never falls when the prompt grows, a reference is added or the image gets larger', () => {
+    fc.assert(
+      fc.property(anyModel(), fc.nat(20_000), fc.nat(13), ({ model, size }, length, n) => {
+        const at = (extra: { length?: number; n?: number; size?: string }) =>
+          estimateCost({
+            prompt: 'x'.repeat(length + (extra.length ?? 0)),
+            model,
+            size: extra.size ?? size,
+            references: Array.from({ length: n + (extra.n ?? 0) }),
+          });
+        const sizes = modelById(model).sizes;
+        const larger = sizes[sizes.indexOf(size) + 1] ?? size;
+
+        expect(at({ length: 40 })).toBeGreaterThanOrEqual(at({}));
+        expect(at({ n: 1 })).toBeGreaterThan(at({}));
+        expect(at({ size: larger })).toBeGreaterThanOrEqual(at({}));
+      }),
+    );
+  });
+
+  it('takes a size that the model does not make for a bug', () => {
+    expect(() => estimateCost(aRequest({ model: 'gemini-2.5-flash-image', size: '4K' }))).toThrow(RangeError);
+  });
+});
+
+describe('actualCost', () => {
+  it('prices what was counted, each kind at its rate', () => {
+    const counted = usage({ promptTokens: 12, imageTokens: 1_120, textTokens: 96 });
+
+    expect(actualCost('gemini-3-pro-image', '1K', counted, 1)).toBe(12 * 2 + 1_120 * 120 + 96 * 12);
+  });
+
+  it('falls back on the price list when nothing was counted, one price an image', () => {
+    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 1)).toBe(134_400);
+    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 3)).toBe(403_200);
+    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 0)).toBe(0);
+  });
+
+  it('counts tokens, not images, when there are both', () => {
+    expect(actualCost('gemini-2.5-flash-image', '1K', usage({ imageTokens: 1_290 }), 5)).toBe(38_700);
+  });
+
+  it('is a whole number that never falls when more was used', () => {
+    const tokens = () => fc.nat(1_000_000);
+    fc.assert(
+      fc.property(
+        anyModel(),
+        tokens(),
+        tokens(),
+        tokens(),
+        fc.nat(1_000),
+        ({ model, size }, promptTokens, imageTokens, textTokens, more) => {
+          const cost = (extra: Partial<Usage>) =>
+            actualCost(model, size, usage({ promptTokens, imageTokens, textTokens, ...extra }), 1);
+
+          expect(Number.isSafeInteger(cost({}))).toBe(true);
+          expect(cost({ promptTokens: promptTokens + more })).toBeGreaterThanOrEqual(cost({}));
+          expect(cost({ imageTokens: imageTokens + more })).toBeGreaterThanOrEqual(cost({}));
+          expect(cost({ textTokens: textTokens + more })).toBeGreaterThanOrEqual(cost({}));
+        },
+      ),
+    );
+  });
+});
