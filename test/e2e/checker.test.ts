@@ -110,7 +110,7 @@ const FAULTS: [string, RegExp, () => Promise<() => Promise<unknown>>][] = [
     async () => {
       const path = await imageFile();
       const bytes = await readFile(path);
-      await writeFile(path, Buffer.from(bytes).fill(0, -9));
+      await writeFile(path, Buffer.from(bytes).reverse());
       return () => writeFile(path, bytes);
     },
   ],

@@ -93,21 +93,22 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     }),
   );
   const workers: Program[] = [];
+  opened.defer(async () => {
+    await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
+  });
   const addWorker = (env: Env = {}): Program => {
-    const worker = opened.use(
-      createProgram({
-        name: `worker${workers.length + 1}`,
-        main: new URL('apps/worker/src/main.ts', ROOT),
-        env: {
-          ...common,
-          GEMINI_API_KEY: PROVIDER_KEY,
-          GEMINI_BASE_URL: emulator.url,
-          ...options.workerEnv,
-          ...env,
-        },
-        ready: 'worker.listening',
-      }),
-    );
+    const worker = createProgram({
+      name: `worker${workers.length + 1}`,
+      main: new URL('apps/worker/src/main.ts', ROOT),
+      env: {
+        ...common,
+        GEMINI_API_KEY: PROVIDER_KEY,
+        GEMINI_BASE_URL: emulator.url,
+        ...options.workerEnv,
+        ...env,
+      },
+      ready: 'worker.listening',
+    });
     workers.push(worker);
     return worker;
   };

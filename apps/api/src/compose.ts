@@ -3,7 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { idFrom } from '@darkroom/shared/domain';
 import { createSafeFetch } from '@darkroom/shared/net';
-import { describeError, type Log } from '@darkroom/shared/observability';
+import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
 import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { SCOPES } from '@darkroom/shared/schemas';
@@ -43,13 +43,16 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     clock,
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
   });
-  const ledger = createRedisLedger({
-    redis,
-    prefix,
-    tailMs: config.JOB_TAIL * 1_000,
-    backlogMax: config.BACKLOG_MAX,
+  const crash = createCrashPoint(config.CRASH_AT);
+  const tailMs = config.JOB_TAIL * 1_000;
+  const ledger = withCrashPoints(createRedisLedger({ redis, prefix, tailMs, backlogMax: config.BACKLOG_MAX }), crash, {
+    admit: { before: 'admission.parsed', after: 'admission.recorded' },
+    write: { after: 'control.written' },
+    enqueued: { after: 'outbox.noted' },
   });
-  const queue = opened.use(createWakeQueue({ redis: bull, prefix }));
+  const queue = withCrashPoints(opened.use(createWakeQueue({ redis: bull, prefix })), crash, {
+    enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },
+  });
   const onError = (error: unknown) => log.warn(describeError(error), 'outbox.deferred');
   const outbox = createOutbox({ ledger, queue, clock, onError });
   const keys = createApiKeys({ redis, prefix, pepper: signingKey, now: () => clock.now() });
@@ -75,6 +78,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     accepting: health.accepting,
     heartbeatMs: HEARTBEAT_MS,
     draining: draining.signal,
+    crash,
   };
   const owned = opened.move();
   const drain = async () => {

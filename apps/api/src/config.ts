@@ -21,5 +21,6 @@ export const ApiEnv = z.object({
     .enum(['true', 'false'])
     .default('false')
     .meta({ description: 'Allow `http://` reference URLs; development only.' }),
+  CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });
 export type ApiConfig = z.output<typeof ApiEnv>;

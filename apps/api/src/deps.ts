@@ -1,6 +1,6 @@
 import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
-import type { Log } from '@darkroom/shared/observability';
+import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
@@ -32,4 +32,5 @@ export type ApiDeps = {
   heartbeatMs: number;
   /** Aborted when the process begins to stop: waiting requests are answered at once. */
   draining: AbortSignal;
+  crash: CrashPoint;
 };

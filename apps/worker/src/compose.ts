@@ -1,11 +1,18 @@
 /** Builds every adapter of the worker; with `worker.ts`, the only file here that names Redis or BullMQ. */
 
 import { randomUUIDv7 } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
 import { createGeminiChannel } from '@darkroom/shared/channels';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
-import { createCrashPoint, describeError, type Log } from '@darkroom/shared/observability';
+import {
+  type CrashPoint,
+  createCrashPoint,
+  describeError,
+  type Log,
+  withCrashPoints,
+} from '@darkroom/shared/observability';
 import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
@@ -16,7 +23,8 @@ import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
 import type { AttemptDeps } from './standard/deps.ts';
-import { resumeAttempt, runAttempt } from './standard/run-attempt.ts';
+import { createRecovery } from './standard/recovery.ts';
+import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
@@ -46,8 +54,16 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     clock,
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
   });
-  const ledger = createRedisLedger({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 });
-  const queue = opened.use(createWakeQueue({ redis: connect(), prefix }));
+  const crash = createCrashPoint(config.CRASH_AT);
+  const ledger = withCrashPoints(createRedisLedger({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 }), crash, {
+    enqueued: { after: 'wake.noted' },
+    unfollow: { before: 'handoff.decided', after: 'handoff.moved' },
+    handedOff: { before: 'handoff.ended' },
+    forget: { before: 'archive.written', after: 'archive.forgotten' },
+  });
+  const queue = withCrashPoints(opened.use(createWakeQueue({ redis: connect(), prefix })), crash, {
+    enqueue: { before: 'wake.gathered', after: 'wake.enqueued' },
+  });
   const outbox = createOutbox({ ledger, queue, clock, onError: (e) => log.warn(describeError(e), 'outbox.deferred') });
   const spool = opened.use(
     createFolderSpool({ root: resolve(config.DARKROOM_DATA, 'spool'), owner: idFrom('att', randomUUIDv7()), clock }),
@@ -76,7 +92,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     slots: createSlots(config.WORKER_CONCURRENCY),
     log,
     metrics,
-    crash: createCrashPoint(config.CRASH_AT),
+    crash,
     unfinished: new Set(),
     spoolBytesMax: config.SPOOL_MAX_MB * MEBIBYTE,
     draining: draining.signal,
@@ -86,42 +102,46 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     redis: connect,
     prefix,
     concurrency: config.WORKER_CONCURRENCY,
+    lockMs: config.MESSAGE_LOCK * 1_000,
     run: (tenant, id) => runAttempt(deps, tenant, id),
     log,
   });
   opened.use(lane);
   opened.use(await startOps({ config, log, metrics, check: () => checkRedis(redis, `${prefix}probe`) }));
   opened.defer(() => stopping.abort());
+  if (config.CRASH_AT) opened.defer(markSent(crash));
+  const recovery = createRecovery(deps, { uploads: config.WORKER_CONCURRENCY });
   const owned = opened.move();
   const loops: Promise<void>[] = [];
   return {
     run: () => {
       const { WORKER_ROLES: roles } = config;
-      const recover = () => recoverSpool(deps);
       const sweep = () => sweepOnce({ ...deps, queue });
       if (roles.includes('standard')) {
         lane.run();
-        loops.push(loop('recover', RECOVER_MS, recover, log, draining.signal));
+        loops.push(loop('recover', RECOVER_MS, recovery.once, log, draining.signal));
       }
       if (roles.includes('sweeper')) loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
     },
     drain: async () => {
       draining.abort();
       await Promise.all([lane.drain(), ...loops]);
+      await recovery.idle();
       await outbox.flush();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** What dead processes on this machine left in the spool, and what this one could not end, one after the other. */
-async function recoverSpool(deps: AttemptDeps): Promise<void> {
-  for (const entry of [...deps.unfinished, ...(await deps.spool.recover())]) {
-    deps.log.info({ ...entry.ref }, 'spool.recovered');
-    await resumeAttempt(deps, entry).catch((error: unknown) => {
-      deps.log.error({ ...entry.ref, ...describeError(error) }, 'spool.not_recovered');
-    });
-  }
+/** Marks the moment a paid request's last byte went to its socket, which only the HTTP client sees. */
+function markSent(crash: CrashPoint): () => void {
+  const channel = 'undici:request:bodySent';
+  const look = (message: unknown) => {
+    const { request } = message as { request: { path?: unknown } };
+    if (String(request.path).endsWith(':generateContent')) crash('attempt.sent');
+  };
+  subscribe(channel, look);
+  return () => unsubscribe(channel, look);
 }
 
 /** @throws when Redis would lose or evict accepted jobs */

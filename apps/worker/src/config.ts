@@ -24,6 +24,9 @@ export const WorkerEnv = z.object({
     .transform((text) => text.split(',').map((role) => role.trim()))
     .pipe(z.array(z.enum(ROLES, `must be some of ${ROLES.join(', ')}`)).min(1))
     .meta({ description: `What this worker does: some of ${ROLES.join(', ')}.` }),
+  MESSAGE_LOCK: z.coerce.number().int().min(5).max(3_600).default(60).meta({
+    description: 'Seconds after which a job that a killed worker had picked up, and not yet sent, is picked up again.',
+  }),
   SPOOL_MAX_MB: z.coerce.number().int().min(64).default(4_096).meta({
     description: 'Above 80 % of this, paid bytes that wait for storage stop new calls.',
   }),

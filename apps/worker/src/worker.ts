@@ -17,6 +17,8 @@ export function createStandardLane(options: {
   redis: () => Redis;
   prefix: string;
   concurrency: number;
+  /** How long a message stays with a worker that no longer renews its hold on it. */
+  lockMs: number;
   run: (tenant: Tenant, id: string) => Promise<Ran>;
   log: Log;
 }): StandardLane {
@@ -37,7 +39,7 @@ export function createStandardLane(options: {
 
 function bind(
   model: string,
-  { redis, prefix, concurrency, run, log }: Parameters<typeof createStandardLane>[0],
+  { redis, prefix, concurrency, lockMs, run, log }: Parameters<typeof createStandardLane>[0],
 ): Worker<WakeData> {
   const worker = new Worker<WakeData>(
     queueName(model),
@@ -57,8 +59,8 @@ function bind(
       prefix: queuePrefix(prefix, model),
       autorun: false,
       concurrency,
-      lockDuration: 60_000,
-      stalledInterval: 15_000,
+      lockDuration: lockMs,
+      stalledInterval: lockMs / 4,
       // The ledger bounds attempts; BullMQ's own count would fail jobs that never ran.
       maxStalledCount: 1_000_000,
       removeOnComplete: { count: 0 },

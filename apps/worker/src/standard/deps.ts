@@ -25,6 +25,6 @@ export type AttemptDeps = {
   spoolBytesMax: number;
   /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */
   draining: AbortSignal;
-  /** Aborted when the process must end at once: uploads are left to the spool, calls are cut. */
+  /** Aborted when the process must end at once: calls are cut. */
   stopping: AbortSignal;
 };

@@ -3,6 +3,7 @@
 import {
   type AttemptEnd,
   type AttemptRef,
+  changeTo,
   costOf,
   type Job,
   limitDelay,
@@ -29,6 +30,7 @@ export async function finishAttempt(
   if (!job?.state.attempts.some(({ id }) => id === ref.attempt)) {
     // The intent was written and the lease never taken: no call left.
     log.info({ ...ref }, 'attempt.never_sent');
+    await wakeAnew(deps, ref);
     return entry.remove();
   }
   const judged = judge(exchange, job.request, deps.channel.id);
@@ -43,6 +45,14 @@ export async function finishAttempt(
   crash('attempt.thumbnailed');
   await entry.remove();
   crash('attempt.cleared');
+}
+
+/** The message of this version may be held by the dead worker for a while; a new version has a message of its own. */
+async function wakeAnew({ ledger, outbox, clock }: AttemptDeps, ref: AttemptRef): Promise<void> {
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) =>
+    isAwaitingWake(job.state) ? changeTo(job, job.state, [], clock.now()) : undefined,
+  );
+  if (updated?.changed) outbox.push(updated.job);
 }
 
 async function store(

@@ -9,7 +9,7 @@
  */
 
 import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
-import { describeError } from '@darkroom/shared/observability';
+import { type CrashPoint, describeError, withCrashPoints } from '@darkroom/shared/observability';
 import type { SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
@@ -76,11 +76,11 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
   crash('attempt.intended');
   if (!(await lease(deps, ref))) return entry.remove();
   crash('attempt.leased');
-  const held = holdLease(ledger, ref, deps.log);
+  using _held = holdLease(ledger, ref, deps.log);
   try {
     metrics.called();
     const exchange = await channel.call(job.request, {
-      entry,
+      entry: markArrival(entry, crash),
       references,
       timeoutMs: modelById(job.request.model).timeoutMs,
       signal: deps.stopping,
@@ -90,8 +90,6 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
   } catch (error) {
     deps.unfinished.add(entry);
     deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
-  } finally {
-    held.stop();
   }
 }
 
@@ -105,17 +103,7 @@ async function lease(deps: AttemptDeps, ref: AttemptRef): Promise<boolean> {
   return updated?.job.state.open === ref.attempt;
 }
 
-/** An attempt that another process, or an earlier try of this one, left in the spool. */
-export async function resumeAttempt(deps: AttemptDeps, entry: SpoolEntry): Promise<void> {
-  const answer = await entry.answer();
-  const held = holdLease(deps.ledger, entry.ref, deps.log);
-  try {
-    const exchange = answer
-      ? ({ type: 'answered', answer } as const)
-      : ({ type: 'unknown', reason: 'the process died during the call' } as const);
-    await finishAttempt(deps, entry, exchange, deps.clock.now());
-    deps.unfinished.delete(entry);
-  } finally {
-    held.stop();
-  }
+/** The entry, with the moment marked at which a whole answer is here and not yet durable. */
+function markArrival(entry: SpoolEntry, crash: CrashPoint): SpoolEntry {
+  return withCrashPoints(entry, crash, { commit: { before: 'attempt.arrived' } });
 }

@@ -7,6 +7,7 @@ import type { AttemptDeps } from './deps.ts';
 
 /** Above the largest panorama a model makes. */
 const PIXELS_MAX = 100_000_000;
+const TRIES_DRAINING = 3;
 
 type Stored = { type: 'stored'; image: StoredImage } | { type: 'unusable' } | 'stopped';
 
@@ -40,8 +41,10 @@ export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob)
       }
       if (!error.retryable) throw error;
       deps.log.warn({ job: job.id, tenant: job.tenant, tries, ...describeError(error) }, 'store.away');
-      await sleep(500 + backoffDelay(tries, deps.random), undefined, { signal: deps.stopping }).catch(() => undefined);
-      if (deps.stopping.aborted) return 'stopped';
+      // A process that is told to end does not wait for a store that is away: the next one goes on from the spool.
+      if (deps.draining.aborted && tries >= TRIES_DRAINING) return 'stopped';
+      const pauseMs = 500 + backoffDelay(tries, deps.random);
+      await sleep(pauseMs, undefined, { signal: deps.draining }).catch(() => undefined);
     }
   }
 }

@@ -1,17 +1,86 @@
+/**
+ * Steps at which a process can be made to die, so that tests can prove what a crash there leaves behind.
+ *
+ * Each is passed in the ordinary course of some job; the list is what the crash tests must cover.
+ */
+export const CRASH_POINTS = [
+  // API: from a parsed body to a 202.
+  'admission.parsed', // nothing is stored yet
+  'admission.recorded', // the record is durable, the caller does not know
+  'admission.answered', // the 202 is out
+  // API: from the outbox to the queue.
+  'outbox.gathered', // the message is about to be added
+  'outbox.enqueued', // it is in the queue, the ledger does not know
+  'outbox.noted',
+  // API: a job canceled or released, its followers and its message still to come.
+  'control.written',
+  // Worker: one attempt.
+  'attempt.admitted', // it may run: no trace of it yet
+  'attempt.intended', // its intent is on disk
+  'attempt.leased', // the record says that a call is out; none is
+  'attempt.sent', // the request's last byte was handed to the socket
+  'attempt.arrived', // the whole answer is here, in memory and in the page cache
+  'attempt.answered', // the answer is durable on the spool
+  'attempt.received', // the record says that an image is being stored
+  'attempt.stored', // the image is in the object store
+  'attempt.settled', // the record says how it ended
+  'attempt.thumbnailed',
+  'attempt.cleared', // the spool is empty
+  // Worker: what a dead one left in the spool was taken over.
+  'recovery.taken',
+  // Worker: messages sent again by the attempt's end or by the sweeper.
+  'wake.gathered',
+  'wake.enqueued',
+  'wake.noted',
+  // Worker: twins of an ended job, one by one.
+  'handoff.decided', // the follower's record has changed, it is still on the leader's list
+  'handoff.moved', // it is off the list
+  'handoff.ended', // all are, the hand-off is still open
+  // Worker: a finished job moves to the archive.
+  'archive.written', // the document is at rest, the record is still there
+  'archive.forgotten',
+] as const;
+
+export type CrashPointName = (typeof CRASH_POINTS)[number];
+
 /** Marks a step after which the process may be made to die; does nothing unless it was asked for. */
-export type CrashPoint = (name: string) => void;
+export type CrashPoint = (name: CrashPointName) => void;
+
+const NEVER: CrashPoint = () => {};
 
 /**
- * Kills this process with SIGKILL when it passes the named step, so that tests can prove what a crash there leaves
- * behind.
+ * Kills this process with SIGKILL when it passes the named step.
  *
  * @param target the step, as in `CRASH_AT=attempt.intended`; `attempt.intended:3` dies at the third passing
+ * @throws RangeError when there is no such step
  */
 export function createCrashPoint(target: string | undefined): CrashPoint {
-  if (!target) return () => {};
-  const [name, nth = '1'] = target.split(':');
+  if (!target) return NEVER;
+  const [name = '', nth = '1'] = target.split(':');
+  if (!CRASH_POINTS.some((point) => point === name)) throw new RangeError(`CRASH_AT: there is no step ${name}`);
   let left = Number(nth);
   return (passed) => {
     if (passed === name && --left === 0) process.kill(process.pid, 'SIGKILL');
   };
+}
+
+type Marks<T> = { [K in keyof T]?: { before?: CrashPointName; after?: CrashPointName } };
+
+/** `port` with steps marked around some of its methods; `port` itself when nothing is to crash. */
+export function withCrashPoints<T extends object>(port: T, crash: CrashPoint, marks: Marks<T>): T {
+  if (crash === NEVER) return port;
+  const marked: Partial<T> = {};
+  for (const name of Object.keys(marks) as (keyof T)[]) {
+    const method = port[name];
+    if (typeof method !== 'function') continue;
+    const { before, after } = marks[name] ?? {};
+    const around = async (...args: unknown[]) => {
+      if (before) crash(before);
+      const result: unknown = await Reflect.apply(method, port, args);
+      if (after) crash(after);
+      return result;
+    };
+    marked[name] = around as T[keyof T];
+  }
+  return { ...port, ...marked };
 }
