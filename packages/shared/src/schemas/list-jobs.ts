@@ -22,13 +22,13 @@ export function metadataFilters(query: Record<string, unknown>): {
   metadata: Record<string, string>;
   unknown: string[];
 } {
-  const metadata: Record<string, string> = {};
+  const metadata = new Map<string, string>();
   const unknown: string[] = [];
   for (const [name, value] of Object.entries(query)) {
-    if (name in ListJobsQuery.shape) continue;
+    if (Object.hasOwn(ListJobsQuery.shape, name)) continue;
     const key = /^metadata\[([A-Za-z0-9_.-]{1,64})\]$/.exec(name)?.[1];
-    if (key && typeof value === 'string') metadata[key] = value;
+    if (key && typeof value === 'string') metadata.set(key, value);
     else unknown.push(name);
   }
-  return { metadata, unknown };
+  return { metadata: Object.fromEntries(metadata), unknown };
 }

@@ -78,7 +78,14 @@ function describe(issue: z.core.$ZodIssue): { path: string; message: string }[] 
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'is not a field of this request' }));
   }
+  const inside = issue.code === 'invalid_union' ? issue.errors.find((branch) => branch.every(isInside)) : undefined;
+  if (inside) return inside.flatMap((fault) => describe({ ...fault, path: [...issue.path, ...fault.path] }));
   return [{ path: pathOf(issue.path), message: issueMessage(issue) }];
+}
+
+/** About a part of the value: a branch of a union with such faults alone is the one that was meant. */
+function isInside(fault: z.core.$ZodIssue): boolean {
+  return fault.path.length > 0 || fault.code === 'unrecognized_keys';
 }
 
 /** What is wrong with a value, to be read after its name: `must be a number, not string`. */

@@ -18,7 +18,7 @@ export type ApiKeys = {
 /**
  * API keys, stored only as HMAC-SHA256 under the installation's secret.
  *
- * A key is found by the first 16 hex digits of its SHA-256, which tell nothing about the other 240 bits, and proved
+ * A key is found by the first 16 hex digits of its SHA-256, which tell nothing about the other 192 bits, and proved
  * by a constant-time comparison. Verified keys are remembered for a second, so a revoked one works no longer than that.
  */
 export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: Buffer; now: () => number }): ApiKeys {
