@@ -1,7 +1,7 @@
 import { AppError } from '@darkroom/shared/domain';
 import { type AssetView, parse } from '@darkroom/shared/schemas';
-import { findAsset, REFERENCE_BYTES_MAX, resolveReferences, storeAsset } from '@darkroom/shared/usecases';
-import { type Request, type Response, Router } from 'express';
+import { findAsset, naming, REFERENCE_BYTES_MAX, storeAsset } from '@darkroom/shared/usecases';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
@@ -14,18 +14,8 @@ type Stored = Awaited<ReturnType<typeof storeAsset>>;
 /** Reference images, uploaded once and named by their content. */
 export function assetsRouter(deps: ApiDeps): Router {
   const router = Router();
-  const json = jsonBody(1);
-  router.post(
-    '/',
-    (req, res, next) => (req.is('application/json') ? next() : next('route')),
-    ...json,
-    async (req, res) => {
-      const { tenant } = callerOf(res, 'jobs:write');
-      const { url } = parse(AssetFromUrl, req.body);
-      const [asset] = await resolveReferences(deps, tenant, [{ url }]);
-      if (asset) present(res, asset, 201);
-    },
-  );
+  const jsonOnly: RequestHandler = (req, _res, next) => (req.is('application/json') ? next() : next('route'));
+  router.post('/', jsonOnly, ...jsonBody(1), async (req, res) => download(deps, req, res));
   router.post('/', async (req, res) => upload(deps, req, res));
   router.get('/:id', async (req, res) => {
     const { tenant } = callerOf(res, 'jobs:read');
@@ -35,6 +25,13 @@ export function assetsRouter(deps: ApiDeps): Router {
     present(res, asset, 200);
   });
   return router;
+}
+
+async function download(deps: ApiDeps, req: Request, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:write');
+  const { url } = parse(AssetFromUrl, req.body);
+  const read = () => deps.safeFetch.download(url, { maxBytes: REFERENCE_BYTES_MAX });
+  present(res, await naming('url', async () => storeAsset(deps.store, tenant, (await read()).bytes)), 201);
 }
 
 /** What the bytes are is sniffed; what the header claims does not matter, as long as it does not claim to be something else. */
@@ -48,7 +45,8 @@ async function upload(deps: ApiDeps, req: Request, res: Response): Promise<void>
       fix: 'Send image/png, image/jpeg or image/webp.',
     });
   }
-  present(res, await storeAsset(deps.store, tenant, await readBody(req, REFERENCE_BYTES_MAX)), 201);
+  const read = () => readBody(req, REFERENCE_BYTES_MAX);
+  present(res, await naming('body', async () => storeAsset(deps.store, tenant, await read())), 201);
 }
 
 function present(res: Response, { sha256, mime, width, height, bytes }: Stored, status: 200 | 201): void {

@@ -133,8 +133,8 @@ function decodeDataUri(uri: string, path: string): Buffer {
   return bytes;
 }
 
-/** Adds the field's name to whatever was wrong with it. */
-async function naming<T>(param: string, read: () => Promise<T>): Promise<T> {
+/** Adds the field's name to whatever was wrong with what `read` found in it. */
+export async function naming<T>(param: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
