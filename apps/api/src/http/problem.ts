@@ -16,15 +16,19 @@ export const notFound: RequestHandler = (req) => {
 
 /** Express knows an error handler by its four parameters. */
 export function problemHandler(log: Log): ErrorRequestHandler {
-  return (thrown, _req, res, _next) => {
+  return (thrown, req, res, _next) => {
+    // The caller hung up half way through the body: whatever broke of that is no bug, and nobody waits for an answer.
+    if (req.readableAborted) return;
     const error = toAppError(thrown);
-    if (error.code === 'internal')
-      log.error({ requestId: res.locals['requestId'], ...describeError(thrown) }, 'http.bug');
+    const requestId = String(res.locals['requestId']);
+    if (error.code === 'internal') log.error({ requestId, ...describeError(thrown) }, 'http.bug');
+    else if (error.code === 'not_ready' && error.cause)
+      log.warn({ requestId, ...describeError(thrown) }, 'http.outage');
     if (res.headersSent) {
       res.destroy();
       return;
     }
-    const problem = toProblem(error, String(res.locals['requestId']));
+    const problem = toProblem(error, requestId);
     if (error.retryAfterMs !== undefined || problem.status === 503 || problem.status === 429) {
       res.set('retry-after', String(Math.ceil((error.retryAfterMs ?? 5_000) / 1_000)));
     }
@@ -94,13 +98,12 @@ function unsupportedHeader(param: string, message: string, fix: string): AppErro
   return new AppError('unsupported_content_type', { message, param, fix });
 }
 
-/** Redis away, hung, read-only or full. */
+/** Redis away, hung, loading, read-only or full; any other answer of Redis is a bug of ours. */
 function isOutage(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false;
   return (
-    /^(MaxRetriesPerRequestError|ReplyError)$/.test(thrown.name) ||
-    /Connection is closed|Command timed out|Stream isn't writeable|ECONNREFUSED|ECONNRESET|OOM command|READONLY|LOADING/.test(
-      thrown.message,
-    )
+    thrown.name === 'MaxRetriesPerRequestError' ||
+    /^-?(OOM|READONLY|LOADING|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/.test(thrown.message) ||
+    /Connection is closed|Command timed out|Stream isn't writeable|ECONNREFUSED|ECONNRESET/.test(thrown.message)
   );
 }
