@@ -1,5 +1,5 @@
 import { AppError, digest, isJobId, isTerminal, type Job } from '@darkroom/shared/domain';
-import { ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
+import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
 import {
   cancelJob,
   getJob,
@@ -48,20 +48,19 @@ export function jobsRouter(deps: ApiDeps): Router {
 async function submit(deps: ApiDeps, req: Request, res: Response, own?: string): Promise<Submitted> {
   const { tenant } = callerOf(res, 'jobs:write');
   refuseReserved(req.body as Record<string, unknown>);
-  if (!deps.accepting()) {
-    throw new AppError('not_ready', {
-      message: 'No new jobs are accepted just now.',
-      retryable: true,
-      retryAfterMs: 10_000,
-    });
-  }
-  const key = idempotencyKeyOf(req);
+  requireAccepting(deps);
+  const key = hashedKeyOf(req);
   return submitJob(deps, {
     tenant,
     body: parse(SubmitJobBody, req.body),
-    ...(key && { idempotencyKey: digest(key) }),
+    ...(key && { idempotencyKey: key }),
     ...(own && { ownId: own }),
   });
+}
+
+function hashedKeyOf(req: Request): string | undefined {
+  const key = idempotencyKeyOf(req);
+  return key && digest(key);
 }
 
 /** 202 for work to come, 200 for a job that has ended (a shared result, a replay, or `Prefer: wait`). */
@@ -76,6 +75,7 @@ async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Su
   if (submitted.replayed) res.set('idempotent-replayed', 'true');
   if (waitMs > 0 && over) res.set('preference-applied', 'wait');
   if (!over) res.set('retry-after', LOOK_AGAIN);
+  if (!over) res.on('finish', () => deps.crash('admission.answered'));
   res.status(over ? 200 : 202).json(await presentJob(deps, job));
 }
 
@@ -87,7 +87,7 @@ async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): 
   const job = waitMs > 0 ? await untilEnd(deps, res, found, waitMs, seen) : found;
   res.set('etag', etagOf(job));
   if (!isTerminal(job.state.status)) res.set('retry-after', LOOK_AGAIN);
-  if (seen === etagOf(job)) {
+  if (isSeen(seen, etagOf(job))) {
     res.status(304).end();
     return;
   }
@@ -105,7 +105,7 @@ function untilEnd(deps: ApiDeps, res: Response, job: Job, timeoutMs: number, see
     tenant: job.tenant,
     id: job.id,
     read: () => getJob(deps, job.tenant, job.id),
-    done: (now) => isTerminal(now.state.status) || (seen !== undefined && etagOf(now) !== seen),
+    done: (now) => isTerminal(now.state.status) || (seen !== undefined && !isSeen(seen, etagOf(now))),
     timeoutMs,
     signal: AbortSignal.any([gone.signal, deps.draining]),
   });
@@ -113,6 +113,7 @@ function untilEnd(deps: ApiDeps, res: Response, job: Job, timeoutMs: number, see
 
 async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
   const { tenant } = callerOf(res, 'jobs:read');
+  assertBounded(req.query);
   const page = await listJobs(deps.ledger, tenant, parse(ListJobsQuery, req.query));
   const data = await Promise.all(page.jobs.map((job) => presentJob(deps, job)));
   if (page.nextCursor) {
@@ -125,10 +126,12 @@ async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
 /** A held job goes on as itself; an ended one never changes, so it is made again as a new job. */
 async function retry(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
   const { tenant } = callerOf(res, 'jobs:write');
+  requireAccepting(deps);
+  const key = hashedKeyOf(req);
   const released = await releaseJob(deps, tenant, req.params.id);
   const submitted: Submitted = released
     ? { job: released, replayed: false, dedup: 'miss' }
-    : await submitAgain(deps, await getJob(deps, tenant, req.params.id));
+    : await submitAgain(deps, await getJob(deps, tenant, req.params.id), key);
   await respond(deps, req, res, submitted);
 }
 
@@ -162,12 +165,20 @@ async function image(
 
 async function jobOf(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<Job> {
   const { tenant } = callerOf(res, 'jobs:read');
-  res.locals['jobId'] = req.params.id;
-  return getJob(deps, tenant, req.params.id);
+  const job = await getJob(deps, tenant, req.params.id);
+  // Only now: what is no job's id may be anything, and does not belong in a log.
+  res.locals['jobId'] = job.id;
+  return job;
 }
 
-export function etagOf(job: Job): string {
+function etagOf(job: Job): string {
   return `W/"${job.version}"`;
+}
+
+/** `If-None-Match` by RFC 9110: a list of tags compared weakly, or `*`. */
+function isSeen(header: string | undefined, etag: string): boolean {
+  const tags = header?.split(',').map((tag) => tag.trim().replace(/^(?:W\/)?/, 'W/')) ?? [];
+  return header?.trim() === '*' || tags.includes(etag);
 }
 
 function waitOf(req: Request): number {
@@ -177,13 +188,21 @@ function waitOf(req: Request): number {
   throw new AppError('invalid_request', { message: 'wait must be whole seconds, at most 60.', param: 'wait' });
 }
 
+/** `.` and `..` are ids that no client could ever ask for: each of them takes those for steps of the path. */
 function ownId(req: Request<{ id: string }>): string {
   const { id } = req.params;
-  if (isJobId(id) && !id.startsWith('job_')) return id;
+  if (isJobId(id) && !id.startsWith('job_') && !/^\.{1,2}$/.test(id)) return id;
   throw new AppError('invalid_request', {
-    message: 'id must be 1 to 128 of A-Z a-z 0-9 _ . : - and must not start with "job_".',
+    message: 'id must be 1 to 128 of A-Z a-z 0-9 _ . : - and must not be "." or ".." or start with "job_".',
     param: 'id',
+    fix: 'Choose another id, such as order-123.',
   });
+}
+
+function requireAccepting(deps: ApiDeps): void {
+  if (deps.accepting()) return;
+  const message = 'No new jobs are accepted just now.';
+  throw new AppError('not_ready', { message, retryable: true, retryAfterMs: 10_000 });
 }
 
 function refuseReserved(body: Record<string, unknown>): void {

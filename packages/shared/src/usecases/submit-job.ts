@@ -4,6 +4,7 @@ import {
   estimateCost,
   fingerprint,
   formatMicros,
+  isGeneratedJobId,
   isTerminal,
   type Job,
   type JobId,
@@ -84,11 +85,16 @@ async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
   return newJob(deps, submit, { request, estimated, warnings });
 }
 
-/** Makes a finished job's image once more: a new job with the same request, since an ended one never changes. */
-export async function submitAgain(deps: SubmitDeps, ended: Job): Promise<Submitted> {
-  const { tenant, request } = ended;
-  const body = { deadline: undefined };
-  return admit(deps, newJob(deps, { tenant, body }, { request, estimated: estimateCost(request), warnings: [] }), '-');
+/**
+ * Makes a finished job's image once more: a new job with the same request, since an ended one never changes.
+ *
+ * @param idempotencyKey asked for again under the same key, it is the same new job
+ */
+export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
+  const { tenant, request, state } = ended;
+  const facts = { request, estimated: estimateCost(request), warnings: state.warnings ?? [] };
+  const job = newJob(deps, { tenant, body: { deadline: undefined } }, facts);
+  return admit(deps, job, idempotencyKey ? digest({ retry: ended.id }) : '-', idempotencyKey);
 }
 
 /** What an earlier submission under the same key or id became. */
@@ -112,7 +118,7 @@ async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: bo
   if (job) return { job, replayed: true, dedup: job.state.leader ? 'joined' : 'miss' };
   throw new AppError('idempotency_key_reused', {
     message: 'This Idempotency-Key (or job id) was used before with another body.',
-    param: 'Idempotency-Key',
+    param: isGeneratedJobId(id) ? 'Idempotency-Key' : 'id',
     fix: 'Send the first body again, or choose a new key.',
   });
 }
