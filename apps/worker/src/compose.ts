@@ -119,7 +119,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       const sweep = () => sweepOnce({ ...deps, queue });
       if (roles.includes('standard')) {
         lane.run();
-        loops.push(loop('recover', RECOVER_MS, recovery.once, log, draining.signal));
+        loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('sweeper')) loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
     },

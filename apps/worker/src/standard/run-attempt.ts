@@ -8,6 +8,7 @@
  * it goes on from there, without one the attempt is in doubt if the record knows it, and never was if it does not.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
 import { type CrashPoint, describeError, withCrashPoints } from '@darkroom/shared/observability';
 import type { SpoolEntry } from '@darkroom/shared/ports';
@@ -23,10 +24,26 @@ export type Ran = { type: 'done' } | { type: 'later'; ms: number; scope: 'job' |
 const DONE: Ran = { type: 'done' };
 /** A limit of less than this is no news to the caller. */
 const WORTH_SHOWING_MS = 2_000;
+/** A model's limit that ends within this is waited for with the message in hand. */
+const NAP_MS = 30_000;
 const SPOOL_FULL_MS = 5_000;
 const SPOOL_SHARE = 0.8;
 
+/**
+ * Runs the job of one message, or says when to come back.
+ *
+ * A model's limit is waited for here as long as it is short: put off through the queue, the next message would be
+ * looked for up to five seconds late, and a limit of 150 calls a minute would let 12 through.
+ */
 export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
+  for (;;) {
+    const ran = await tryOnce(deps, tenant, id);
+    if (ran.type === 'done' || ran.scope === 'job' || ran.ms > NAP_MS) return ran;
+    await sleep(ran.ms, undefined, { signal: deps.draining }).catch(() => undefined);
+  }
+}
+
+async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
   const release = await deps.slots.take();
   try {
     if (deps.draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
