@@ -110,7 +110,7 @@ const FAULTS: [string, RegExp, () => Promise<() => Promise<unknown>>][] = [
     async () => {
       const path = await imageFile();
       const bytes = await readFile(path);
-      await writeFile(path, Buffer.from(bytes).reverse());
+      await writeFile(path, bytes.toReversed());
       return () => writeFile(path, bytes);
     },
   ],

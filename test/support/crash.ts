@@ -1,14 +1,17 @@
 /** One crash, from a healthy system to a healthy system: the program dies at a named step, starts again, all ends well. */
 
+import { randomUUID } from 'node:crypto';
 import type { CrashPointName } from '@darkroom/shared/observability';
 import { aBody, type Env, type Figures, type Program, type System, startSystem } from './system.ts';
 
 /** What a crash at a step costs, exactly: calls paid again, and attempts counted in doubt. */
-export type Price = { extra: number; inDoubt: number };
+export type Price = { extra: number; inDoubt: number; calls?: number };
 
 const FREE: Price = { extra: 0, inDoubt: 0 };
 /** The record says that a call is out and none is: the safe side. */
 const FEARED: Price = { extra: 0, inDoubt: 1 };
+/** Four twins of a canceled leader need one call among them. */
+const ONE_CALL: Price = { ...FREE, calls: 1 };
 /** A paid call whose answer died with the process. */
 const PAID_TWICE: Price = { extra: 1, inDoubt: 1 };
 
@@ -21,7 +24,7 @@ export type CrashCase = {
 
 /** One call in flight at a time, so that what a crash costs is exact. */
 const WORKER: Env = { WORKER_CONCURRENCY: '1', MESSAGE_LOCK: '5' };
-const JOBS = 3;
+const JOBS = 2;
 
 const attempt = (point: CrashPointName, price: Price): CrashCase => ({ point, price, run: crashWorker });
 const admission = (point: CrashPointName): CrashCase => ({ point, price: FREE, run: crashApi });
@@ -49,34 +52,54 @@ export const CRASH_CASES: CrashCase[] = [
   { point: 'wake.gathered', price: FREE, run: crashWake },
   { point: 'wake.enqueued', price: FREE, run: crashWake },
   { point: 'wake.noted', price: FREE, run: crashWake },
-  { point: 'handoff.decided', price: FREE, run: crashHandOff },
-  { point: 'handoff.moved', price: FREE, run: crashHandOff },
-  { point: 'handoff.ended', price: FREE, run: crashHandOff },
+  { point: 'handoff.decided', price: ONE_CALL, run: crashHandOff },
+  { point: 'handoff.moved', price: ONE_CALL, run: crashHandOff },
+  { point: 'handoff.ended', price: ONE_CALL, run: crashHandOff },
   { point: 'archive.written', price: FREE, run: crashArchive },
   { point: 'archive.forgotten', price: FREE, run: crashArchive },
 ];
 
 export type Survived = Figures & { point: CrashPointName };
 
+/** A system without workers for `survive`; it may serve many cases, one after the other. */
+export function startForCrashes(redisUrl: string): Promise<System> {
+  return startSystem({ redisUrl, workers: 0, workerEnv: WORKER });
+}
+
 /**
- * Runs one case on a system of its own.
+ * Runs one case.
  *
+ * @returns what it added to the system's figures
  * @throws when the step was never passed, a job is lost, a promise broken, or the crash cost other than its price
  */
-export async function survive({ point, price, run }: CrashCase, redisUrl: string): Promise<Survived> {
-  await using system = await startSystem({ redisUrl, workers: 0, workerEnv: WORKER, withoutApi: true });
+export async function survive({ point, price, run }: CrashCase, system: System): Promise<Survived> {
+  const before = await system.assertInvariants();
   const arm = async (program: Program) => {
+    await program.stop();
     // Some steps are passed before it listens.
     await program.start({ CRASH_AT: point }).catch(() => undefined);
   };
   const ids = await run(system, arm);
   await Promise.all(ids.map((id) => system.client.end(id, 40_000)));
-  const figures = await system.assertInvariants();
-  const { extra, inDoubt } = figures;
-  if (extra !== price.extra || inDoubt !== price.inDoubt) {
-    throw new Error(`${point} cost ${JSON.stringify({ extra, inDoubt })} in place of ${JSON.stringify(price)}`);
-  }
+  const figures = difference(await system.assertInvariants(), before);
+  await Promise.all(system.workers.map((worker) => worker.stop()));
+  system.emulator.control.putFaults([]);
+  const { extra, inDoubt, jobs, providerCalls } = figures;
+  const wrong = extra !== price.extra || inDoubt !== price.inDoubt || (price.calls ?? providerCalls) !== providerCalls;
+  if (wrong) throw new Error(`${point} cost ${JSON.stringify(figures)} in place of ${JSON.stringify(price)}`);
+  if (jobs !== ids.length) throw new Error(`${point}: ${ids.length} jobs were submitted and ${jobs} exist`);
   return { ...figures, point };
+}
+
+function difference(after: Figures, before: Figures): Figures {
+  const rest = Object.entries(before).filter(([name]) => name !== 'byStatus');
+  const values = rest.map(([name, value]) => [name, Number(after[name as keyof Figures]) - Number(value)]);
+  return { ...(Object.fromEntries(values) as Omit<Figures, 'byStatus'>), byStatus: after.byStatus };
+}
+
+/** An Idempotency-Key that nobody used before. */
+function keyOf(n: number): string {
+  return `${randomUUID()}-${n}`;
 }
 
 /** Waits for the crash itself: an end of any other kind, or none, fails the case. */
@@ -89,12 +112,10 @@ async function died(program: Program, withinMs = 20_000): Promise<void> {
 }
 
 /** The API dies in the first submission; its caller repeats each under its key. */
-async function crashApi(
-  { api, client, addWorker }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  await Promise.all([arm(api), addWorker().start()]);
-  const jobs = Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), `crash-${n}`));
+async function crashApi(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { api, client } = system;
+  await Promise.all([arm(api), system.addWorker().start()]);
+  const jobs = Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n)));
   await died(api);
   await api.start();
   return (await Promise.all(jobs)).map(({ id }) => id);
@@ -102,41 +123,35 @@ async function crashApi(
 
 /** The API dies after a cancel was recorded, before its message and its twins are looked after. */
 async function crashControl(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
-  const { api, client, addWorker } = system;
-  await api.start();
+  const { api, client } = system;
   const body = aBody();
-  const leader = await client.insist(body, 'leader');
-  const twins = await Promise.all([0, 1].map((n) => client.insist(body, `twin-${n}`)));
-  await api.stop();
+  const leader = await client.insist(body, keyOf(0));
+  const twins = await Promise.all([0, 1].map((n) => client.insist(body, keyOf(n))));
   await arm(api);
   const canceled = client.cancel(leader.id).catch(() => undefined);
   await died(api);
   await canceled;
-  await Promise.all([api.start(), addWorker().start()]);
+  await Promise.all([api.start(), system.addWorker().start()]);
   return [leader.id, ...twins.map(({ id }) => id)];
 }
 
 /** A worker dies within an attempt, and is started again. */
-async function crashWorker(
-  { api, client, addWorker }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  const worker = addWorker();
-  await Promise.all([api.start(), arm(worker)]);
-  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), `crash-${n}`)));
+async function crashWorker(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { client } = system;
+  const worker = system.addWorker();
+  await arm(worker);
+  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n))));
   await died(worker);
   await worker.start();
   return jobs.map(({ id }) => id);
 }
 
 /** A worker dies with a paid answer on its spool; the one that takes it over dies too. */
-async function crashRecovery(
-  { api, client, addWorker }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  const worker = addWorker();
-  await Promise.all([api.start(), worker.start({ CRASH_AT: 'attempt.answered' })]);
-  const { id } = await client.insist(aBody(), 'crash');
+async function crashRecovery(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { client } = system;
+  const worker = system.addWorker();
+  await worker.start({ CRASH_AT: 'attempt.answered' });
+  const { id } = await client.insist(aBody(), keyOf(0));
   await died(worker);
   await arm(worker);
   await died(worker);
@@ -145,36 +160,32 @@ async function crashRecovery(
 }
 
 /** A worker dies while it sends the message of a job's next attempt. */
-async function crashWake(
-  { api, client, addWorker, emulator }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  emulator.control.putFaults([{ times: 2, fault: { kind: 'overloaded' } }]);
-  const worker = addWorker();
-  await Promise.all([api.start(), arm(worker)]);
-  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), `crash-${n}`)));
+async function crashWake(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { client } = system;
+  system.emulator.control.putFaults([{ times: 2, fault: { kind: 'overloaded' } }]);
+  const worker = system.addWorker();
+  await arm(worker);
+  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n))));
   await died(worker);
   await worker.start();
   return jobs.map(({ id }) => id);
 }
 
 /** A canceled leader leaves four twins; the worker that hands them on dies among them. */
-async function crashHandOff(
-  { api, client, addWorker, redis, prefix }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  await api.start();
+async function crashHandOff(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { api, client } = system;
   const body = aBody();
-  const leader = await client.insist(body, 'leader');
-  const twins = await Promise.all([0, 1, 2, 3].map((n) => client.insist(body, `twin-${n}`)));
+  const leader = await client.insist(body, keyOf(0));
+  const twins = await Promise.all([0, 1, 2, 3].map((n) => client.insist(body, keyOf(n))));
   // The API dies between the cancel and its hand-off, so that the sweeper has it to do.
   await api.stop();
   await api.start({ CRASH_AT: 'control.written' });
   await client.cancel(leader.id).catch(() => undefined);
   await died(api);
   await api.start();
-  if ((await redis.zcard(`${prefix}{t:default}:handoffs`)) !== 1) throw new Error('the hand-off is not on its list');
-  const worker = addWorker();
+  if ((await system.redis.zcard(`${system.prefix}{t:default}:handoffs`)) !== 1)
+    throw new Error('the hand-off is not on its list');
+  const worker = system.addWorker();
   await arm(worker);
   await died(worker);
   await worker.start();
@@ -182,17 +193,15 @@ async function crashHandOff(
 }
 
 /** A worker dies while it moves finished jobs to the archive. */
-async function crashArchive(
-  { api, client, addWorker, redis, prefix }: System,
-  arm: (program: Program) => Promise<void>,
-): Promise<string[]> {
-  const worker = addWorker();
-  await Promise.all([api.start(), worker.start()]);
-  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), `crash-${n}`)));
+async function crashArchive(system: System, arm: (program: Program) => Promise<void>): Promise<string[]> {
+  const { client } = system;
+  const worker = system.addWorker();
+  await worker.start();
+  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n))));
   await Promise.all(jobs.map(({ id }) => client.end(id)));
   await worker.stop();
   // Their tail is over: as if a day had passed.
-  for (const { id } of jobs) await redis.zadd(`${prefix}{t:default}:retention`, 'XX', 1, id);
+  for (const { id } of jobs) await system.redis.zadd(`${system.prefix}{t:default}:retention`, 'XX', 1, id);
   await arm(worker);
   await died(worker);
   await worker.start();

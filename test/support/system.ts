@@ -4,7 +4,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ export type System = AsyncDisposable & {
   clientOf(tenant: string): Promise<Client>;
   /** One more worker, not started. */
   addWorker(env?: Env): Program;
-  /** Takes the object store away, and brings it back. */
+  /** Takes the object store away, and brings it back if it is away. */
   storage: { takeAway(): Promise<void>; bringBack(): Promise<void> };
   /** Files left in the spool that belong to attempts. */
   spooled(): Promise<string[]>;
@@ -161,6 +161,7 @@ function storageOf(root: string): System['storage'] {
       await symlink(join(root, 'nowhere', 'at', 'all'), root);
     },
     bringBack: async () => {
+      if (!(await lstat(root)).isSymbolicLink()) return;
       await unlink(root);
       await rename(`${root}-away`, root);
     },
