@@ -1,0 +1,5 @@
+/** Address, key, and two commands that work when pasted. */
+export function introduction(
+  settings: { dataDir: string; emulated: boolean },
+  started: { url: string; apiKey: string },
+): string;
