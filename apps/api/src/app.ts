@@ -1,9 +1,9 @@
-import express, { type Express, type RequestHandler } from 'express';
-import helmet from 'helmet';
+import express, { type Express } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
+import { dataHeaders, pageHeaders } from './http/security-headers.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { docsRouter } from './routes/docs.ts';
 import { filesRouter } from './routes/files.ts';
@@ -20,12 +20,13 @@ export function createApp(deps: ApiDeps): Express {
   // Express's own last resort shows stack traces otherwise.
   app.set('env', 'production');
   app.use(requestLog(deps.log, deps.metrics));
-  app.use(securityHeaders());
+  const auth = authenticate(deps.keys);
+  // First, because it is the way that has to be short: each router before it would be asked for every job.
+  app.use('/v1/jobs', dataHeaders, auth, jobsRouter(deps));
+  app.use(pageHeaders());
   app.use(healthRouter(deps));
   if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));
   app.use(docsRouter());
-  const auth = authenticate(deps.keys);
-  app.use('/v1/jobs', auth, jobsRouter(deps));
   app.use('/v1/assets', auth, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/keys', auth, keysRouter(deps));
@@ -33,13 +34,4 @@ export function createApp(deps: ApiDeps): Express {
   app.use(notFound);
   app.use(problemHandler(deps.log));
   return app;
-}
-
-/** Helmet's defaults, without the header that would send loopback users to https. */
-function securityHeaders(): RequestHandler {
-  return helmet({
-    strictTransportSecurity: false,
-    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
-    crossOriginResourcePolicy: { policy: 'cross-origin' },
-  });
 }

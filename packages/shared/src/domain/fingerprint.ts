@@ -1,6 +1,6 @@
 /** What makes two jobs the same work. */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import type { JobRequest } from './job.ts';
 
@@ -34,7 +34,5 @@ export function fingerprint(request: FingerprintInput): string {
 
 /** SHA-256 (base64url) of any JSON value's canonical form. @throws on a lone surrogate or a non-finite number */
 export function digest(value: unknown): string {
-  return createHash('sha256')
-    .update(canonicalize(value) ?? 'null')
-    .digest('base64url');
+  return hash('sha256', canonicalize(value) ?? 'null', 'base64url');
 }

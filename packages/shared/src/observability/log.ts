@@ -12,13 +12,18 @@ export type Log = {
  * no caller passes a prompt or a key in the first place.
  */
 export function createLog(options: { level: string; program: string }): Log {
+  // Not synchronous: lines that come while one is being written share the next write. What waits at the exit is flushed.
+  const out = pino.destination({ dest: 1, sync: false });
   return toLog(
-    pino({
-      level: options.level,
-      base: { program: options.program, pid: process.pid },
-      messageKey: 'event',
-      redact: ['*.prompt', 'prompt', '*.authorization', 'authorization', '*.apiKey', 'apiKey'],
-    }),
+    pino(
+      {
+        level: options.level,
+        base: { program: options.program, pid: process.pid },
+        messageKey: 'event',
+        redact: ['*.prompt', 'prompt', '*.authorization', 'authorization', '*.apiKey', 'apiKey'],
+      },
+      out,
+    ),
   );
 }
 

@@ -1,11 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from '../domain/index.ts';
 import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
 
 /** A version that has had its message is looked at again after this long: the message may have been lost. */
 export const RECHECK_MS = 300_000;
 
-/** Messages gather for this long, so that one round trip carries many. */
-const GATHER_MS = 2;
+/** While one batch is followed by the next, messages gather for this long, so that one round trip carries many. */
+const GATHER_MS = 5;
 
 export type Outbox = {
   /** Hands the job's wake-up to the queue, soon. Never fails: what is not handed over stays due, and the sweeper finds it. */
@@ -27,27 +28,25 @@ export function createOutbox(deps: {
   onError: (error: unknown) => void;
 }): Outbox {
   let waiting: WakeMessage[] = [];
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<void> | undefined;
 
-  const drain = async () => {
-    const batch = waiting;
-    waiting = [];
-    timer = undefined;
-    await enqueueWakes(deps, batch).catch(deps.onError);
+  // The first message leaves at once: nothing to gather for when nobody else comes. What comes meanwhile shares the next trip.
+  const run = async () => {
+    do {
+      const batch = waiting;
+      waiting = [];
+      await enqueueWakes(deps, batch).catch(deps.onError);
+      if (waiting.length) await sleep(GATHER_MS);
+    } while (waiting.length);
+    running = undefined;
   };
 
   return {
     push: (job) => {
       waiting.push(toWake(job));
-      timer ??= setTimeout(() => {
-        running = Promise.all([running, drain()]).then(() => undefined);
-      }, GATHER_MS);
+      running ??= run();
     },
-    flush: async () => {
-      if (timer) clearTimeout(timer);
-      await Promise.all([running, drain()]);
-    },
+    flush: async () => running,
   };
 }
 

@@ -24,10 +24,8 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
   const { state, request } = job;
   const self = `/v1/jobs/${encodeURIComponent(job.id)}`;
   const { actual, inDoubt } = costOf(state);
-  const [images, late] = await Promise.all([
-    presentImages(deps, job, state.images),
-    presentImages(deps, job, state.lateImages),
-  ]);
+  const images = state.images.length ? await presentImages(deps, job, state.images) : [];
+  const late = state.lateImages.length ? await presentImages(deps, job, state.lateImages) : [];
   return {
     id: job.id,
     status: state.status,

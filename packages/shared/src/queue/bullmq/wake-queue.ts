@@ -48,10 +48,6 @@ function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: n
     jobId: `${tenant}~${id.replaceAll(':', '%3A')}~${version}`,
     priority: 10 - priority,
     delay: Math.max(0, runAt - now),
-    removeOnComplete: true,
-    // A failed message that stayed would swallow every later one of this version.
-    removeOnFail: true,
-    stackTraceLimit: 1,
   };
   return { name: 'wake', data: { tenant, id }, opts };
 }

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Scope } from '../../schemas/index.ts';
 import { keySpace } from './keys.ts';
@@ -19,20 +19,23 @@ export type ApiKeys = {
  * API keys, stored only as HMAC-SHA256 under the installation's secret.
  *
  * A key is found by the first 16 hex digits of its SHA-256, which tell nothing about the other 192 bits, and proved
- * by a constant-time comparison. Verified keys are remembered for a second, so a revoked one works no longer than that.
+ * by a constant-time comparison. Verified keys are remembered for a second, by their SHA-256, so a revoked one works no
+ * longer than that.
  */
 export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: Buffer; now: () => number }): ApiKeys {
   const { redis, prefix = '', pepper, now } = options;
   const space = keySpace(prefix);
   const verified = new Map<string, { caller: Caller; until: number }>();
-  const idOf = (secret: string) => createHash('sha256').update(secret).digest('hex').slice(0, 16);
+  const nameOf = (secret: string) => hash('sha256', secret, 'hex');
+  const idOf = (secret: string) => nameOf(secret).slice(0, 16);
   const proofOf = (secret: string) => createHmac('sha256', pepper).update(secret).digest();
 
   return {
     authenticate: async (secret) => {
-      const proof = proofOf(secret);
-      const remembered = verified.get(proof.toString('base64'));
+      const name = nameOf(secret);
+      const remembered = verified.get(name);
       if (remembered && remembered.until > now()) return remembered.caller;
+      const proof = proofOf(secret);
       const keyId = idOf(secret);
       const stored = await redis.hgetall(space.apiKey(keyId));
       const known = Buffer.from(stored['proof'] ?? '', 'base64');
@@ -44,7 +47,7 @@ export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: 
         scopes: (stored['scopes'] ?? '').split(',') as Scope[],
       };
       if (verified.size > 10_000) verified.clear();
-      verified.set(proof.toString('base64'), { caller, until: now() + 1_000 });
+      verified.set(name, { caller, until: now() + 1_000 });
       return caller;
     },
     register: async (secret, { tenant, scopes }) => {

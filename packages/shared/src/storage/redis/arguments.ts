@@ -51,8 +51,6 @@ export function admitArgs(
       request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
       submission.idempotencyKey ? DAY_MS : '',
       events.join(','),
-      space.changes,
-      `${job.tenant} ${job.id}`,
       options.backlogMax,
       options.nonce,
       (mode.type === 'lead' && mode.past) || '',

@@ -2,14 +2,25 @@
 
 import type { Tenant } from '../../domain/index.ts';
 
+const TENANTS_KEPT = 1_000;
+
 export type KeySpace = ReturnType<typeof keySpace>;
 
 export function keySpace(prefix: string) {
+  const tenants = new Map<Tenant, ReturnType<typeof tenantKeys>>();
+  const of = (tenant: Tenant) => {
+    const known = tenants.get(tenant);
+    if (known) return known;
+    if (tenants.size >= TENANTS_KEPT) tenants.clear();
+    const keys = tenantKeys(`${prefix}{t:${tenant}}:`);
+    tenants.set(tenant, keys);
+    return keys;
+  };
   return {
     tenants: `${prefix}tenants`,
     changes: `${prefix}changes`,
     apiKey: (id: string) => `${prefix}key:${id}`,
-    of: (tenant: Tenant) => tenantKeys(`${prefix}{t:${tenant}}:`),
+    of,
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
   };

@@ -28,6 +28,7 @@ const LIST_STEP = 200;
 export function createRedisLedger(options: LedgerOptions): Ledger {
   const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000 } = options;
   const space = keySpace(prefix);
+  const newNonce = createNonces();
   const script = Object.fromEntries(
     ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [
       name,
@@ -143,9 +144,11 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
   };
 }
 
-/** Names one write, so that it is known again when it is sent twice. */
-function newNonce(): string {
-  return randomBytes(9).toString('base64url');
+/** Names one write, so that it is known again when it is sent twice: chance for the process, and a count. */
+function createNonces(): () => string {
+  const process = randomBytes(6).toString('base64url');
+  let count = 0;
+  return () => `${process}${(count++).toString(36)}`;
 }
 
 function parseAdmission([type, value = '']: string[]): Admission {

@@ -6,11 +6,12 @@
 -- ARGV  1 id  2 body hash  3 mode (lead, join, alone)  4 request  5 state  6 status  7 fingerprint  8 created at
 --       9 run at ('' = wait for nobody)  10 expires at  11 retained until  12 '1' = lead or find a twin
 --       13 '1' = look into the cache  14 ms an idempotency key is kept ('' = none sent)  15 event types (csv)
---       16 channel of changes  17 message about this change  18 most jobs that may wait  19 nonce of this submission
---       20 twin with nothing to share, whose place may be taken ('' = none)
+--       16 most jobs that may wait  17 nonce of this submission
+--       18 twin with nothing to share, whose place may be taken ('' = none)
+-- Tells nobody over the channel of changes: no one can wait for a job that is not there yet.
 local id, body, mode = ARGV[1], ARGV[2], ARGV[3]
 local known = redis.call('HMGET', KEYS[1], 'h', 'n')
-if known[2] == ARGV[19] then return { 'created' } end
+if known[2] == ARGV[17] then return { 'created' } end
 
 if ARGV[14] ~= '' then
   local seen = redis.call('GET', KEYS[2])
@@ -30,7 +31,7 @@ end
 if mode == 'lead' then
   if ARGV[12] == '1' then
     local twin = redis.call('GET', KEYS[3])
-    if twin and twin ~= ARGV[20] then return { 'twin', twin } end
+    if twin and twin ~= ARGV[18] then return { 'twin', twin } end
   end
   if ARGV[13] == '1' then
     local cached = redis.call('GET', KEYS[4])
@@ -41,9 +42,9 @@ elseif mode == 'join' then
   if status ~= 'queued' and status ~= 'running' then return { 'gone' } end
 end
 
-if ARGV[9] ~= '' and redis.call('ZCARD', KEYS[7]) >= tonumber(ARGV[18]) then return { 'full' } end
+if ARGV[9] ~= '' and redis.call('ZCARD', KEYS[7]) >= tonumber(ARGV[16]) then return { 'full' } end
 
-redis.call('HSET', KEYS[1], 'r', ARGV[4], 't', ARGV[5], 's', ARGV[6], 'v', 1, 'a', '', 'f', ARGV[7], 'h', body, 'n', ARGV[19])
+redis.call('HSET', KEYS[1], 'r', ARGV[4], 't', ARGV[5], 's', ARGV[6], 'v', 1, 'a', '', 'f', ARGV[7], 'h', body, 'n', ARGV[17])
 redis.call('ZADD', KEYS[5], ARGV[8], id)
 redis.call('ZADD', KEYS[6], ARGV[8], id)
 if ARGV[9] ~= '' then redis.call('ZADD', KEYS[7], ARGV[9], '1:' .. id) end
@@ -54,5 +55,4 @@ if ARGV[14] ~= '' then redis.call('SET', KEYS[2], body .. '|' .. id, 'PX', ARGV[
 for type in string.gmatch(ARGV[15], '[^,]+') do
   redis.call('XADD', KEYS[10], 'MAXLEN', '~', 10000, '*', 't', type, 'j', id)
 end
-redis.call('PUBLISH', ARGV[16], ARGV[17])
 return { 'created' }
