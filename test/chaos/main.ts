@@ -1,0 +1,125 @@
+/**
+ * The proofs of survival in full: `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash --quick]`.
+ *
+ * Prints what it did as it does it, and the figures as the tables of `docs/proofs.md`. Ends with 1 when a promise was
+ * broken.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { cacheFolder } from '../../scripts/lib/files.mjs';
+import { bringRedis } from '../../scripts/redis.mjs';
+import { type ChaosFigures, FULL, runChaos, SHORT } from '../support/chaos.ts';
+import { CRASH_CASES, type CrashCase, type Survived, startForCrashes, survive } from '../support/crash.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    jobs: { type: 'string' },
+    rounds: { type: 'string', default: '10' },
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+  },
+});
+
+const say = (line: string) => console.log(line);
+
+async function main(): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'darkroom-chaos-'));
+  const redis = await bringRedis({ dataDir, cacheDir: await cacheFolder(process.env) });
+  const { own } = redis;
+  if (!own) throw new Error('chaos needs a Redis of its own to kill');
+  try {
+    const broken: string[] = [];
+    if (values.only !== 'crash') {
+      const plan = { ...(values.quick ? SHORT : FULL), ...(values.jobs && { jobs: Number(values.jobs) }) };
+      say(`chaos, seed ${values.seed}: ${JSON.stringify(plan)}`);
+      await runChaos(
+        { ...plan, seed: Number(values.seed) },
+        { url: redis.url, kill: own.kill, restart: own.restart },
+        say,
+      ).then(
+        (figures) => say(chaosTable(figures)),
+        (error: Error) => broken.push(`chaos, seed ${values.seed}: ${error.message}`),
+      );
+    }
+    if (values.only !== 'chaos')
+      broken.push(...(await crashRounds(redis.url, values.quick ? 1 : Number(values.rounds))));
+    for (const line of broken) console.error(line);
+    say(broken.length ? `\n${broken.length} broken` : '\nno promise broken');
+    process.exitCode = broken.length ? 1 : 0;
+  } finally {
+    await redis.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Every crash point, `rounds` times, a lane for each core. */
+async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> {
+  const broken: string[] = [];
+  const survived = new Map<string, Survived[]>();
+  const left = Array.from({ length: rounds }, () => CRASH_CASES).flat();
+  const lane = async () => {
+    // A system carries a dozen cases: the checker looks at all of it each time.
+    while (left.length > 0) {
+      await using system = await startForCrashes(redisUrl);
+      for (const crash of left.splice(0, 12)) {
+        const outcome = await survive(crash, system).catch((error: Error) => error);
+        if (outcome instanceof Error) {
+          broken.push(`${crash.point}: ${outcome.message}`);
+          break;
+        }
+        survived.set(crash.point, [...(survived.get(crash.point) ?? []), outcome]);
+      }
+      say(`crash points: ${[...survived.values()].flat().length} of ${rounds * CRASH_CASES.length} survived`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, lane));
+  say(crashTable(CRASH_CASES, survived));
+  return broken;
+}
+
+function chaosTable(figures: ChaosFigures): string {
+  const { byStatus, ...rest } = figures;
+  const rows: [string, unknown][] = [
+    ['seed', rest.seed],
+    ['SIGKILLs of workers / Redis / the API', `${rest.workerKills} / ${rest.redisKills} / ${rest.apiKills}`],
+    ['times the object store was away', rest.outages],
+    ['answers the provider spoiled', rest.faults],
+    ['jobs accepted = ended', rest.jobs],
+    [
+      'by status',
+      Object.entries(byStatus)
+        .map(([status, n]) => `${n} ${status}`)
+        .join(', '),
+    ],
+    ['of them joined a twin', rest.joined],
+    ['images stored, downloaded and compared', rest.images],
+    [
+      'attempts on record = settled + rejected + in doubt',
+      `${rest.calls} = ${rest.settled} + ${rest.rejected} + ${rest.inDoubt}`,
+    ],
+    ['calls the provider saw, of them charged', `${rest.providerCalls}, ${rest.billed}`],
+    ['charges beyond the settled ones (calls paid again)', rest.extra],
+    ['calls in flight at the kills + answers the provider lost', `${rest.inFlightAtKills} + ${rest.lostByProvider}`],
+    ['seconds', rest.seconds],
+  ];
+  return ['', '| chaos | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${String(value)} |`), ''].join(
+    '\n',
+  );
+}
+
+function crashTable(cases: CrashCase[], survived: Map<string, Survived[]>): string {
+  const rows = cases.map(({ point, price }) => {
+    const runs = survived.get(point) ?? [];
+    const sum = (name: 'jobs' | 'extra' | 'inDoubt') => runs.reduce((total, run) => total + run[name], 0);
+    return `| \`${point}\` | ${runs.length} | ${sum('jobs')} | ${price.extra} | ${sum('extra')} | ${price.inDoubt} | ${sum('inDoubt')} |`;
+  });
+  const head =
+    '| step | survived | jobs, all ended | extra calls due, each | extra calls, all | in doubt due, each | in doubt, all |';
+  return ['', head, '|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+await main();
