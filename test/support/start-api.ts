@@ -61,6 +61,8 @@ export type TestApi = AsyncDisposable & {
   /** The first key: tenant `default`, every scope. */
   key: string;
   lines: LogLine[];
+  /** Begins to stop, as on SIGTERM. */
+  drain: () => Promise<void>;
   call: (method: string, path: string, call?: Call) => Promise<Answer>;
   addKey: (tenant: string, scopes?: readonly Scope[]) => Promise<string>;
 };
@@ -106,6 +108,7 @@ export async function startApi(options: StartApi = {}): Promise<TestApi> {
     folder,
     key,
     lines,
+    drain: composed.drain,
     call: (method, path, call = {}) => send(url, method, path, { key, ...call }),
     addKey: async (tenant, scopes = ['jobs:read', 'jobs:write']) => {
       const secret = newKey();

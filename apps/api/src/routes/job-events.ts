@@ -5,6 +5,9 @@ import type { Request, Response } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 
+/** Event ids are Redis's time and a job's creation is ours: the two clocks may differ by this much. */
+const SKEW_MS = 60_000;
+
 /**
  * A job's events as a stream: those so far, then each as it comes, until the job is over.
  *
@@ -14,38 +17,62 @@ import { callerOf } from '../http/authenticate.ts';
 export async function streamJobEvents(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
   const { tenant } = callerOf(res, 'jobs:read');
   const { id } = req.params;
-  let last = lastEventId(req);
-  const first = await getJob(deps, tenant, id);
-  const backlog = await eventsAfter(deps, first, last);
-  if (last && backlog.length === 0 && isOver(first)) {
-    res.status(204).end();
+  let news = Promise.withResolvers<void>();
+  const wake = () => news.resolve();
+  const waitForNews = async () => {
+    await news.promise;
+    news = Promise.withResolvers<void>();
+  };
+  // Watch before reading: a change between the two is news, not a gap.
+  const stop = deps.changes.watch(tenant, id, wake);
+  res.on('close', wake);
+  deps.draining.addEventListener('abort', wake, { once: true });
+  try {
+    await stream(deps, { tenant, id, last: lastEventId(req), bodyless: req.method === 'HEAD', wake, waitForNews }, res);
+  } finally {
+    stop();
+    deps.draining.removeEventListener('abort', wake);
+  }
+}
+
+type Stream = {
+  tenant: string;
+  id: string;
+  last: string | undefined;
+  bodyless: boolean;
+  wake: () => void;
+  waitForNews: () => Promise<void>;
+};
+
+async function stream(deps: ApiDeps, options: Stream, res: Response): Promise<void> {
+  const { tenant, id, bodyless, wake, waitForNews } = options;
+  let job = await getJob(deps, tenant, id);
+  res.locals['jobId'] = job.id;
+  let last = options.last ?? `${job.state.createdAt - SKEW_MS}-0`;
+  let events = await backlogOf(deps, job, options.last, last);
+  if (bodyless || (options.last && events.length === 0 && isOver(job))) {
+    res.status(bodyless ? 200 : 204).end();
     return;
   }
-  const closed = Promise.withResolvers<void>();
-  let news = Promise.withResolvers<void>();
-  const stop = deps.changes.watch(tenant, id, () => news.resolve());
+  open(res);
   const heartbeat = setInterval(() => {
     res.write(': still here\n\n');
-    news.resolve(); // News may be lost: look at the record now and then.
+    wake(); // News may be lost: look at the record now and then.
   }, deps.heartbeatMs);
-  const end = () => closed.resolve();
-  res.on('close', end);
-  deps.draining.addEventListener('abort', end, { once: true });
-  open(res);
   try {
-    for (let job = first; ; job = await getJob(deps, tenant, id)) {
-      for (const event of await eventsAfter(deps, job, last)) {
-        last = event.id;
-        res.write(await format(deps, job, event));
-      }
+    for (;;) {
+      // Read after the events, so that none is told beside a state older than itself.
+      const now = events.length ? await getJob(deps, tenant, id) : job;
+      for (const event of events) res.write(await format(deps, now, event));
+      last = events.at(-1)?.id ?? last;
       if (isOver(job) || res.destroyed || deps.draining.aborted) break;
-      await Promise.race([news.promise, closed.promise]);
-      news = Promise.withResolvers<void>();
+      await waitForNews();
+      // Read before the events, so that the last of them is there when it says that the job is over.
+      job = await getJob(deps, tenant, id);
+      events = await deps.changes.eventsOf(tenant, id, last);
     }
   } finally {
     clearInterval(heartbeat);
-    stop();
-    deps.draining.removeEventListener('abort', end);
     res.end();
   }
 }
@@ -61,12 +88,16 @@ function open(res: Response): void {
 }
 
 /** Events that are kept no longer still have an end to tell: the job's last one, made from its record. */
-async function eventsAfter(deps: ApiDeps, job: Job, after: string | undefined): Promise<JobEvent[]> {
+async function backlogOf(deps: ApiDeps, job: Job, seen: string | undefined, after: string): Promise<JobEvent[]> {
   const events = await deps.changes.eventsOf(job.tenant, job.id, after);
   const type = terminalEvent(job.state.status);
   const at = job.state.completedAt;
-  if (events.length || after || !type || at === undefined) return events;
-  return [{ id: `${at}-0`, type, at, job: job.id }];
+  if (events.length || !type || at === undefined) return events;
+  return seen === undefined || millisOf(seen) < at ? [{ id: `${at}-0`, type, at, job: job.id }] : [];
+}
+
+function millisOf(eventId: string): number {
+  return Number(eventId.slice(0, eventId.indexOf('-')));
 }
 
 async function format(deps: ApiDeps, job: Job, { id, type, at }: JobEvent): Promise<string> {
