@@ -26,8 +26,14 @@ const imageNumber = jobId.extend({ n: z.string().meta({ description: 'The number
 const wait = z.object({
   wait: z.int().min(0).max(60).optional().meta({ description: 'Seconds to wait for the end.' }),
 });
-const submitHeaders = z.object({
-  'Idempotency-Key': z.string().max(255).optional(),
+const idempotencyKey = z.object({
+  'Idempotency-Key': z
+    .string()
+    .max(255)
+    .optional()
+    .meta({ description: 'Names this submission: sent again within a day, it is answered as the first time.' }),
+});
+const submitHeaders = idempotencyKey.extend({
   Prefer: z
     .string()
     .optional()
@@ -57,13 +63,28 @@ function operation(
 }
 
 const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobBody } } };
+const retryAfter = z
+  .string()
+  .meta({ description: 'Seconds after which another look is worth it; while open.' })
+  .optional();
+const jobHeaders = z.object({ ETag: z.string(), 'Retry-After': retryAfter });
+const submittedHeaders = z.object({
+  Location: z.string(),
+  'Retry-After': retryAfter,
+  'X-Dedup': z.enum(['miss', 'joined']).meta({ description: 'joined: shares the work of an equal job.' }),
+  'X-Cache': z.literal('hit').optional(),
+  'Idempotent-Replayed': z.literal('true').optional(),
+});
 const job = json(JobView, 'The job');
 const accepted = {
-  '202': json(JobView, 'Accepted: the job is durable'),
-  '200': json(JobView, 'The job, already ended'),
+  '202': { ...json(JobView, 'Accepted: the job is durable'), headers: submittedHeaders },
+  '200': { ...json(JobView, 'The job, already ended'), headers: submittedHeaders },
 };
 const link = { '302': { description: 'To a signed, short-lived link' } };
-const ok = (description: string) => ({ '200': { description } });
+const open = (operationObject: ZodOpenApiOperationObject) => ({ ...operationObject, security: [] });
+const live = z.object({ status: z.literal('ok') });
+const ready = z.object({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.string()) });
+const text = (type: string) => ({ '200': { description: 'The text', content: { [type]: { schema: z.string() } } } });
 
 /** OpenAPI 3.1, as plain JSON. */
 export function openApiDocument() {
@@ -96,7 +117,7 @@ export function openApiDocument() {
         get: operation('getJob', 'jobs', {
           summary: 'Read a job, waiting for its end if asked',
           params: { path: jobId, query: wait, header: z.object({ 'If-None-Match': z.string().optional() }) },
-          answers: { '200': job, '304': { description: 'Unchanged' } },
+          answers: { '200': { ...job, headers: jobHeaders }, '304': { description: 'Unchanged', headers: jobHeaders } },
         }),
       },
       '/v1/jobs/{id}/cancel': {
@@ -105,7 +126,7 @@ export function openApiDocument() {
       '/v1/jobs/{id}/retry': {
         post: operation('retryJob', 'jobs', {
           summary: 'Release a held job, or make an ended one again as a new job',
-          params: { path: jobId },
+          params: { path: jobId, header: idempotencyKey },
           answers: accepted,
         }),
       },
@@ -176,11 +197,36 @@ export function openApiDocument() {
           answers: { '204': { description: 'It works no longer' } },
         }),
       },
-      '/livez': { get: { ...operation('livez', 'health', { summary: 'Alive', answers: ok('Alive') }), security: [] } },
-      '/readyz': {
-        get: { ...operation('readyz', 'health', { summary: 'Ready', answers: ok('Ready') }), security: [] },
+      '/livez': {
+        get: open(
+          operation('livez', 'health', {
+            summary: 'Whether the process answers',
+            answers: { '200': json(live, 'It does') },
+          }),
+        ),
       },
-      '/metrics': { get: operation('metrics', 'health', { summary: 'Prometheus', answers: ok('Text') }) },
+      '/readyz': {
+        get: open(
+          operation('readyz', 'health', {
+            summary: 'Whether jobs can be accepted and kept',
+            answers: { '200': json(ready, 'They can'), '503': json(ready, 'They cannot, and why') },
+          }),
+        ),
+      },
+      '/metrics': {
+        get: operation('metrics', 'health', { summary: 'Figures for Prometheus', answers: text('text/plain') }),
+      },
+      '/openapi.json': {
+        get: open(
+          operation('openapi', 'docs', {
+            summary: 'This document',
+            answers: { '200': json(z.looseObject({}), 'OpenAPI 3.1') },
+          }),
+        ),
+      },
+      '/docs': {
+        get: open(operation('docs', 'docs', { summary: 'This document, to be read', answers: text('text/html') })),
+      },
     },
   });
 }

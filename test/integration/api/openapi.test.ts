@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createApp } from '../../../apps/api/src/app.ts';
+import { type Json, startApi, type TestApi } from '../../support/start-api.ts';
+
+let api: TestApi;
+let document: Json;
+
+beforeAll(async () => {
+  api = await startApi();
+  document = (await api.call('GET', '/openapi.json', { key: '' })).json;
+});
+afterAll(() => api[Symbol.asyncDispose]());
+
+/** Reached through links that are made here and opaque, or parts of the page; nobody calls them by their address. */
+const UNLISTED = [/^GET \/files\//, /^GET \/docs\//];
+
+type Layer = {
+  route?: { path: string; methods: Record<string, boolean> };
+  name: string;
+  handle: { stack?: Layer[] };
+  matchers?: ((path: string) => unknown)[];
+};
+
+/** Every route of the app, as `GET /v1/jobs/{id}`. */
+function routesOf(stack: Layer[], prefix: string): string[] {
+  return stack.flatMap(({ route }) => {
+    if (!route) return [];
+    const methods = Object.keys(route.methods).filter((method) => method !== '_all');
+    return methods.map((method) => `${method.toUpperCase()} ${prefix}${route.path}`.replaceAll(/:(\w+)/g, '{$1}'));
+  });
+}
+
+const MOUNTS = ['/v1/jobs', '/v1/assets', '/v1/models', '/v1/keys', '/metrics', '/files', ''];
+
+/** Routers are found by asking where they are mounted: Express keeps no path of its own. */
+function appRoutes(): string[] {
+  const app = createApp(api.deps) as unknown as { router: { stack: Layer[] } };
+  return app.router.stack
+    .filter(({ handle }) => handle.stack)
+    .flatMap((layer) => {
+      const mount = MOUNTS.find((path) => path === '' || layer.matchers?.some((matches) => matches(path))) ?? '';
+      return routesOf(layer.handle.stack ?? [], rootMounted(layer) ? '' : mount);
+    })
+    .map((route) => route.replace(/(.)\/$/, '$1'));
+}
+
+/** A router without a path of its own matches any. */
+function rootMounted({ matchers }: Layer): boolean {
+  return matchers?.some((matches) => matches('/nowhere-at-all')) ?? false;
+}
+
+function documentRoutes(): string[] {
+  return Object.entries(document.paths as Record<string, object>).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+}
+
+describe('the OpenAPI document', () => {
+  it('is served without a key', () => {
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { title: 'Darkroom', version: expect.any(String) } });
+  });
+
+  it('has every route of the app, and no other', () => {
+    const listed = appRoutes().filter((route) => !UNLISTED.some((pattern) => pattern.test(route)));
+
+    expect([...new Set(listed)].toSorted()).toEqual(documentRoutes().toSorted());
+  });
+
+  it('is sound: unique operations, parameters that are in their paths, references that lead somewhere', () => {
+    const operations = Object.entries(document.paths as Record<string, Record<string, Json>>).flatMap(([path, item]) =>
+      Object.values(item).map((operation) => ({ path, operation })),
+    );
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+
+    for (const { path, operation } of operations) {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+      const declared = (operation.parameters ?? []).filter((parameter: Json) => parameter.in === 'path');
+      expect(declared.map(({ name }: Json) => name).toSorted()).toEqual(inPath.toSorted());
+      expect(declared.every(({ required }: Json) => required === true)).toBe(true);
+      expect(operation.summary).toMatch(/\w/);
+      for (const [status, response] of Object.entries<Json>(operation.responses)) {
+        expect(status).toMatch(/^([1-5]\d\d|[1-5]XX)$/);
+        expect(response.description).toMatch(/\w/);
+      }
+    }
+    for (const [, name] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      expect(document.components.schemas).toHaveProperty(name ?? '');
+    }
+  });
+
+  it('promises problem details for every error, and says which routes need no key', () => {
+    for (const [path, item] of Object.entries<Json>(document.paths)) {
+      for (const operation of Object.values<Json>(item)) {
+        const problem = operation.responses['4XX'].content['application/problem+json'].schema;
+        expect(problem).toEqual({ $ref: '#/components/schemas/Problem' });
+        expect([path, operation.security ?? document.security]).toEqual([
+          path,
+          /^\/(livez|readyz|docs|openapi\.json)$/.test(path) ? [] : [{ bearer: [] }],
+        ]);
+      }
+    }
+  });
+
+  it('describes the body closed, with every field that is taken', () => {
+    const schema = document.components.schemas.SubmitJob;
+
+    expect(schema.additionalProperties).toBe(false);
+    expect(schema.required).toEqual(['prompt']);
+    expect(Object.keys(schema.properties).toSorted()).toEqual(
+      'aspect_ratio cache deadline dedup lane max_cost metadata model on_unknown_outcome priority prompt references safety seed size tags thinking tools'.split(
+        ' ',
+      ),
+    );
+  });
+});
+
+describe('/docs', () => {
+  it('is whole: every part is served from here, of the right type', async () => {
+    const page = await fetch(`${api.url}/docs`);
+    const html = await page.text();
+    const parts = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? '');
+
+    expect(page.headers.get('content-type')).toMatch(/^text\/html/);
+    expect(parts.length).toBeGreaterThanOrEqual(4);
+    for (const part of parts) {
+      expect(part).toMatch(/^\/docs\//);
+      const answer = await fetch(`${api.url}${part}`);
+      expect([part, answer.status]).toEqual([part, 200]);
+      expect(answer.headers.get('content-type')).toMatch(/^(text\/(css|javascript)|image\/png)/);
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(50);
+    }
+  });
+
+  it('runs no script but its own, and asks nobody else', async () => {
+    const policy = (await fetch(`${api.url}/docs`)).headers.get('content-security-policy') ?? '';
+
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).not.toContain("script-src 'self' 'unsafe");
+    expect(await (await fetch(`${api.url}/docs/init.js`)).text()).toContain('validatorUrl: null');
+  });
+
+  it.each(['index.html', 'package.json', 'swagger-initializer.js', '..%2f..%2fpackage.json', 'oauth2-redirect.html'])(
+    'serves no more of its package than it needs: %s',
+    async (name) => {
+      expect((await fetch(`${api.url}/docs/assets/${name}`)).status).toBe(404);
+    },
+  );
+});
+
+describe('/v1/models', () => {
+  it('tells what each model can do and costs', async () => {
+    const { data } = (await api.call('GET', '/v1/models')).json;
+
+    expect(data.length).toBeGreaterThanOrEqual(5);
+    for (const model of data) {
+      expect(model.sizes).toContain(model.default_size);
+      expect(Object.keys(model.prices)).toEqual(model.lanes);
+      expect(Object.keys(model.prices.standard)).toEqual(model.sizes);
+      expect(Object.values<string>(model.prices.standard).every((price) => Number(price) > 0)).toBe(true);
+      const body = { prompt: 'x', model: model.id, size: model.sizes.at(-1), aspect_ratio: model.aspect_ratios[0] };
+      expect((await api.call('POST', '/v1/jobs', { body: { ...body, dedup: false } })).status).toBe(202);
+    }
+  });
+});
+
+describe('an address that is none', () => {
+  it.each([
+    ['GET', '/'],
+    ['GET', '/v2/jobs'],
+    ['GET', '/v1/job'],
+    ['GET', '/admin'],
+    ['GET', '/.env'],
+    ['POST', '/livez'],
+    ['DELETE', '/openapi.json'],
+  ])('is a problem like any other: %s %s', async (method, path) => {
+    const answer = await api.call(method, path, { key: '' });
+
+    expect(answer.json).toMatchObject({ status: 404, code: 'not_found', fix: expect.stringContaining('/docs') });
+  });
+
+  it.each([
+    ['DELETE', '/v1/jobs/x'],
+    ['PATCH', '/v1/jobs/x'],
+    ['POST', '/v1/jobs/x'],
+    ['GET', '/v1/jobs/x/cancel'],
+    ['PUT', '/v1/jobs'],
+    ['DELETE', '/v1/assets/x'],
+  ])('is none by that method: %s %s', async (method, path) => {
+    expect((await api.call(method, path)).json).toMatchObject({ status: 404, code: 'not_found' });
+  });
+});
