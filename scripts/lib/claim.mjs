@@ -1,15 +1,17 @@
 /**
- * One launcher per data folder. The claim is a file that names a loopback port on which the launcher says who it is:
- * a launcher that died, however it died, no longer answers, and its claim is void. A process number alone would not
- * tell, because the system gives numbers out again.
+ * One launcher per data folder. The folder names a loopback port, and whoever listens on it has the folder: the system
+ * gives a port to one program only, and takes it back from a launcher that dies, however it dies. A process number
+ * would not do, because the system gives numbers out again.
  */
 
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { listen } from './ports.mjs';
+import { keptSecret } from './keys.mjs';
+import { freePort, listen } from './ports.mjs';
 
+const HOST = '127.0.0.1';
 const ANSWER_MS = 2_000;
 const TRIES = 5;
 
@@ -19,64 +21,43 @@ const TRIES = 5;
  * @throws when another launcher, alive, has the folder
  */
 export async function claimFolder(dataDir) {
-  const path = join(dataDir, 'launcher.json');
-  const token = randomBytes(12).toString('hex');
-  const server = await listen(0, '127.0.0.1');
-  server.on('connection', (socket) => socket.on('error', () => undefined).end(token));
-  server.unref();
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, JSON.stringify({ pid: process.pid, port: server.address().port, token }), { mode: 0o600 });
-  try {
-    await take(path, draft);
-  } catch (error) {
-    server.close();
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-  return async () => {
-    server.close();
-    await rm(path, { force: true });
-  };
-}
-
-async function take(path, draft) {
+  const path = join(dataDir, 'launcher');
   for (let tries = 1; tries <= TRIES; tries++) {
-    const taken = await link(draft, path).then(
-      () => true,
-      (error) => {
-        if (error.code === 'EEXIST') return false;
-        throw error;
-      },
-    );
-    if (taken) return;
-    const holder = await readHolder(path);
-    if (holder && (await greeting(holder.port)) === holder.token) {
-      throw new Error(
-        `Darkroom already runs on this data folder (process ${holder.pid}). Stop it, or start a second one on another ` +
-          'folder and port: DARKROOM_DATA=.darkroom-2 PORT=8081 npm start',
-      );
-    }
+    const fresh = `${await freePort(HOST)} ${randomBytes(12).toString('hex')}`;
+    const [port, token] = (await keptSecret(path, () => fresh)).split(' ');
+    const server = await listen(Number(port), HOST).catch(() => undefined);
+    if (server) return hold(server, token);
+    const [answer, holder] = (await greeting(Number(port))).split(' ');
+    if (answer === token) throw new Error(taken(holder));
+    // Another program happens to have the port: the folder gets a new one.
     await rm(path, { force: true });
   }
-  throw new Error(`${path} cannot be claimed: other starts keep taking it`);
+  throw new Error(`No free port was found to claim ${dataDir} with.`);
 }
 
-async function readHolder(path) {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    return undefined;
-  }
+function hold(server, token) {
+  server.on('connection', (socket) => socket.on('error', () => undefined).end(`${token} ${process.pid}`));
+  server.unref();
+  return () => new Promise((resolve) => server.close(() => resolve()));
+}
+
+function taken(pid) {
+  return (
+    `Darkroom already runs on this data folder (process ${pid}). Stop it, or start a second one on another folder ` +
+    'and port: DARKROOM_DATA=.darkroom-2 PORT=8081 npm start'
+  );
 }
 
 /** @returns {Promise<string>} what the program at that port says first, or '' */
 function greeting(port) {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, HOST);
     let heard = '';
     socket.setTimeout(ANSWER_MS, () => socket.destroy());
-    socket.on('data', (chunk) => (heard += chunk));
+    socket.on('data', (chunk) => {
+      heard += chunk;
+      if (heard.length > 100) socket.destroy(); // no launcher: those say less
+    });
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(heard));
   });

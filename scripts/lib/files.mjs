@@ -1,6 +1,6 @@
 /** Small work on files and folders. */
 
-import { copyFile, lstat, mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, mkdtemp, open, rmdir, truncate } from 'node:fs/promises';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -51,9 +51,7 @@ async function isOurs(folder) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const { uid, mode } = await lstat(folder);
     if ((process.getuid && uid !== process.getuid()) || mode & 0o022) return false;
-    const probe = join(folder, `.probe-${process.pid}`);
-    await writeFile(probe, '');
-    await rm(probe);
+    await rmdir(await mkdtemp(join(folder, 'probe-')));
     return true;
   } catch {
     return false;

@@ -22,7 +22,7 @@ export async function keptSecret(path, make) {
   const kept = await read(path);
   if (kept) return kept;
   // Written whole under another name and then linked: a crash leaves no half secret, and an earlier one always wins.
-  const draft = `${path}.${process.pid}`;
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${make()}\n`, { mode: 0o600, flush: true });
   try {
     if (kept === '') await rm(path, { force: true });

@@ -149,7 +149,7 @@ async function readRecord(dir) {
 }
 
 async function writePrivate(path, text) {
-  const written = `${path}.${process.pid}`;
+  const written = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(written, text, { mode: 0o600 });
   await rename(written, path);
 }

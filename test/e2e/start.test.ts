@@ -42,7 +42,7 @@ function launch(extra: Record<string, string> = {}) {
     output: () => output,
     exited,
     says: (words: string | RegExp) =>
-      vi.waitFor(() => expect(output).toMatch(words), { timeout: 25_000, interval: 20 }),
+      vi.waitFor(() => expect(output).toMatch(words), { timeout: 60_000, interval: 20 }),
     /** A command of the introduction, as a person would copy it. */
     command: (start: string) => {
       const lines = output.slice(output.indexOf(start)).split('\n');
@@ -98,7 +98,8 @@ async function pidOf(program: 'api' | 'worker'): Promise<number> {
   return Number(JSON.parse(last ?? '{}').pid);
 }
 
-describe('npm start', () => {
+// Each start is five processes: seconds on a machine of its own, many more on one that is busy.
+describe('npm start', { timeout: 120_000 }, () => {
   it('leads from nothing to an image with the commands it prints, ends without a trace, and finds all of it again', async () => {
     const first = launch();
     await first.says('Darkroom is ready');
@@ -155,7 +156,7 @@ describe('npm start', () => {
     expect(await getJob(second, job.id)).toMatchObject({ status: 'succeeded' });
     expect(second.output()).toContain('the Redis of the last start, still alive');
     await second.stop();
-    await vi.waitFor(() => expect(family.filter(isAlive)).toEqual([]), { timeout: 15_000, interval: 50 });
+    await vi.waitFor(() => expect(family.filter(isAlive)).toEqual([]), { timeout: 40_000, interval: 50 });
   });
 
   it('refuses a data folder that another start is using', async () => {

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -46,13 +48,27 @@ describe('a claim on a data folder', () => {
     await (await claimFolder(dir))();
   });
 
-  it('is void when nobody answers for it any more', async () => {
-    await writeFile(join(dir, 'launcher.json'), JSON.stringify({ pid: process.pid, port: 1, token: 'gone' }));
+  it('goes to one of several starts at the same moment, also after a launcher that was killed', async () => {
+    await (await claimFolder(dir))();
+
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => claimFolder(dir)));
+
+    const winners = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    expect(winners).toHaveLength(1);
+    await winners[0]?.();
+  });
+
+  it('moves to another port when some other program has its own', async () => {
+    await (await claimFolder(dir))();
+    const claim = await readFile(join(dir, 'launcher'), 'utf8');
+    const stranger = createServer((socket) => socket.end('220 mail')).listen(Number.parseInt(claim, 10), '127.0.0.1');
+    await once(stranger, 'listening');
 
     const release = await claimFolder(dir);
 
-    expect(JSON.parse(await readFile(join(dir, 'launcher.json'), 'utf8'))).not.toMatchObject({ token: 'gone' });
+    expect(await readFile(join(dir, 'launcher'), 'utf8')).not.toBe(claim);
     await release();
+    stranger.close();
   });
 });
 
