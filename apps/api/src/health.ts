@@ -14,6 +14,14 @@ const LOOK_MS = 2_000;
 export function createHealth(deps: { check: () => Promise<RedisHealth>; store: ObjectStore; log: Log }) {
   let redis: RedisHealth | undefined;
   let looking: Promise<RedisHealth> | undefined;
+  let probing: Promise<boolean> | undefined;
+  // Anybody may ask, and asking writes to the store: however many ask at once, one probe answers them all.
+  const probe = (): Promise<boolean> => {
+    probing ??= deps.store.healthy().finally(() => {
+      probing = undefined;
+    });
+    return probing;
+  };
   const look = (): Promise<RedisHealth> => {
     looking ??= deps.check().then((result) => {
       if (redis?.ok !== result.ok) deps.log.info(result, result.ok ? 'redis.fit' : 'redis.unfit');
@@ -29,7 +37,7 @@ export function createHealth(deps: { check: () => Promise<RedisHealth>; store: O
   return {
     accepting: () => redis?.ok !== false,
     look: async (): Promise<Health> => {
-      const [result, storage] = await Promise.all([look(), deps.store.healthy()]);
+      const [result, storage] = await Promise.all([look(), probe()]);
       const checks = {
         redis: result.ok ? 'ok' : result.problems.join('; '),
         storage: storage ? 'ok' : 'away: images wait in the spool',
