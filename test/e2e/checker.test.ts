@@ -115,6 +115,24 @@ const FAULTS: [string, RegExp, () => Promise<() => Promise<unknown>>][] = [
     },
   ],
   [
+    'an object that is on no record',
+    /^I4 .* stored and on no record/,
+    async () => {
+      const path = `${await imageFile()}.copy`;
+      await writeFile(path, 'x');
+      return () => rm(path);
+    },
+  ],
+  [
+    'a small copy that was never made',
+    /^I4 .*thumb.webp is not in the store/,
+    async () => {
+      const path = (await imageFile()).replace('.jpg', '.thumb.webp');
+      await rename(path, `${path}.gone`);
+      return () => rename(`${path}.gone`, path);
+    },
+  ],
+  [
     'two jobs that swapped their images',
     /^I4 .* image of another prompt/,
     async () => {

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRule, JournalEntry } from '@darkroom/emulator';
 import { isOver } from './system/client.ts';
-import { type Figures, type Program, type System, startSystem } from './system.ts';
+import { type Figures, type System, startSystem } from './system.ts';
 
 export type ChaosPlan = {
   seed: number;
@@ -94,7 +94,7 @@ export async function runChaos(
   await using system = await startSystem({
     redisUrl: redis.url,
     workers: 0,
-    emulator: { seed: `chaos-${plan.seed}`, settings: { latency: 0.1 }, faults: FAULTS },
+    emulator: { seed: `chaos-${plan.seed}`, settings: { latency: 0.2 }, faults: FAULTS },
     workerEnv: { WORKER_CONCURRENCY: String(CONCURRENCY), MESSAGE_LOCK: '5' },
   });
   const workers = Array.from({ length: plan.workers }, (_, n) => system.addWorker({ GEMINI_API_KEY: keyOf(n) }));

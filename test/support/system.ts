@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { lstat, mkdtemp, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Emulator, type EmulatorOptions, startEmulator } from '@darkroom/emulator';
 import { createApiKeys } from '@darkroom/shared/storage/redis';
@@ -225,7 +225,13 @@ async function look({ emulator, redis, prefix, dataDir, clients }: Parts): Promi
     ends: new Map(clients.flatMap((client) => [...client.ends])),
     shown,
     spooled: await spooledIn(dataDir),
+    stored: await storedIn(join(dataDir, 'objects', 'objects')),
   };
+}
+
+async function storedIn(objects: string): Promise<string[]> {
+  const found = await readdir(join(objects, 'results'), { recursive: true, withFileTypes: true }).catch(() => []);
+  return found.filter((item) => item.isFile()).map((item) => relative(objects, join(item.parentPath, item.name)));
 }
 
 async function freePort(): Promise<number> {

@@ -45,7 +45,7 @@ function bind(
     queueName(model),
     // Three declared parameters would ask for BullMQ's abort signal; a paid call is never aborted by it.
     async (message, token) => {
-      const { tenant, id } = message.data;
+      const [tenant, id] = message.data;
       const ran = await run(tenant, id).catch((error: unknown) => trouble(error, log, { tenant, job: id }));
       if (ran.type === 'done') return;
       if (ran.scope === 'model') {

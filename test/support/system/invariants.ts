@@ -23,6 +23,8 @@ export type Seen = {
   >;
   /** Names of files left in the spool. */
   spooled: string[];
+  /** Names of all objects below `results/`. */
+  stored: string[];
 };
 
 export type Figures = {
@@ -52,6 +54,7 @@ export function violationsOf(seen: Seen): string[] {
     ...[...byPrompt(seen, jobs).values()].flatMap(moneyOf),
     ...seen.tenants.flatMap(sumsOf),
     ...brokenImages(seen, jobs),
+    ...strayObjects(seen, jobs),
     ...changedEnds(seen),
     ...seen.tenants.flatMap(leftovers),
     ...seen.spooled.map((name) => `I4 ${name} is left in the spool`),
@@ -218,6 +221,17 @@ function brokenImages({ shown }: Seen, jobs: JobRecord[]): string[] {
     }
     return found;
   });
+}
+
+/** I4: the store holds each recorded image with its small copy, and nothing else. */
+function strayObjects({ stored }: Seen, jobs: JobRecord[]): string[] {
+  const recorded = jobs.flatMap(({ images, lateImages }) => [...images, ...lateImages].map(({ key }) => key));
+  const due = new Set(recorded.flatMap((key) => [key, `${key.slice(0, key.lastIndexOf('.'))}.thumb.webp`]));
+  const there = new Set(stored);
+  return [
+    ...stored.filter((name) => !due.has(name)).map((name) => `I4 ${name} is stored and on no record`),
+    ...[...due].filter((name) => !there.has(name)).map((name) => `I4 ${name} is not in the store`),
+  ];
 }
 
 /** I7: a terminal state stays as it was first shown, and is announced once. */

@@ -41,7 +41,10 @@ export async function finishAttempt(
   crash('attempt.settled');
   await pauseModel(deps, job, judged, now);
   report(deps, ref, job, end, settled);
-  if (judged.type === 'image' && end.type === 'image') await storeThumbnail(deps, judged.blob, end.image);
+  if (judged.type === 'image' && end.type === 'image') {
+    const owner = { job: ref.job, tenant: ref.tenant };
+    if ((await storeThumbnail(deps, owner, judged.blob, end.image)) === 'stopped') return;
+  }
   crash('attempt.thumbnailed');
   await entry.remove();
   crash('attempt.cleared');

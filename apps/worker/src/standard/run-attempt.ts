@@ -91,7 +91,7 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
   crash('attempt.admitted');
   const entry = await spool.intend(ref);
   crash('attempt.intended');
-  if (!(await lease(deps, ref))) return entry.remove();
+  if (!(await lease(deps, ref, job))) return entry.remove();
   crash('attempt.leased');
   using _held = holdLease(ledger, ref, deps.log);
   try {
@@ -111,8 +111,11 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
 }
 
 /** Puts the attempt on the record; `false` when somebody else was faster, or the job is over. */
-async function lease(deps: AttemptDeps, ref: AttemptRef): Promise<boolean> {
+async function lease(deps: AttemptDeps, ref: AttemptRef, read: Job): Promise<boolean> {
   const { ledger, channel, clock } = deps;
+  // Mostly nobody has changed the record since it was read, and the write itself finds out.
+  const hoped = begin(read, { id: ref.attempt, channel: channel.id }, clock.now());
+  if (hoped.type === 'go' && (await ledger.write(hoped.change)).type === 'written') return true;
   const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => {
     const begun = begin(job, { id: ref.attempt, channel: channel.id }, clock.now());
     return begun.type === 'go' ? begun.change : undefined;

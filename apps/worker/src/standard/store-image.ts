@@ -10,6 +10,7 @@ const PIXELS_MAX = 100_000_000;
 const TRIES_DRAINING = 3;
 
 type Stored = { type: 'stored'; image: StoredImage } | { type: 'unusable' } | 'stopped';
+type Owner = { job: string; tenant: string };
 
 /**
  * Brings a spooled image into the object store, however long the store is away; the image is never made again.
@@ -17,46 +18,68 @@ type Stored = { type: 'stored'; image: StoredImage } | { type: 'unusable' } | 's
  * @returns `unusable` when the bytes are no image, `stopped` when the process must end first
  */
 export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob): Promise<Stored> {
+  const { images, lateImages } = job.state;
+  // After a crash behind the settling it is on the record already, under the number it had then.
+  const recorded = [...images, ...lateImages].find(({ sha256 }) => sha256 === blob.sha256);
+  if (recorded) return { type: 'stored', image: recorded };
   const facts = await probeFile(blob.path, { maxPixels: PIXELS_MAX }).catch(asUndefined);
   if (!facts) return { type: 'unusable' };
   const { mime, width, height } = facts;
-  const n = job.state.images.length + job.state.lateImages.length;
-  let key = imageKey(job.tenant, job.id, { n, sha256: blob.sha256, mime });
-  const custom = { job: job.id, tenant: job.tenant, fingerprint: job.fingerprint, sha256: blob.sha256 };
-  for (let tries = 1; ; tries++) {
-    try {
-      await deps.store.put(
-        key,
-        { path: blob.path, bytes: blob.bytes },
-        { contentType: mime, custom, crc32c: blob.crc32c },
-      );
-      return { type: 'stored', image: { n, key, mime, width, height, bytes: blob.bytes, sha256: blob.sha256 } };
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code === 'object_conflict' && !key.includes(blob.sha256)) {
-        // The name holds other bytes: something is wrong there, but these bytes are paid. Their full hash names only them.
-        deps.log.error({ job: job.id, tenant: job.tenant, key }, 'store.conflict');
-        key = key.replace(blob.sha256.slice(0, 8), blob.sha256);
-        continue;
-      }
-      if (!error.retryable) throw error;
-      deps.log.warn({ job: job.id, tenant: job.tenant, tries, ...describeError(error) }, 'store.away');
-      // A process that is told to end does not wait for a store that is away: the next one goes on from the spool.
-      if (deps.draining.aborted && tries >= TRIES_DRAINING) return 'stopped';
-      const pauseMs = 500 + backoffDelay(tries, deps.random);
-      await sleep(pauseMs, undefined, { signal: deps.draining }).catch(() => undefined);
-    }
+  const { sha256, bytes, crc32c, path } = blob;
+  const owner: Owner = { job: job.id, tenant: job.tenant };
+  const n = images.length + lateImages.length;
+  const custom = { ...owner, fingerprint: job.fingerprint, sha256 };
+  const put = (key: string) =>
+    insist(deps, owner, () => deps.store.put(key, { path, bytes }, { contentType: mime, custom, crc32c }));
+  const key = imageKey(job.tenant, job.id, { n, sha256, mime });
+  const image = { n, mime, width, height, bytes, sha256 };
+  try {
+    return (await put(key)) ? { type: 'stored', image: { ...image, key } } : 'stopped';
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'object_conflict') throw error;
+    // The name holds other bytes: something is wrong there, but these bytes are paid. Their full hash names only them.
+    deps.log.error({ ...owner, key }, 'store.conflict');
+    const whole = key.replace(sha256.slice(0, 8), sha256);
+    return (await put(whole)) ? { type: 'stored', image: { ...image, key: whole } } : 'stopped';
   }
 }
 
-/** The small copy, made when the job is settled already: a failure costs nobody anything but the small copy. */
-export async function storeThumbnail(deps: AttemptDeps, blob: SpooledBlob, image: StoredImage): Promise<void> {
+/**
+ * Makes and stores the small copy, when the job is settled already: a failure costs nobody anything but the small copy.
+ *
+ * @returns `stopped` when the process must end first, and the next one is to make it
+ */
+export async function storeThumbnail(
+  deps: AttemptDeps,
+  owner: Owner,
+  blob: SpooledBlob,
+  image: StoredImage,
+): Promise<'done' | 'stopped'> {
   try {
     const { bytes, width, height } = await makeThumbnail(blob.path);
-    const custom = { width: String(width), height: String(height) };
-    await deps.store.put(thumbnailKey(image.key), bytes, { contentType: 'image/webp', custom });
+    const options = { contentType: 'image/webp', custom: { width: String(width), height: String(height) } };
+    const put = () => deps.store.put(thumbnailKey(image.key), bytes, options);
+    return (await insist(deps, owner, put)) ? 'done' : 'stopped';
   } catch (error) {
-    deps.log.warn({ key: image.key, ...describeError(error) }, 'thumbnail.failed');
+    deps.log.warn({ ...owner, key: image.key, ...describeError(error) }, 'thumbnail.failed');
+    return 'done';
+  }
+}
+
+/** Tries until the store takes it; `false` when the process must end first. @throws what a later try would not mend */
+async function insist(deps: AttemptDeps, owner: Owner, put: () => Promise<unknown>): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await put();
+      return true;
+    } catch (error) {
+      if (!(error instanceof AppError) || !error.retryable) throw error;
+      deps.log.warn({ ...owner, tries, ...describeError(error) }, 'store.away');
+      // A process that is told to end does not wait for a store that is away: the next one goes on from the spool.
+      if (deps.draining.aborted && tries >= TRIES_DRAINING) return false;
+      const pauseMs = 500 + backoffDelay(tries, deps.random);
+      await sleep(pauseMs, undefined, { signal: deps.draining }).catch(() => undefined);
+    }
   }
 }
 
