@@ -87,7 +87,7 @@ const ready = z.object({ status: z.enum(['ready', 'not_ready']), checks: z.recor
 const text = (type: string) => ({ '200': { description: 'The text', content: { [type]: { schema: z.string() } } } });
 
 /** OpenAPI 3.1, as plain JSON. */
-export function openApiDocument() {
+export function openApiDocument(): ReturnType<typeof createDocument> {
   return createDocument({
     openapi: '3.1.0',
     info: { title: 'Darkroom', version: '0.1.0', description: 'A job service for Gemini image models.' },
