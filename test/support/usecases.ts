@@ -96,7 +96,7 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
     messages: () =>
       withQueues(async (queues) => {
         const waiting = await Promise.all(queues.map((one) => one.getJobs(['waiting', 'prioritized', 'delayed'])));
-        return waiting.flat().map(({ data }) => data.id);
+        return waiting.flat().map(({ data: [, id] }) => id);
       }),
     loseMessages: async () => {
       await withQueues((queues) => Promise.all(queues.map((one) => one.obliterate({ force: true }))));

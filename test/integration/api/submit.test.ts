@@ -52,7 +52,12 @@ describe('a submission', () => {
   it('wakes a worker', async () => {
     const { id } = (await submit({ prompt: fresh() })).json;
 
-    await expect.poll(async () => (await api.redis.keys(`${api.prefix}{q:*${id}*`)).length).toBe(1);
+    const messages = async () => {
+      const keys = await api.redis.keys(`${api.prefix}{q:*}:*:w*`);
+      const data = await Promise.all(keys.map((key) => api.redis.hget(key, 'data')));
+      return data.filter((text) => text?.includes(`"${id}"`));
+    };
+    await expect.poll(messages).toHaveLength(1);
   });
 
   it.each([

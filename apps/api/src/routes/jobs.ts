@@ -17,6 +17,7 @@ import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { capWait, idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
+import { sendJson } from '../http/send-json.ts';
 import { streamJobEvents } from './job-events.ts';
 
 /** Seconds after which an open job is worth another look. */
@@ -76,7 +77,7 @@ async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Su
   if (waitMs > 0 && over) res.set('preference-applied', 'wait');
   if (!over) res.set('retry-after', LOOK_AGAIN);
   if (!over) res.on('finish', () => deps.crash('admission.answered'));
-  res.status(over ? 200 : 202).json(await presentJob(deps, job));
+  sendJson(res, over ? 200 : 202, await presentJob(deps, job));
 }
 
 async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {

@@ -1,10 +1,14 @@
+import { hash } from 'node:crypto';
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { WakeMessage, WakeQueue } from '../../ports/index.ts';
 import { queueName, queuePrefix } from './names.ts';
 
-/** What a message carries: a pointer, and nothing that could be lost or leak. */
-export type WakeData = { tenant: string; id: string };
+/** What a message carries: tenant and id of the job, and nothing that could be lost or leak. */
+export type WakeData = [tenant: string, id: string];
+
+/** Of the digest that names a message: 96 bits, so no two of a queue's ever meet. */
+const NAME_CHARACTERS = 16;
 
 /** Messages of one `addBulk`: small enough that a batch never holds Redis for long. */
 const BULK = 200;
@@ -42,12 +46,19 @@ export function createWakeQueue(options: { redis: Redis; prefix?: string }): Wak
   };
 }
 
+// Redis keeps a hash compactly, at less than half the size, while none of its values passes 64 bytes. That is why the
+// name is short, the data a pair, and what happens to an ended message is said by the worker and not here.
 function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: number) {
+  const data: WakeData = [tenant, id];
   const opts: JobsOptions = {
-    // One version, one message: adding it again changes nothing, and a message that got stuck never blocks the next version's.
-    jobId: `${tenant}~${id.replaceAll(':', '%3A')}~${version}`,
+    jobId: messageName(tenant, id, version),
     priority: 10 - priority,
     delay: Math.max(0, runAt - now),
   };
-  return { name: 'wake', data: { tenant, id }, opts };
+  return { name: 'wake', data, opts };
+}
+
+/** One version, one message: adding it again changes nothing, and a message that got stuck never blocks the next version's. */
+function messageName(tenant: string, id: string, version: number): string {
+  return `w${hash('sha256', `${tenant} ${id} ${version}`, 'base64url').slice(1, NAME_CHARACTERS)}`;
 }
