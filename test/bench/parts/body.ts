@@ -9,9 +9,9 @@ const WORDS = (
   'of field warm colours fine grain quiet mood no people no text'
 ).split(' ');
 
-/** A job body of 1,000 bytes, and whatever distinguishes it at the front of its prompt. */
-export function jobBody(distinct: string): string {
-  const body = (prompt: string) => JSON.stringify({ prompt, tags: ['bench'], metadata: { order: '4711' } });
+/** A job body of 1,000 bytes, and whatever distinguishes it at the front of its prompt. @param more further fields */
+export function jobBody(distinct: string, more: object = {}): string {
+  const body = (prompt: string) => JSON.stringify({ prompt, tags: ['bench'], metadata: { order: '4711' }, ...more });
   let prompt = distinct;
   for (let n = 0; body(prompt).length < BYTES; n++) prompt += ` ${WORDS[n % WORDS.length]}`;
   return body(prompt.slice(0, prompt.length - (body(prompt).length - BYTES)));

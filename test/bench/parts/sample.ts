@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Cores that other processes may use while a sample begins. */
 const QUIET_CORES = 0.15;
 const LOOK_MS = 250;
-const WAIT_MS = 10_000;
+const WAIT_MS = 5_000;
 
 export function median(values: number[]): number {
   return percentile(values, 0.5);
@@ -44,7 +44,7 @@ export function noise(): { samples: number; noisy: number } {
   return { ...seen };
 }
 
-/** Waits until the machine is quiet, at most ten seconds: a machine that never is must not stop the bench. */
+/** Waits until the machine is quiet, at most five seconds: a machine that never is must not stop the bench. */
 export async function untilQuiet(): Promise<void> {
   seen.samples += 1;
   const end = performance.now() + WAIT_MS;
