@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Every crash point, `rounds` times, a lane for each core. */
+/** Every crash point, `rounds` times, a lane for each core, three at least: starting programs is most of it. */
 async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> {
   const broken: string[] = [];
   const survived = new Map<string, Survived[]>();
@@ -76,7 +76,7 @@ async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> 
       say(`crash points: ${[...survived.values()].flat().length} of ${rounds * CRASH_CASES.length} survived`);
     }
   };
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, lane));
+  await Promise.all(Array.from({ length: Math.max(3, availableParallelism()) }, lane));
   say(crashTable(CRASH_CASES, survived));
   return broken;
 }

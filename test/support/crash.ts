@@ -5,7 +5,7 @@ import type { CrashPointName } from '@darkroom/shared/observability';
 import { aBody, type Env, type Figures, type Program, type System, startSystem } from './system.ts';
 
 /** What a crash at a step costs, exactly: calls paid again, and attempts counted in doubt. */
-export type Price = { extra: number; inDoubt: number; calls?: number };
+type Price = { extra: number; inDoubt: number; calls?: number };
 
 const FREE: Price = { extra: 0, inDoubt: 0 };
 /** The record says that a call is out and none is: the safe side. */

@@ -17,9 +17,8 @@ import { type Figures, figuresOf, type Seen, violationsOf } from './system/invar
 import { createProgram, type Env, type Program } from './system/program.ts';
 import { readTenants } from './system/records.ts';
 
-export type { Client } from './system/client.ts';
 export type { Figures } from './system/invariants.ts';
-export type { Env, LogLine, Program } from './system/program.ts';
+export type { Env, Program } from './system/program.ts';
 
 export type SystemOptions = {
   /** A Redis that runs already; each system takes a prefix of its own in it. */

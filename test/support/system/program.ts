@@ -74,11 +74,14 @@ export function createProgram({ name, main, env, ready }: ProgramOptions): Progr
     const from = lines.length;
     const started = spawn(process.execPath, ['--conditions=source', main.pathname], {
       env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE, ...env, ...more },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel ends with this process, however that ends, and tells the program to end too.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     child = started;
     alive = true;
-    for (const stream of [started.stdout, started.stderr]) createInterface({ input: stream }).on('line', keep);
+    for (const stream of [started.stdout, started.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', keep);
+    }
     ended = once(started, 'exit').then(([code, signal]: (number | string | null)[]) => {
       if (child === started) alive = false;
       return { code, signal } as Exit;

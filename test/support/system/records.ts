@@ -118,7 +118,7 @@ async function readArchive(objects: string): Promise<Map<string, JobRecord[]>> {
   return found;
 }
 
-export async function keysOf(redis: Redis, pattern: string): Promise<string[]> {
+async function keysOf(redis: Redis, pattern: string): Promise<string[]> {
   const escaped = pattern.replaceAll(/[[\]?]/g, String.raw`\$&`);
   const found = new Set<string>();
   let cursor = '0';
