@@ -10,6 +10,8 @@ import { API_KEY, openStand, type Stand } from './parts/stand.ts';
 import { toSocket } from './to-socket.ts';
 
 const CONNECTIONS = 64;
+/** The last batch is on its way when the last answer is out. */
+const HAND_OVER_MS = 2_000;
 
 type Sample = Loaded & { cpuUs: number };
 
@@ -91,9 +93,12 @@ async function sample(child: Child, options: Load): Promise<Sample> {
 
 /** Every accepted job has its message: what an outbox puts off would otherwise be paid for by nobody. */
 async function handedOver(stand: Stand): Promise<void> {
-  const end = performance.now() + 500;
-  while ((await waitingMessages(stand)) < (await stand.redis.zcard('{t:default}:wakes'))) {
-    if (performance.now() > end) throw new Error('jobs were accepted faster than they were handed over to the workers');
+  const end = performance.now() + HAND_OVER_MS;
+  for (;;) {
+    const [messages, jobs] = await Promise.all([waitingMessages(stand), stand.redis.zcard('{t:default}:wakes')]);
+    if (messages === jobs) return;
+    if (performance.now() > end)
+      throw new Error(`${jobs} jobs were accepted, and ${messages} handed over to the workers`);
   }
 }
 
