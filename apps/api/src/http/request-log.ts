@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { idFrom } from '@darkroom/shared/domain';
 import type { Log } from '@darkroom/shared/observability';
 import type { Caller } from '@darkroom/shared/storage/redis';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { ApiMetrics } from '../metrics.ts';
 
 /** Names the request, and says in one line how it ended: no query, no header, no body. */
@@ -14,7 +14,7 @@ export function requestLog(log: Log, metrics: ApiMetrics): RequestHandler {
     res.setHeader('x-request-id', requestId);
     res.on('close', () => {
       const ms = Math.round((performance.now() - startedAt) * 10) / 10;
-      const route = routeOf(req.baseUrl, req.route as { path?: unknown } | undefined);
+      const route = routeOf(req);
       const caller = res.locals['caller'] as Caller | undefined;
       metrics.request(route, req.method, res.statusCode, ms);
       log.info(
@@ -36,6 +36,16 @@ export function requestLog(log: Log, metrics: ApiMetrics): RequestHandler {
 }
 
 /** The route's pattern, so that ids never become label values. */
-function routeOf(baseUrl: string, route: { path?: unknown } | undefined): string {
-  return typeof route?.path === 'string' ? `${baseUrl}${route.path === '/' ? '' : route.path}` || '/' : 'none';
+function routeOf(req: Request): string {
+  const own = (req.route as { path?: unknown } | undefined)?.path;
+  if (typeof own !== 'string') return 'none';
+  return `${req.baseUrl || mountOf(req.originalUrl, own)}${own === '/' ? '' : own}` || '/';
+}
+
+/** Where the route's router is mounted: Express has forgotten it by the time an error is answered. */
+function mountOf(url: string, own: string): string {
+  const asked = url.split('?', 1)[0]?.split('/').filter(Boolean) ?? [];
+  const length = own.includes('*') ? asked.length - 1 : own.split('/').filter(Boolean).length;
+  const mount = asked.slice(0, asked.length - length);
+  return mount.map((part) => `/${part.toLowerCase()}`).join('');
 }
