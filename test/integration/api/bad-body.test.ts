@@ -81,7 +81,11 @@ const WRONG: [field: string, value: unknown, param?: string][] = [
   ...[null, 0, 10, 1.5, '5'].map((value): [string, unknown] => ['priority', value]),
   ...[null, 1, 'pray'].map((value): [string, unknown] => ['on_unknown_outcome', value]),
   ...[null, true, 0, '60s'].map((value): [string, unknown] => ['dedup', value]),
-  ...['0s', '25h', '1 week', 60, null].map((window): [string, unknown, string] => ['dedup', { window }, 'dedup.window']),
+  ...['0s', '25h', '1 week', 60, null].map((window): [string, unknown, string] => [
+    'dedup',
+    { window },
+    'dedup.window',
+  ]),
   ...[null, true, '24h', [], 1].map((value): [string, unknown] => ['cache', value]),
   ['cache', {}, 'cache.ttl'],
   ['cache', { ttl: '31d' }, 'cache.ttl'],
