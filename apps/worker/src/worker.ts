@@ -10,6 +10,7 @@ import type { Ran } from './standard/run-attempt.ts';
 
 /** A fault of our own surroundings: the message comes back after this. */
 const TROUBLE_MS = 5_000;
+const LIMIT_MS_MAX = 60_000;
 
 export type StandardLane = { run(): void; drain(): Promise<void> } & AsyncDisposable;
 
@@ -49,7 +50,8 @@ function bind(
       const ran = await run(tenant, id).catch((error: unknown) => trouble(error, log, { tenant, job: id }));
       if (ran.type === 'done') return;
       if (ran.scope === 'model') {
-        await worker.rateLimit(ran.ms);
+        // Asked again each minute: a limit that was lifted must not live on here.
+        await worker.rateLimit(Math.min(ran.ms, LIMIT_MS_MAX));
         throw Worker.RateLimitError();
       }
       await putOff(message, ran.ms, token);

@@ -6,7 +6,7 @@ import {
   changeTo,
   costOf,
   type Job,
-  limitDelay,
+  pauseAfter,
   received,
   settle,
 } from '@darkroom/shared/domain';
@@ -39,7 +39,7 @@ export async function finishAttempt(
   crash('attempt.stored');
   const settled = await settleJob(deps, ref, end);
   crash('attempt.settled');
-  await pauseModel(deps, job, judged, now);
+  await pauseModel(deps, job, end, now);
   report(deps, ref, job, end, settled);
   if (judged.type === 'image' && end.type === 'image') {
     const owner = { job: ref.job, tenant: ref.tenant };
@@ -82,13 +82,9 @@ async function settleJob(deps: AttemptDeps, ref: AttemptRef, end: AttemptEnd): P
 }
 
 /** What the provider said to one call holds for every worker. */
-async function pauseModel(deps: AttemptDeps, job: Job, judged: Judged, now: number): Promise<void> {
-  if (judged.type === 'image' || judged.end.type !== 'rejected') return;
-  const { verdict } = judged.end;
-  if (!verdict.limit || !verdict.retryable) return;
-  const ms = limitDelay(verdict.limit, verdict.retryAfterMs, 1, now);
-  if (ms > 0)
-    await deps.quota.pause(deps.channel.id, job.request.model, ms, verdict.limit === 'day' ? 'parked' : 'rate_limited');
+async function pauseModel({ quota, channel }: AttemptDeps, job: Job, end: AttemptEnd, now: number): Promise<void> {
+  const pause = pauseAfter(end, now);
+  if (pause) await quota.pause(channel.id, job.request.model, pause.ms, pause.reason);
 }
 
 function report(deps: AttemptDeps, ref: AttemptRef, before: Job, end: AttemptEnd, after: Job | undefined): void {

@@ -13,10 +13,13 @@ import {
   rejectionEnd,
   unsentEnd,
 } from '../testing/factories.ts';
-import { type AttemptEnd, begin, costOf, expire, MAX_ATTEMPTS, received, settle } from './attempt.ts';
+import { begin, received, settle } from './attempt.ts';
+import { type AttemptEnd } from './attempt-end.ts';
 import type { Change } from './change.ts';
-import { cancel, follow, inherit, release, wait } from './control.ts';
+import { cancel, expire, follow, inherit, release, wait } from './control.ts';
 import { isTerminal, type Job, type JobState, ON_UNKNOWN_OUTCOME } from './job.ts';
+import { MAX_ATTEMPTS } from './next-step.ts';
+import { costOf } from './price.ts';
 
 /** One thing that may happen to a job, at any time and in any order. */
 type Step = { name: string; ms: number; run: (job: Job, now: number) => Change | undefined };

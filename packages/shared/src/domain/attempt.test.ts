@@ -16,9 +16,13 @@ import {
   SECOND,
   unsentEnd,
 } from '../testing/factories.ts';
-import { type AttemptEnd, begin, costOf, expire, MAX_ATTEMPTS, received, settle } from './attempt.ts';
+import { begin, received, settle } from './attempt.ts';
+import { type AttemptEnd } from './attempt-end.ts';
 import type { Change } from './change.ts';
+import { expire } from './control.ts';
 import type { Job } from './job.ts';
+import { MAX_ATTEMPTS } from './next-step.ts';
+import { costOf } from './price.ts';
 
 const LATER = NOON + 10 * SECOND;
 const half = () => 0.5;
@@ -88,6 +92,12 @@ describe('begin', () => {
       expect(begin(aJob({ state: { status } }), { id: 'att_1', channel }, LATER)).toEqual({ type: 'over' });
     },
   );
+
+  it('puts no attempt on the record twice, also when a reaper gave it up before the resend', () => {
+    const reaped = settled(aRunningJob('att_1'), doubtEnd());
+
+    expect(begin(reaped, { id: 'att_1', channel }, LATER)).toEqual({ type: 'over' });
+  });
 
   it('lets one attempt at a time out', () => {
     expect(begin(aRunningJob('att_1'), { id: 'att_2', channel }, LATER)).toEqual({ type: 'busy' });
@@ -287,18 +297,24 @@ describe('settle, after an error answer', () => {
     expect(settled(aRunningJob(), end).state.attempts[0]?.reason).toBe('Internal error.');
   });
 
-  it.each([
-    ['a fault', rejectionEnd()],
-    ['an overload', rejectionEnd({ code: 'upstream_overloaded', limit: 'overload', http: 503 })],
-    ['a call that never left', unsentEnd()],
-  ])('gives up after MAX_ATTEMPTS of %s', (_, end) => {
+  it('gives up after MAX_ATTEMPTS of a fault', () => {
     let job = aJob();
     for (let n = 1; n <= MAX_ATTEMPTS; n++) {
       expect(job.state.status).toBe('queued');
-      job = settled(begun(job, `att_${n}`), end, `att_${n}`);
+      job = settled(begun(job, `att_${n}`), rejectionEnd(), `att_${n}`);
     }
 
     expect(job.state).toMatchObject({ status: 'failed', attempts: { length: MAX_ATTEMPTS } });
+  });
+
+  it.each([
+    ['an overload', rejectionEnd({ code: 'upstream_overloaded', limit: 'overload', http: 503 })],
+    ['a way there that is cut', unsentEnd()],
+  ])('outlasts %s, backing off by up to a minute, until the deadline', (_, end) => {
+    let job = aJob();
+    for (let n = 1; n <= 5 * MAX_ATTEMPTS; n++) job = settled(begun(job, `att_${n}`), end, `att_${n}`);
+
+    expect(job.state).toMatchObject({ status: 'queued', phase: 'backoff', runAt: LATER + 30_000 });
   });
 
   it('never charges a 429 as an attempt', () => {
@@ -442,7 +458,7 @@ describe('settle, by an attempt that has no say', () => {
     for (const end of [refusalEnd(), rejectionEnd(), unsentEnd(), doubtEnd()]) {
       const change = settle(canceled, 'att_1', end, LATER, half);
 
-      expect(change?.events).toEqual([]);
+      expect(change?.events).toEqual(end.type === 'in_doubt' ? ['attempt.in_doubt'] : []);
       expect(change?.after.state.status).toBe('canceled');
       expect(change?.after.state.open).toBeUndefined();
     }

@@ -95,12 +95,23 @@ describe('follow', () => {
     });
   });
 
-  it.each(['blocked', 'failed'] as const)('ends a follower as its leader ended: %s', (status) => {
-    const change = follow(aFollower(), aLeader({ status, error: anError('content_blocked') }), LATER);
+  it.each([
+    ['blocked', 'content_blocked'],
+    ['failed', 'no_image'],
+    ['failed', 'upstream_rejected'],
+  ] as const)('ends a follower as its leader ended: %s by %s', (status, code) => {
+    const change = follow(aFollower(), aLeader({ status, error: anError(code) }), LATER);
 
     expect(change?.events).toEqual([`job.${status}`]);
-    expect(change?.after.state).toMatchObject({ status, error: anError('content_blocked'), images: [] });
+    expect(change?.after.state).toMatchObject({ status, error: anError(code), images: [] });
   });
+
+  it.each(['outcome_unknown', 'upstream_unavailable'] as const)(
+    "leaves a follower its own try where the leader's options may have decided: %s",
+    (code) => {
+      expect(follow(aFollower(), aLeader({ status: 'failed', error: anError(code) }), LATER)).toBeUndefined();
+    },
+  );
 
   it.each(['canceled', 'expired', 'queued', 'running'] as const)(
     'has nothing to share while a leader without image is %s',

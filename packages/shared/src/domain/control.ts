@@ -1,6 +1,7 @@
 /** What callers and operators do to a job, and what a twin's end does to its followers. Pure, like `attempt.ts`. */
 
 import { type Change, changeTo, type EventType, without } from './change.ts';
+import type { ErrorCode } from './errors.ts';
 import type { EpochMs, Job, JobId, JobState, JobStatus } from './job.ts';
 import { isTerminal } from './job.ts';
 import { estimateCost } from './price.ts';
@@ -17,6 +18,21 @@ export function cancel(job: Job, now: EpochMs): Change | undefined {
   return changeTo(job, state, ['job.canceled'], now);
 }
 
+/** The job past its deadline; `undefined` while it has time, or is over. */
+export function expire(job: Job, now: EpochMs): Change | undefined {
+  if (isTerminal(job.state.status) || job.state.expiresAt > now) return undefined;
+  const detail = job.state.attempts.length
+    ? 'The deadline passed before an image was there.'
+    : 'The deadline passed before the job was started: nothing was spent.';
+  const state: JobState = {
+    ...without(job.state, 'phase'),
+    status: 'expired',
+    completedAt: now,
+    error: { code: 'deadline_exceeded', detail },
+  };
+  return changeTo(job, state, ['job.expired'], now);
+}
+
 /** Sends a job that was held for the operator once more. */
 export function release(job: Job, now: EpochMs): Change | undefined {
   if (job.state.phase !== 'held') return undefined;
@@ -31,6 +47,15 @@ export function wait(job: Job, phase: 'rate_limited' | 'parked', now: EpochMs): 
   return changeTo(job, { ...state, phase }, phase === 'parked' ? ['quota.parked'] : [], now);
 }
 
+/** Failures that the request itself leads to. Others may be due to the leader's own options, which are not its followers'. */
+const SHARED_FAILURES: ReadonlySet<ErrorCode> = new Set([
+  'no_image',
+  'upstream_rejected',
+  'upstream_auth',
+  'upstream_quota_exhausted',
+  'model_retired',
+]);
+
 /** Ends a follower as its leader ended. The leader's money is the leader's: a follower costs nothing. */
 export function follow(follower: Job, leader: Job, now: EpochMs): Change | undefined {
   const { state } = follower;
@@ -38,13 +63,15 @@ export function follow(follower: Job, leader: Job, now: EpochMs): Change | undef
   const images = leader.state.images.length ? leader.state.images : leader.state.lateImages.slice(0, 1);
   if (images.length)
     return changeTo(follower, { ...state, ...sharedResult(leader, images), completedAt: now }, ['job.succeeded'], now);
-  const { status } = leader.state;
-  if (status !== 'blocked' && status !== 'failed') return undefined;
+  const { status, error } = leader.state;
+  const shared =
+    status === 'blocked' || (status === 'failed' && error !== undefined && SHARED_FAILURES.has(error.code));
+  if (!shared) return undefined;
   const next: JobState = {
     ...state,
     status,
     completedAt: now,
-    ...(leader.state.error && { error: leader.state.error }),
+    ...(error && { error }),
   };
   return changeTo(follower, next, [`job.${status}`], now);
 }

@@ -1,5 +1,6 @@
 export * from './answer.ts';
 export * from './attempt.ts';
+export * from './attempt-end.ts';
 export * from './backoff.ts';
 export * from './change.ts';
 export * from './classify.ts';
@@ -10,6 +11,7 @@ export * from './ids.ts';
 export * from './job.ts';
 export * from './models.ts';
 export * from './money.ts';
+export { MAX_ATTEMPTS, pauseAfter } from './next-step.ts';
 export * from './price.ts';
 export * from './scrub.ts';
 export * from './verdict.ts';

@@ -1,6 +1,6 @@
 /** What a call costs, before and after. Integer micro-dollars, rounded once per call. */
 
-import type { JobRequest, Micros } from './job.ts';
+import type { JobRequest, JobState, Micros } from './job.ts';
 import { type Model, modelById } from './models.ts';
 import type { Usage } from './verdict.ts';
 
@@ -42,4 +42,15 @@ function tokensOfImage(model: Model, size: string): number {
   const tokens = model.imageTokens[size];
   if (tokens === undefined) throw new RangeError(`${model.id} makes no ${size} image`);
   return tokens;
+}
+
+/** What a job has cost so far, by what is known and what is feared. */
+export function costOf(state: JobState): { actual: Micros; inDoubt: Micros } {
+  let actual = 0;
+  let inDoubt = 0;
+  for (const attempt of state.attempts) {
+    if (attempt.state === 'in_doubt') inDoubt += attempt.cost ?? 0;
+    else actual += attempt.cost ?? 0;
+  }
+  return { actual, inDoubt };
 }

@@ -1,6 +1,6 @@
 /** Jobs and what happens to them, filled in where a test does not care. */
 
-import type { AttemptEnd } from '../domain/attempt.ts';
+import type { AttemptEnd } from '../domain/attempt-end.ts';
 import type { Attempt, EpochMs, Job, JobError, JobRequest, JobState, StoredImage } from '../domain/job.ts';
 import type { Verdict } from '../domain/verdict.ts';
 

@@ -1,0 +1,186 @@
+/**
+ * What a job does next once an attempt of it has ended. Pure, like `attempt.ts`.
+ *
+ * `job` is the record as it was, `base` its state with the attempt closed.
+ */
+
+import type { AttemptEnd } from './attempt-end.ts';
+import { backoffDelay, limitDelay } from './backoff.ts';
+import { type Change, changeTo, type EventType, without } from './change.ts';
+import type { ErrorCode } from './errors.ts';
+import { type EpochMs, isTerminal, type Job, type JobError, type JobState } from './job.ts';
+import { costOf } from './price.ts';
+
+/** Attempts that may be charged to one job: rejected by a fault of the provider or of the request. */
+export const MAX_ATTEMPTS = 10;
+/** 200s without an image that a job may see before it ends. */
+const MAX_NO_IMAGE = 2;
+/** Attempts with unknown outcome after which a job is not sent again, under the policy `retry`. */
+const MAX_DOUBTS = 2;
+
+const UNSENT_PAUSE_MS = 1_000;
+const CHANNEL_DOWN_PAUSE_MS = 60_000;
+
+export type Pause = { ms: number; reason: 'rate_limited' | 'parked' };
+
+/** A paid image: the job's result while it waits for one, and kept beside the end it came to otherwise. */
+export function afterImage(
+  job: Job,
+  base: JobState,
+  end: Extract<AttemptEnd, { type: 'image' }>,
+  now: EpochMs,
+): Change {
+  const waiting = !isTerminal(base.status) && !base.leader;
+  return waiting ? succeed(job, base, end, now) : keepLate(job, base, end, now);
+}
+
+function succeed(job: Job, base: JobState, end: Extract<AttemptEnd, { type: 'image' }>, now: EpochMs): Change {
+  const next: JobState = {
+    ...without(base, 'phase', 'error'),
+    status: 'succeeded',
+    completedAt: now,
+    images: [end.image],
+    ...(end.text && { text: end.text }),
+    ...(end.grounding !== undefined && { grounding: end.grounding }),
+  };
+  return changeTo(job, next, ['job.succeeded'], now);
+}
+
+function keepLate(job: Job, base: JobState, end: Extract<AttemptEnd, { type: 'image' }>, now: EpochMs): Change {
+  const known = [...base.images, ...base.lateImages].some(({ key }) => key === end.image.key);
+  const lateImages = known
+    ? base.lateImages
+    : [...base.lateImages, { ...end.image, n: base.images.length + base.lateImages.length }];
+  return changeTo(job, { ...base, lateImages }, ['image.recovered'], now);
+}
+
+export function afterRefusal(
+  job: Job,
+  base: JobState,
+  end: Extract<AttemptEnd, { type: 'refused' }>,
+  now: EpochMs,
+  random: () => number,
+): Change {
+  if (end.code === 'content_blocked') return finish(job, base, 'blocked', end.error, now);
+  const seen = base.attempts.filter(({ error }) => error === 'no_image').length;
+  if (seen >= MAX_NO_IMAGE) return finish(job, base, 'failed', end.error, now);
+  return requeue(job, base, now + backoffDelay(seen, random), end.error, now);
+}
+
+export function afterRejection(
+  job: Job,
+  base: JobState,
+  end: Extract<AttemptEnd, { type: 'rejected' }>,
+  now: EpochMs,
+  random: () => number,
+): Change {
+  const { verdict, error } = end;
+  if (!verdict.retryable) return finish(job, base, 'failed', error, now);
+  if (verdict.limit === 'overload') return retryUncharged(job, base, error, now, random, verdict.retryAfterMs);
+  if (!verdict.limit) return retryCharged(job, base, error, now, random, verdict.retryAfterMs);
+  const wait = limitDelay(verdict.limit, verdict.retryAfterMs, refusals(base), now);
+  const parked = verdict.limit === 'day';
+  const next: JobState = { ...base, status: 'queued', phase: parked ? 'parked' : 'rate_limited', runAt: now + wait };
+  return changeTo(job, next, parked ? ['quota.parked'] : [], now);
+}
+
+/** Another attempt after a fault, as long as attempts, money and time allow. */
+function retryCharged(
+  job: Job,
+  base: JobState,
+  error: JobError,
+  now: EpochMs,
+  random: () => number,
+  retryAfterMs = 0,
+): Change {
+  const charged = base.attempts.filter((a) => a.state === 'rejected' && !isUncharged(a.error)).length;
+  if (charged >= MAX_ATTEMPTS) return finish(job, base, 'failed', error, now);
+  return requeue(job, base, now + Math.max(retryAfterMs, backoffDelay(Math.max(charged, 1), random)), error, now);
+}
+
+/** Not one byte left: nothing was spent, and an outage of the way there is no fault of the job. */
+export function afterUnsent(job: Job, base: JobState, now: EpochMs, random: () => number): Change {
+  const error: JobError = { code: 'upstream_unreachable', detail: 'The provider could not be reached.' };
+  return retryUncharged(job, base, error, now, random);
+}
+
+/** Again until the deadline: an outage of half an hour must not fail whoever was tried meanwhile. */
+function retryUncharged(
+  job: Job,
+  base: JobState,
+  error: JobError,
+  now: EpochMs,
+  random: () => number,
+  retryAfterMs = 0,
+): Change {
+  return requeue(
+    job,
+    base,
+    now + Math.max(retryAfterMs, backoffDelay(Math.max(refusals(base), 1), random)),
+    error,
+    now,
+  );
+}
+
+const UNCHARGED: ReadonlySet<ErrorCode> = new Set([
+  'upstream_rate_limited',
+  'upstream_quota_exhausted',
+  'upstream_overloaded',
+  'upstream_unreachable',
+]);
+
+/** Refused by a limit, or never sent: it cost nothing and is charged to nobody. */
+export function isUncharged(code: ErrorCode | undefined): boolean {
+  return code !== undefined && UNCHARGED.has(code);
+}
+
+function refusals(state: JobState): number {
+  return state.attempts.filter((attempt) => isUncharged(attempt.error)).length;
+}
+
+export function afterDoubt(
+  job: Job,
+  base: JobState,
+  end: Extract<AttemptEnd, { type: 'in_doubt' }>,
+  now: EpochMs,
+): Change {
+  const error: JobError = {
+    code: 'outcome_unknown',
+    detail: `The answer to a paid call was lost (${end.reason}); it is counted as spent.`,
+  };
+  const events: EventType[] = ['attempt.in_doubt'];
+  if (job.request.onUnknownOutcome === 'hold') {
+    return changeTo(job, { ...base, status: 'queued', phase: 'held', error }, events, now);
+  }
+  const doubts = base.attempts.filter(({ state }) => state === 'in_doubt').length;
+  const again = job.request.onUnknownOutcome === 'retry' && doubts < MAX_DOUBTS;
+  const change = again ? requeue(job, base, now, error, now) : finish(job, base, 'failed', error, now);
+  return { ...change, events: [...events, ...change.events] };
+}
+
+/** How long one call's end keeps every worker away from the model, when it says anything about the others' calls. */
+export function pauseAfter(end: AttemptEnd, now: EpochMs): Pause | undefined {
+  if (end.type === 'unsent') return { ms: UNSENT_PAUSE_MS, reason: 'rate_limited' };
+  if (end.type !== 'rejected') return undefined;
+  const { channelDown, limit, retryable, retryAfterMs } = end.verdict;
+  // Each job that meets a refused key fails and says so; the pause keeps the rest of the queue from following it at once.
+  if (channelDown) return { ms: CHANNEL_DOWN_PAUSE_MS, reason: 'parked' };
+  // An overload hits some calls and spares others: whoever met it backs off by itself.
+  if (!limit || limit === 'overload' || !retryable) return undefined;
+  return { ms: limitDelay(limit, retryAfterMs, 1, now), reason: limit === 'day' ? 'parked' : 'rate_limited' };
+}
+
+/** Back to the queue, unless one more call could pass `max_cost`. */
+function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now: EpochMs): Change {
+  const { maxCost } = job.request;
+  const costs = costOf(base);
+  if (maxCost !== undefined && costs.actual + costs.inDoubt + base.estimated > maxCost) {
+    return finish(job, base, 'failed', error, now);
+  }
+  return changeTo(job, { ...base, status: 'queued', phase: 'backoff', runAt }, [], now);
+}
+
+function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {
+  const next: JobState = { ...without(base, 'phase'), status, completedAt: now, error };
+  return changeTo(job, next, [`job.${status}`], now);
+}
