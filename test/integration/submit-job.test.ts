@@ -1,6 +1,7 @@
 import { AppError } from '@darkroom/shared/domain';
+import { SubmitJobBody } from '@darkroom/shared/schemas';
 import { HOUR, MINUTE, NOON } from '@darkroom/shared/testing/factories';
-import { archiveJob, cancelJob, presentJob } from '@darkroom/shared/usecases';
+import { archiveJob, cancelJob, presentJob, submitJob } from '@darkroom/shared/usecases';
 import { describe, expect, it } from 'vitest';
 import { TENANT } from '../support/ledger.ts';
 import { openTestUsecases } from '../support/usecases.ts';
@@ -106,6 +107,41 @@ describe('submitJob', () => {
     },
   );
 
+  it('replays a job under its own id though it moves to the archive meanwhile', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit({ ...MUG, dedup: false }, { ownId: 'sku-1' });
+    const done = await test.succeed(job.id);
+    const get: typeof test.store.get = async (key, range) => {
+      const found = await test.store.get(key, range);
+      if (!found) await archiveJob(test, done);
+      return found;
+    };
+    const body = SubmitJobBody.parse({ ...MUG, dedup: false });
+
+    const again = await submitJob(
+      { ...test.deps, store: { ...test.store, get } },
+      { tenant: TENANT, body, ownId: 'sku-1' },
+    );
+    await archiveJob(test, done);
+    const archived = await test.submit({ ...MUG, dedup: false }, { ownId: 'sku-1' });
+
+    for (const { replayed, job: found } of [again, archived]) expect([replayed, found]).toEqual([true, done]);
+  });
+
+  it('replays a job under its own id while the store is away', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit(MUG, { ownId: 'sku-1' });
+    const away = {
+      ...test.store,
+      get: () => Promise.reject(new AppError('storage_unavailable', { message: 'Away.' })),
+    };
+    const body = SubmitJobBody.parse(MUG);
+
+    const again = await submitJob({ ...test.deps, store: away }, { tenant: TENANT, body, ownId: 'sku-1' });
+
+    expect(again).toMatchObject({ replayed: true, job: { id: job.id } });
+  });
+
   it('shares the result of a twin that finished within the window, at no cost and at once', async () => {
     await using test = await openTestUsecases();
     const first = await test.submit(MUG);
@@ -149,11 +185,25 @@ describe('submitJob', () => {
   it('leads once among identical jobs whose twin is forgotten already', async () => {
     await using test = await openTestUsecases();
     const { job } = await test.submit({ ...MUG, dedup: { window: '24h' } });
-    await archiveJob(test, await test.succeed(job.id));
+    await test.ledger.forget(await test.succeed(job.id));
 
     const submitted = await Promise.all(Array.from({ length: 20 }, () => test.submit(MUG)));
 
     expect(submitted.filter(({ dedup }) => dedup === 'miss')).toHaveLength(1);
+  });
+
+  it('shares the result of a twin that rests in the archive, within the window', async () => {
+    await using test = await openTestUsecases();
+    const body = { ...MUG, dedup: { window: '24h' } };
+    const { job } = await test.submit(body);
+    const done = await test.succeed(job.id);
+    await archiveJob(test, done);
+    test.clock.advance(2 * HOUR);
+
+    expect(await test.submit(body)).toMatchObject({
+      dedup: 'joined',
+      job: { state: { status: 'succeeded', leader: job.id, images: done.state.images, estimated: 0 } },
+    });
   });
 
   it('leads anew after a twin failed or was canceled', async () => {
@@ -179,6 +229,17 @@ describe('submitJob', () => {
     expect(miss).toMatchObject({ dedup: 'miss', job: { state: { status: 'queued' } } });
     expect(miss.cache).toBeUndefined();
     expect(await test.submit(cached)).toMatchObject({ dedup: 'joined', job: { state: { leader: miss.job.id } } });
+  });
+
+  it('makes a new one where both a twin and a cached result are too old for this caller', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit({ ...MUG, dedup: { window: '1h' }, cache: { ttl: '24h' } });
+    await test.succeed(job.id);
+    test.clock.advance(HOUR / 2);
+
+    const submitted = await test.submit({ ...MUG, cache: { ttl: '10m' } });
+
+    expect(submitted).toMatchObject({ dedup: 'miss', job: { state: { status: 'queued' } } });
   });
 
   it('refuses what can be known to fail before anything is stored', async () => {

@@ -63,8 +63,10 @@ export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submi
   const { body } = submit;
   // Only a key or an id that may come again needs to know its body again.
   const bodyHash = submit.idempotencyKey || submit.ownId ? digest(body) : '-';
-  // Before references are fetched again: they may be gone by now.
-  const seen = body.references.length ? await recall(deps, submit, bodyHash) : undefined;
+  // Before references are fetched again: they may be gone by now. And Redis before the archive: a document is written
+  // before its record goes, so in this order no job of the caller's own id is between the two.
+  const early = body.references.length > 0 || submit.ownId !== undefined;
+  const seen = early ? await recall(deps, submit, bodyHash) : undefined;
   const known = seen ?? (await recallArchived(deps, submit, bodyHash));
   if (known) return known;
   const job = await prepare(deps, submit).catch(async (error: unknown) => {
@@ -154,9 +156,14 @@ function newJob(
 /** How a submission is to be written, and what its caller is told when it was. */
 type Plan = { job: Job; mode: AdmitMode; how: Pick<Submitted, 'dedup' | 'cache'> };
 
+/** What a job knows of others already: a twin with nothing to share, a cached result that is too old for it. */
+type Known = { past?: JobId; uncached?: true };
+
 /** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
 async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
-  let plan = leading(fresh);
+  // Only ever grows: to forget one of the two while learning the other would go round for ever.
+  const known: Known = {};
+  let plan = leading(fresh, known);
   for (let n = 0; n < TRIES; n++) {
     const { job, mode, how } = plan;
     const admission = await deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) });
@@ -175,13 +182,14 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
           retryAfterMs: 30_000,
         });
       case 'cached':
-        plan = withCached(fresh, admission.result);
+        plan = withCached(fresh, admission.result) ?? leading(fresh, Object.assign(known, { uncached: true }));
         break;
       case 'twin':
-        plan = await beside(deps, fresh, admission.id);
+        plan =
+          (await beside(deps, fresh, admission.id)) ?? leading(fresh, Object.assign(known, { past: admission.id }));
         break;
       case 'gone':
-        plan = leading(fresh);
+        plan = leading(fresh, known);
         break;
     }
   }
@@ -192,13 +200,14 @@ async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotency
   });
 }
 
-function leading(job: Job, but: { past?: JobId; uncached?: true } = {}): Plan {
-  return { job, mode: { type: 'lead', ...but }, how: { dedup: 'miss' } };
+function leading(job: Job, known: Known): Plan {
+  return { job, mode: { type: 'lead', ...known }, how: { dedup: 'miss' } };
 }
 
-/** What a job becomes that found a twin: its follower, the sharer of its result, or the leader in its place when it has nothing to share. */
-async function beside(deps: SubmitDeps, fresh: Job, twinId: JobId): Promise<Plan> {
-  const twin = await deps.ledger.read(fresh.tenant, twinId);
+/** What a job becomes that found a twin: its follower or the sharer of its result; `undefined` when that one has nothing to share. */
+async function beside(deps: SubmitDeps, fresh: Job, twinId: JobId): Promise<Plan | undefined> {
+  // In the archive too: a window may be longer than a finished job stays in Redis.
+  const twin = await findJob(deps, fresh.tenant, twinId);
   const joined: JobState = { ...fresh.state, leader: twinId, source: 'joined', estimated: 0 };
   if (twin && !isTerminal(twin.state.status)) {
     return { job: { ...fresh, state: joined }, mode: { type: 'join', leader: twinId }, how: { dedup: 'joined' } };
@@ -209,13 +218,13 @@ async function beside(deps: SubmitDeps, fresh: Job, twinId: JobId): Promise<Plan
     const state = { ...joined, ...sharedResult(twin), completedAt: fresh.state.createdAt };
     return { job: { ...fresh, state }, mode: { type: 'alone' }, how: { dedup: 'joined' } };
   }
-  return leading(fresh, { past: twinId });
+  return undefined;
 }
 
-/** With the cached result; on its own when that one is older than this caller wants it. */
-function withCached(fresh: Job, { id, at, state }: CachedResult): Plan {
+/** With the cached result; `undefined` when that one is older than this caller wants it. */
+function withCached(fresh: Job, { id, at, state }: CachedResult): Plan | undefined {
   const ttl = fresh.request.cache?.ttlMs ?? 0;
-  if (at + ttl <= fresh.state.createdAt) return leading(fresh, { uncached: true });
+  if (at + ttl <= fresh.state.createdAt) return undefined;
   const shared: JobState = {
     ...fresh.state,
     ...state,
