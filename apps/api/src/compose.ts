@@ -41,6 +41,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     publicUrl: publicUrl(),
     signingKey,
     clock,
+    gcsReadBuckets: config.GCS_READ_BUCKETS,
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
   });
   const crash = createCrashPoint(config.CRASH_AT);

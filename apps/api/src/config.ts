@@ -17,6 +17,15 @@ export const ApiEnv = z.object({
   BODY_LIMIT_MB: z.coerce.number().int().min(1).max(100).default(30).meta({
     description: 'Largest JSON body, references as data URIs included.',
   }),
+  GCS_READ_BUCKETS: z
+    .string()
+    .default('')
+    .transform((list) => list.split(',').flatMap((name) => name.trim() || []))
+    .pipe(z.array(z.string().regex(/^(\*|[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])$/, 'must be names of buckets, or *')))
+    .meta({
+      description:
+        'Buckets, by commas, whose objects callers may name as `gcs_uri`; `*` = all that the credentials read. Never our own.',
+    }),
   DOWNLOAD_HTTP: z
     .enum(['true', 'false'])
     .default('false')

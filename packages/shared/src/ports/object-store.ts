@@ -47,7 +47,11 @@ export type ObjectStore = {
   signedUrl(key: string, options: { expiresAt: number; downloadName?: string }): Promise<string>;
   /** The address of an object for a person or a manifest: `gs://bucket/…` or `file:///…`. */
   uri(key: string): string;
-  /** Reads the object behind a foreign `gs://bucket/name` uri; `undefined` when missing or when the store is no GCS. */
+  /**
+   * Reads the object behind a foreign `gs://bucket/name` uri; `undefined` when it is missing. Only GCS has it.
+   *
+   * @throws AppError `invalid_request` for a bucket that callers may not read, the store's own above all
+   */
   openUri?(uri: string): Promise<{ bytes: number; body: Readable } | undefined>;
   /** Answers whether the store can take writes right now; never throws. */
   healthy(): Promise<boolean>;

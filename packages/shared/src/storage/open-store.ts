@@ -17,6 +17,8 @@ export type OpenStoreOptions = {
   clock: Clock;
   /** `GCS_API_ENDPOINT`: another endpoint than Google's. */
   gcsApiEndpoint?: string;
+  /** `GCS_READ_BUCKETS`: other buckets that callers may read. */
+  gcsReadBuckets?: readonly string[];
 };
 
 /** `openSigned` is there when the API itself serves the files. */
@@ -39,8 +41,8 @@ export async function openStore(storageUrl: string, options: OpenStoreOptions): 
   const location = parseStorageUrl(storageUrl);
   if (location.type === 'folder') return createFolderStore({ root: location.root, ...options });
   const { createGcsStore } = await import('./gcs/index.ts');
-  const { gcsApiEndpoint: apiEndpoint, clock } = options;
-  return createGcsStore({ ...location, clock, ...(apiEndpoint !== undefined && { apiEndpoint }) });
+  const { gcsApiEndpoint: apiEndpoint, gcsReadBuckets: readBuckets = [], clock } = options;
+  return createGcsStore({ ...location, readBuckets, clock, ...(apiEndpoint !== undefined && { apiEndpoint }) });
 }
 
 function parseFolder(storageUrl: string): StorageLocation {

@@ -15,6 +15,7 @@ import { assertByteRange, assertObjectKey } from '../object-key.ts';
 import { assertExpiry, dispositionOf } from '../signed-life.ts';
 import { createClients, type GcsCredentials } from './client.ts';
 import { createDownload } from './download.ts';
+import { parseForeignUri } from './foreign-uri.ts';
 import { statusOf, translate } from './gcs-errors.ts';
 import { withSilenceLimit } from './silence.ts';
 import { LARGEST_SINGLE_REQUEST, upload } from './upload.ts';
@@ -27,6 +28,8 @@ export type GcsStoreOptions = {
   apiEndpoint?: string;
   /** Signs URLs of `apiEndpoint`; a key made at start when left out. Google gets the credentials of the environment. */
   credentials?: GcsCredentials;
+  /** Other buckets that callers may read with our credentials; `*` = any. Default: none. */
+  readBuckets?: readonly string[];
   clock?: Clock;
   /** How long the other side may be silent in the middle of a request (default 30 s). */
   silenceMs?: number;
@@ -34,7 +37,7 @@ export type GcsStoreOptions = {
 
 /** A store in a bucket that exists. Building it sends nothing. */
 export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> {
-  const { bucket, clock = systemClock, silenceMs = 30_000 } = options;
+  const { bucket, readBuckets = [], clock = systemClock, silenceMs = 30_000 } = options;
   const { once, patient } = createClients(options);
   const download = createDownload(once, { authenticate: options.apiEndpoint === undefined, silenceMs });
   const prefix = options.prefix === '' ? '' : `${options.prefix}/`;
@@ -90,9 +93,8 @@ export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> 
     },
     uri: (key) => `gs://${bucket}/${nameOf(key)}`,
     openUri: async (uri) => {
-      const [, foreignBucket, name] = /^gs:\/\/([^/]+)\/(.+)$/s.exec(uri) ?? [];
-      if (foreignBucket === undefined || name === undefined) return undefined;
-      return download(foreignBucket, name).catch(ignoreUnreadable);
+      const object = parseForeignUri(uri, { own: bucket, allowed: readBuckets });
+      return object && download(object.bucket, object.name).catch(ignoreUnreadable);
     },
     healthy: () => limited(() => canWrite(once.bucket(bucket).file(`${prefix}health`))),
   };
