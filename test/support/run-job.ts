@@ -5,12 +5,14 @@ import {
   type AttemptEnd,
   begin,
   idFrom,
+  imageKey,
   type Job,
   type JobError,
   type StoredImage,
   settle,
+  thumbnailKey,
 } from '@darkroom/shared/domain';
-import { handOff, imageKey, thumbnailKey, updateJob } from '@darkroom/shared/usecases';
+import { handOff, updateJob } from '@darkroom/shared/usecases';
 import sharp from 'sharp';
 import type { ApiDeps } from '../../apps/api/src/deps.ts';
 

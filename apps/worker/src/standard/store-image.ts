@@ -1,8 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError, backoffDelay, type Job, type SpooledBlob, type StoredImage } from '@darkroom/shared/domain';
+import {
+  AppError,
+  backoffDelay,
+  imageKey,
+  type Job,
+  type SpooledBlob,
+  type StoredImage,
+  thumbnailKey,
+} from '@darkroom/shared/domain';
 import { makeThumbnail, probeFile } from '@darkroom/shared/images';
 import { describeError } from '@darkroom/shared/observability';
-import { imageKey, thumbnailKey } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 
 /** Above the largest panorama a model makes. */

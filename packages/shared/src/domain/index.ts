@@ -12,6 +12,7 @@ export * from './job.ts';
 export * from './models.ts';
 export * from './money.ts';
 export { MAX_ATTEMPTS, pauseAfter } from './next-step.ts';
+export * from './object-names.ts';
 export * from './price.ts';
 export * from './scrub.ts';
 export * from './verdict.ts';

@@ -1,3 +1,4 @@
+export { thumbnailKey } from '../domain/object-names.ts';
 export * from './archive.ts';
 export * from './control-job.ts';
 export * from './get-job.ts';
@@ -7,7 +8,6 @@ export * from './outbox.ts';
 export * from './present-job.ts';
 export * from './references.ts';
 export * from './resolve-request.ts';
-export * from './store-image.ts';
 export * from './submit-job.ts';
 export * from './update-job.ts';
 export * from './wait-for-job.ts';

@@ -1,6 +1,7 @@
-/** The names of a job's images. */
+/** What the objects of a job are called in the object store. */
 
-import { type JobId, jobFolder, type Tenant } from '../domain/index.ts';
+import { jobFolder } from './ids.ts';
+import type { JobId, Tenant } from './job.ts';
 
 const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
 
@@ -12,4 +13,9 @@ export function imageKey(tenant: Tenant, job: JobId, image: { n: number; sha256:
 /** The small WebP beside an image. */
 export function thumbnailKey(imageObjectKey: string): string {
   return `${imageObjectKey.replace(/\.[a-z]+$/, '')}.thumb.webp`;
+}
+
+/** `jobs/2026/11/20/JOB.json`: the document of a job that left Redis. */
+export function archiveKey(tenant: Tenant, job: JobId): string {
+  return `jobs/${jobFolder(tenant, job)}.json`;
 }
