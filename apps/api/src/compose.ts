@@ -60,7 +60,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   await registerFirstKey(keys, config);
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
   const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), store, log }));
-  await health.look(); // Known before the first submission comes.
+  await health.lookAtRedis(); // Known before the first submission comes; a store may be away then.
   const draining = new AbortController();
   const deps: ApiDeps = {
     log,

@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@darkroom/shared/observability';
 import type { ObjectStore } from '@darkroom/shared/ports';
 import type { RedisHealth } from '@darkroom/shared/storage/redis';
 import type { Health } from './deps.ts';
 
 const LOOK_MS = 2_000;
+/** A store that hangs is away; whoever asks has less patience than its client. */
+const PROBE_MS = 2_000;
 
 /**
  * Whether jobs may be accepted, looked at every two seconds, so that no submission waits for the answer.
@@ -15,12 +18,13 @@ export function createHealth(deps: { check: () => Promise<RedisHealth>; store: O
   let redis: RedisHealth | undefined;
   let looking: Promise<RedisHealth> | undefined;
   let probing: Promise<boolean> | undefined;
-  // Anybody may ask, and asking writes to the store: however many ask at once, one probe answers them all.
+  // Anybody may ask, and asking writes to the store: however many ask at once, one probe answers them all, and one that
+  // hangs is joined, not repeated.
   const probe = (): Promise<boolean> => {
     probing ??= deps.store.healthy().finally(() => {
       probing = undefined;
     });
-    return probing;
+    return Promise.race([probing, sleep(PROBE_MS, false, { ref: false })]);
   };
   const look = (): Promise<RedisHealth> => {
     looking ??= deps.check().then((result) => {
@@ -36,6 +40,8 @@ export function createHealth(deps: { check: () => Promise<RedisHealth>; store: O
 
   return {
     accepting: () => redis?.ok !== false,
+    /** The half that decides: known before the first submission comes. */
+    lookAtRedis: look,
     look: async (): Promise<Health> => {
       const [result, storage] = await Promise.all([look(), probe()]);
       const checks = {

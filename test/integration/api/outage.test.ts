@@ -138,6 +138,24 @@ async function countOf(at: TestApi, prompt: string): Promise<number> {
 }
 
 describe('a Redis that is gone', () => {
+  it('while a caller waits for the end of an accepted job costs the caller only the wait', async () => {
+    await fitAgain(api);
+    const waiting = api.call('POST', '/v1/jobs', {
+      body: { prompt: 'awaited', dedup: false },
+      headers: { prefer: 'wait=30' },
+    });
+    await expect.poll(() => countOf(api, 'awaited')).toBe(1);
+    await redis.kill();
+
+    const { status, headers, json } = await waiting;
+
+    expect([status, headers.get('location')]).toEqual([202, `/v1/jobs/${json.id}`]);
+    expect(json).toMatchObject({ status: 'queued', prompt: 'awaited' });
+    await redis.restart();
+    await fitAgain(api);
+    expect((await api.call('GET', `/v1/jobs/${json.id}`)).json.id).toBe(json.id);
+  });
+
   it('is told from the first request on, also by reads, and is found again', async () => {
     const { id } = (await submit(api, 'before')).json;
     await redis.kill();
@@ -159,6 +177,24 @@ describe('a Redis that is gone', () => {
 });
 
 describe('a store that is gone', () => {
+  it('is given two seconds when it hangs, and none at start', async () => {
+    const { createHealth } = await import('../../../apps/api/src/health.ts');
+    const check = async () => ({ ok: true, warnings: [] }) as const;
+    const hung = { ...api.deps.store, healthy: () => new Promise<boolean>(() => undefined) };
+    await using health = createHealth({ check, store: hung, log: api.deps.log });
+    const startedAt = performance.now();
+
+    await health.lookAtRedis();
+    const startMs = performance.now() - startedAt;
+    const looks = await Promise.all([health.look(), health.look()]);
+
+    expect(startMs).toBeLessThan(500);
+    for (const { ready, checks } of looks)
+      expect([ready, checks['storage']]).toEqual([true, expect.stringContaining('away')]);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(health.accepting()).toBe(true);
+  });
+
   it('leaves the API ready: images wait in the spool', async () => {
     const away = { ...api.deps.store, healthy: async () => false };
     const { createHealth } = await import('../../../apps/api/src/health.ts');

@@ -1,4 +1,5 @@
 import { AppError, digest, isJobId, isTerminal, type Job } from '@darkroom/shared/domain';
+import { describeError } from '@darkroom/shared/observability';
 import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
 import {
   cancelJob,
@@ -67,7 +68,7 @@ function hashedKeyOf(req: Request): string | undefined {
 /** 202 for work to come, 200 for a job that has ended (a shared result, a replay, or `Prefer: wait`). */
 async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Submitted): Promise<void> {
   const waitMs = preferredWaitMs(req);
-  const job = waitMs > 0 ? await untilEnd(deps, res, submitted.job, waitMs) : submitted.job;
+  const { job, view } = await awaited(deps, res, submitted.job, waitMs);
   const over = isTerminal(job.state.status);
   res.locals['jobId'] = job.id;
   res.set('location', `/v1/jobs/${encodeURIComponent(job.id)}`);
@@ -77,7 +78,20 @@ async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Su
   if (waitMs > 0 && over) res.set('preference-applied', 'wait');
   if (!over) res.set('retry-after', LOOK_AGAIN);
   if (!over) res.on('finish', () => deps.crash('admission.answered'));
-  sendJson(res, over ? 200 : 202, await presentJob(deps, job));
+  sendJson(res, over ? 200 : 202, view);
+}
+
+/** The job after the wait, or as it was accepted: it is durable, so no outage from here on may hide from the caller where it is. */
+async function awaited(deps: ApiDeps, res: Response, accepted: Job, waitMs: number) {
+  if (waitMs > 0) {
+    try {
+      const job = await untilEnd(deps, res, accepted, waitMs);
+      return { job, view: await presentJob(deps, job) };
+    } catch (error) {
+      deps.log.warn({ requestId: res.locals['requestId'], ...describeError(error) }, 'http.wait_failed');
+    }
+  }
+  return { job: accepted, view: await presentJob(deps, accepted) };
 }
 
 async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
