@@ -104,7 +104,7 @@ describe('wake-ups', () => {
     await using test = await openTestLedger();
     await test.admit('job_1');
 
-    await test.ledger.enqueued(TENANT, [{ id: 'job_1', version: 1 }], NOON + MINUTE);
+    await test.ledger.enqueued(TENANT, [{ id: 'job_1', version: 1, recheckAt: NOON + MINUTE }]);
 
     expect(await test.ledger.dueWakes(TENANT, NOON + MINUTE - 1, 10)).toEqual([]);
     expect(await test.ledger.dueWakes(TENANT, NOON + MINUTE, 10)).toEqual([{ id: 'job_1', version: 1 }]);
@@ -114,8 +114,8 @@ describe('wake-ups', () => {
     await using test = await openTestLedger();
     await start(test, await test.admit('job_1'));
 
-    await test.ledger.enqueued(TENANT, [{ id: 'job_1', version: 1 }], NOON);
-    await test.ledger.enqueued(TENANT, [], NOON);
+    await test.ledger.enqueued(TENANT, [{ id: 'job_1', version: 1, recheckAt: NOON }]);
+    await test.ledger.enqueued(TENANT, []);
 
     expect(await test.ledger.dueWakes(TENANT, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
   });

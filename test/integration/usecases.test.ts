@@ -1,6 +1,6 @@
-import { AppError, begin, settle } from '@darkroom/shared/domain';
+import { AppError, begin, type JobState, settle, without } from '@darkroom/shared/domain';
 import { ListJobsQuery, parse } from '@darkroom/shared/schemas';
-import { doubtEnd, imageEnd, NOON, SECOND } from '@darkroom/shared/testing/factories';
+import { doubtEnd, HOUR, imageEnd, NOON, SECOND } from '@darkroom/shared/testing/factories';
 import {
   archiveJob,
   cancelJob,
@@ -8,6 +8,7 @@ import {
   getJob,
   listJobs,
   RECHECK_MS,
+  readArchive,
   releaseJob,
   submitAgain,
   toWake,
@@ -117,6 +118,34 @@ describe('the archive', () => {
     expect(await test.ledger.read(TENANT, job.id)).toBeUndefined();
   });
 
+  it('replaces an older document, never a newer one', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit(MUG);
+    const done = await test.succeed(job.id);
+    const stored = async () => (await readArchive(test.store, TENANT, job.id))?.job.version;
+
+    await archiveJob(test, { ...done, version: done.version - 1 });
+    await archiveJob(test, { ...done, version: done.version + 1 });
+    expect(await stored()).toBe(done.version + 1);
+    await archiveJob(test, done);
+
+    expect(await stored()).toBe(done.version + 1);
+  });
+
+  it('takes no job whose call is out or whose twins wait', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit(MUG);
+    await start(test, job.id);
+    const twin = await test.submit(MUG);
+    const canceled = await cancelJob(test.deps, TENANT, job.id);
+
+    expect(await archiveJob(test, canceled)).toBe(false);
+    expect(await archiveJob(test, { ...canceled, state: without(canceled.state, 'open') as JobState })).toBe(false);
+
+    expect(twin.job.state.leader).toBe(job.id);
+    expect(await readArchive(test.store, TENANT, job.id)).toBeUndefined();
+  });
+
   it.each(['job_0', 'job_ffffffffffff7fffbfffffffffffffff', '../../etc/passwd', '', 'a b', 'x'.repeat(129)])(
     'knows no job %j, and says so in the same words',
     async (id) => {
@@ -157,6 +186,32 @@ describe('the outbox', () => {
     test.clock.advance(SECOND);
     expect([await sweep(), await test.messages()]).toEqual([1, [job.id]]);
     expect(await sweep()).toBe(0);
+  });
+
+  it('looks at each version again in its own time, however late another of its batch is due', async () => {
+    await using test = await openTestUsecases();
+    const soon = await test.admit('job_1');
+    const late = await test.admit('job_2', { state: { runAt: NOON + HOUR } });
+
+    await enqueueWakes(test, [toWake(soon), toWake(late)]);
+
+    expect(await test.ledger.dueWakes(TENANT, NOON + RECHECK_MS, 10)).toEqual([{ id: 'job_1', version: 1 }]);
+    expect(await test.ledger.dueWakes(TENANT, NOON + HOUR + RECHECK_MS - 1, 10)).toHaveLength(1);
+    expect(await test.ledger.dueWakes(TENANT, NOON + HOUR + RECHECK_MS, 10)).toHaveLength(2);
+  });
+
+  it('looks ever more seldom at a job that waits long, and at least every quarter of an hour', async () => {
+    await using test = await openTestUsecases();
+    const job = await test.admit('job_1');
+    const untilNextLook = async (waitedMs: number) => {
+      test.clock.advance(NOON + waitedMs - test.clock.now());
+      await enqueueWakes(test, [toWake(job)]);
+      return Number(await test.redis.zscore(test.key('wakes'), '1:job_1')) - test.clock.now();
+    };
+
+    expect(await untilNextLook(0)).toBe(RECHECK_MS);
+    expect(await untilNextLook(2 * RECHECK_MS)).toBe(2 * RECHECK_MS);
+    expect(await untilNextLook(HOUR)).toBe(900 * SECOND);
   });
 
   it('finds a job whose message was never sent', async () => {

@@ -26,6 +26,7 @@ import type { AttemptDeps } from './standard/deps.ts';
 import { createRecovery } from './standard/recovery.ts';
 import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
+import { archiveOnce } from './sweeper/archive.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
 import { createStandardLane } from './worker.ts';
@@ -121,7 +122,11 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         lane.run();
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
-      if (roles.includes('sweeper')) loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
+      if (roles.includes('sweeper')) {
+        const archive = () => archiveOnce(deps, draining.signal);
+        loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
+        loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
+      }
     },
     drain: async () => {
       draining.abort();

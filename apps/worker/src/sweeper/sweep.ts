@@ -1,19 +1,20 @@
 /**
- * Repairs, in bounded steps: what a crash, a lost message or the passing of time left to be done.
+ * Repairs: what a crash, a lost message or the passing of time left to be done.
  *
- * Each step reads a list that the ledger's scripts keep, and ends in a version-checked write, so any number of sweepers
- * may run at once; what one does not finish stays on its list.
+ * Each step reads a page of a list that the ledger's scripts keep, and ends in a version-checked write per record, so
+ * any number of sweepers may run at once; what one does not finish stays on its list. A record that cannot be mended
+ * holds up no other.
  */
 
-import { expire, type Job, settle, type Tenant } from '@darkroom/shared/domain';
+import { type EpochMs, expire, type Job, type JobId, settle, type Tenant } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
-import type { Clock, Ledger, ObjectStore, WakeQueue } from '@darkroom/shared/ports';
+import type { Clock, Ledger, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
 import { isAwaitingWake } from '@darkroom/shared/storage/redis';
-import { archiveJob, enqueueWakes, handOff, type Outbox, toWake, updateJob } from '@darkroom/shared/usecases';
+import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
+import { each, type Failed } from './each.ts';
 
 export type SweepDeps = {
   ledger: Ledger;
-  store: ObjectStore;
   queue: WakeQueue;
   outbox: Outbox;
   clock: Clock;
@@ -21,22 +22,25 @@ export type SweepDeps = {
   log: Log;
 };
 
-/** Most records one step looks at. */
+/** Records of one page. */
 const STEP = 200;
+/** Waking goes on for this long in a round: a backlog of re-checks must not keep a lost message waiting. */
+const ROUND_MS = 1_000;
 /** A record admitted this recently is being handed over by whoever admitted it. */
 const GRACE_MS = 1_000;
 
-type Step = (deps: SweepDeps, tenant: Tenant) => Promise<number>;
+type Step = (deps: SweepDeps, tenant: Tenant, until: EpochMs) => Promise<number>;
 
-const STEPS: Record<string, Step> = { wake, reap, expireOverdue, handOver, archive };
+const STEPS: Record<string, Step> = { wake, reap, expireOverdue, handOver };
 
 /** One round over all tenants; answers with how much each step did. A step that fails spoils no other. */
 export async function sweepOnce(deps: SweepDeps): Promise<Record<string, number>> {
   const done: Record<string, number> = {};
+  const until = deps.clock.now() + ROUND_MS;
   for (const tenant of await deps.ledger.tenants()) {
     for (const [name, step] of Object.entries(STEPS)) {
       try {
-        done[name] = (done[name] ?? 0) + (await step(deps, tenant));
+        done[name] = (done[name] ?? 0) + (await step(deps, tenant, until));
       } catch (error) {
         deps.log.warn({ tenant, step: name, ...describeError(error) }, 'sweep.failed');
       }
@@ -45,54 +49,83 @@ export async function sweepOnce(deps: SweepDeps): Promise<Record<string, number>
   return done;
 }
 
-/** Queued jobs whose message was never sent, or may be lost. */
-async function wake(deps: SweepDeps, tenant: Tenant): Promise<number> {
-  const due = await deps.ledger.dueWakes(tenant, deps.clock.now() - GRACE_MS, STEP);
-  const jobs = await Promise.all(due.map(({ id }) => deps.ledger.read(tenant, id)));
-  const waiting = jobs.filter((job): job is Job => job !== undefined && isAwaitingWake(job.state));
-  await enqueueWakes(deps, waiting.map(toWake));
-  return waiting.length;
+/** Queued jobs whose message was never sent, or may be lost: page after page while there is time. */
+async function wake(deps: SweepDeps, tenant: Tenant, until: EpochMs): Promise<number> {
+  const { ledger, clock } = deps;
+  let woken = 0;
+  for (;;) {
+    const due = await ledger.dueWakes(tenant, clock.now() - GRACE_MS, STEP);
+    woken += await wakePage(deps, tenant, due);
+    if (due.length < STEP || clock.now() >= until) return woken;
+  }
+}
+
+async function wakePage(deps: SweepDeps, tenant: Tenant, due: Wake[]): Promise<number> {
+  const { ledger, clock } = deps;
+  const messages: WakeMessage[] = [];
+  const left = new Set(due);
+  const failed = await each(due, STEP, async (wake) => {
+    const job = await ledger.read(tenant, wake.id);
+    if (job?.version !== wake.version || !isAwaitingWake(job.state)) return;
+    messages.push(toWake(job));
+    left.delete(wake);
+  });
+  warn(deps, tenant, 'wake', failed);
+  await enqueueWakes(deps, messages);
+  // Not to be met again on the next page: what cannot be woken must not stand before what can.
+  const recheckAt = clock.now() + RECHECK_MS;
+  await ledger.enqueued(
+    tenant,
+    [...left].map((wake) => ({ ...wake, recheckAt })),
+  );
+  return messages.length;
 }
 
 /** Attempts whose worker no longer holds the lease: nobody knows whether they were billed. */
 async function reap(deps: SweepDeps, tenant: Tenant): Promise<number> {
-  const { ledger, clock, random, outbox, log } = deps;
-  let reaped = 0;
-  for (const id of await ledger.overdueLeases(tenant, STEP)) {
+  return mend(deps, tenant, 'reap', await deps.ledger.overdueLeases(tenant, STEP), async (id) => {
+    const { ledger, clock, random, outbox, log } = deps;
     const end = { type: 'in_doubt', reason: 'the worker stopped answering' } as const;
     const decide = (job: Job) => (job.state.open ? settle(job, job.state.open, end, clock.now(), random) : undefined);
     const updated = await updateJob(ledger, tenant, id, decide, { leaseOver: true });
-    if (!updated?.changed) continue;
-    reaped++;
+    if (!updated?.changed) return;
     log.warn({ tenant, job: id, status: updated.job.state.status }, 'lease.reaped');
     if (isAwaitingWake(updated.job.state)) outbox.push(updated.job);
     if (updated.followers) await handOff(deps, tenant, id);
-  }
-  return reaped;
+  });
 }
 
 async function expireOverdue(deps: SweepDeps, tenant: Tenant): Promise<number> {
   const { ledger, clock } = deps;
-  const ids = await ledger.dueDeadlines(tenant, clock.now(), STEP);
-  for (const id of ids) {
+  return mend(deps, tenant, 'expire', await ledger.dueDeadlines(tenant, clock.now(), STEP), async (id) => {
     const updated = await updateJob(ledger, tenant, id, (job) => expire(job, clock.now()));
     if (updated?.followers) await handOff(deps, tenant, id);
-  }
-  return ids.length;
+  });
 }
 
 async function handOver(deps: SweepDeps, tenant: Tenant): Promise<number> {
   const leaders = await deps.ledger.dueHandoffs(tenant, STEP);
-  for (const leader of leaders) await handOff(deps, tenant, leader);
-  return leaders.length;
+  return mend(deps, tenant, 'hand_over', leaders, (leader) => handOff(deps, tenant, leader));
 }
 
-/** Finished jobs whose tail is over move from Redis to the object store. */
-async function archive(deps: SweepDeps, tenant: Tenant): Promise<number> {
-  const ids = await deps.ledger.dueRetention(tenant, deps.clock.now(), STEP);
-  for (const id of ids) {
-    const job = await deps.ledger.read(tenant, id);
-    if (job) await archiveJob(deps, job);
-  }
-  return ids.length;
+/** One after the other. @returns how many went well */
+async function mend(
+  deps: SweepDeps,
+  tenant: Tenant,
+  step: string,
+  ids: JobId[],
+  act: (id: JobId) => Promise<void>,
+): Promise<number> {
+  const failed = await each(
+    ids.map((id) => ({ id })),
+    1,
+    ({ id }) => act(id),
+  );
+  warn(deps, tenant, step, failed);
+  return ids.length - failed.length;
+}
+
+function warn({ log }: SweepDeps, tenant: Tenant, step: string, failed: Failed<{ id: JobId }>[]): void {
+  for (const { item, error } of failed)
+    log.warn({ tenant, job: item.id, step, ...describeError(error) }, 'sweep.failed');
 }

@@ -91,8 +91,8 @@ export type Ledger = {
   countByStatus(tenant: Tenant): Promise<Record<JobStatus, number>>;
   tenants(): Promise<Tenant[]>;
 
-  /** Notes that these versions have a message; they are looked at again after `recheckAt`. */
-  enqueued(tenant: Tenant, wakes: Wake[], recheckAt: EpochMs): Promise<void>;
+  /** Notes that these versions have a message; each is looked at again after its `recheckAt`. */
+  enqueued(tenant: Tenant, wakes: (Wake & { recheckAt: EpochMs })[]): Promise<void>;
   /** Queued versions whose message is due, or was due and may be lost. */
   dueWakes(tenant: Tenant, now: EpochMs, limit: number): Promise<Wake[]>;
   /** Creation time of the oldest waiting version that should have run by now. */
@@ -108,6 +108,8 @@ export type Ledger = {
   handedOff(tenant: Tenant, leader: JobId): Promise<void>;
   /** Finished jobs whose tail is over. */
   dueRetention(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;
+  /** Looks at a finished job again only from `at` on; a later time that is set stays. */
+  retainUntil(tenant: Tenant, id: JobId, at: EpochMs): Promise<void>;
   /** Drops a finished record that has been archived; leaves it when it changed since. */
   forget(job: Job): Promise<void>;
 };

@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from '../domain/index.ts';
+import type { EpochMs, Job } from '../domain/index.ts';
 import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
 
 /** A version that has had its message is looked at again after this long: the message may have been lost. */
 export const RECHECK_MS = 300_000;
+/** Longest time between two looks. A deep backlog of old jobs is looked at this seldom, so that looking never falls behind. */
+const RECHECK_MS_MAX = 900_000;
 
 /** While one batch is followed by the next, messages gather for this long, so that one round trip carries many. */
 const GATHER_MS = 5;
@@ -59,9 +61,15 @@ export async function enqueueWakes(
   const now = clock.now();
   await queue.enqueue(messages, now);
   for (const [tenant, group] of Map.groupBy(messages, (message) => message.tenant)) {
-    const latest = Math.max(...group.map(({ runAt }) => runAt), now);
-    await ledger.enqueued(tenant, group, latest + RECHECK_MS);
+    const wakes = group.map(({ id, version, runAt }) => ({ id, version, recheckAt: recheckAt(runAt, now) }));
+    await ledger.enqueued(tenant, wakes);
   }
+}
+
+/** After as long as it has waited already, within the bounds. */
+function recheckAt(runAt: EpochMs, now: EpochMs): EpochMs {
+  const waitedMs = Math.max(0, now - runAt);
+  return Math.max(runAt, now) + Math.min(RECHECK_MS_MAX, Math.max(RECHECK_MS, waitedMs));
 }
 
 export function toWake(job: Job): WakeMessage {

@@ -83,9 +83,9 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     },
     tenants: () => redis.smembers(space.tenants),
 
-    enqueued: async (tenant, wakes, recheckAt) => {
+    enqueued: async (tenant, wakes) => {
       if (!wakes.length) return;
-      const members = wakes.flatMap(({ id, version }) => [String(recheckAt), `${version}:${id}`]);
+      const members = wakes.flatMap(({ id, version, recheckAt }) => [String(recheckAt), `${version}:${id}`]);
       await redis.zadd(space.of(tenant).wakes, 'XX', ...members);
     },
     dueWakes: async (tenant, now, limit) => {
@@ -126,6 +126,9 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     },
     dueRetention: (tenant, now, limit) =>
       redis.zrangebyscore(space.of(tenant).retention, '-inf', now, 'LIMIT', 0, limit),
+    retainUntil: async (tenant, id, at) => {
+      await redis.zadd(space.of(tenant).retention, 'XX', 'GT', at, id);
+    },
     forget: async (job) => {
       const keys = space.of(job.tenant);
       await run(
