@@ -1,6 +1,6 @@
 import { begin, cancel, expire, inherit, settle } from '@darkroom/shared/domain';
 import { anImage, imageEnd, NOON, refusalEnd, rejectionEnd } from '@darkroom/shared/testing/factories';
-import { cancelJob } from '@darkroom/shared/usecases';
+import { cancelJob, handOff } from '@darkroom/shared/usecases';
 import { describe, expect, it } from 'vitest';
 import { TENANT } from '../support/ledger.ts';
 import { openTestUsecases, type TestUsecases } from '../support/usecases.ts';
@@ -183,6 +183,29 @@ describe('hand-off', () => {
 
     await expectOneHeir(test, leader.id, followers.slice(3));
     for (const state of await statesOf(test, followers.slice(0, 3))) expect(state.status).toBe('canceled');
+  });
+
+  it('is one bounded step that says whether more is left, and leaves that to the sweeper', async () => {
+    await using test = await openTestUsecases();
+    const leader = await test.admit('leader');
+    for (let n = 0; n < 250; n++) {
+      const state = { leader: 'leader', source: 'joined' } as const;
+      await test.admit(`f${n}`, { fingerprint: leader.fingerprint, state }, { type: 'join', leader: 'leader' });
+    }
+
+    await cancelJob(test.deps, TENANT, 'leader');
+
+    const left = await test.ledger.followers(TENANT, 'leader', 1_000);
+    expect(left).toHaveLength(50);
+    expect(await test.ledger.dueHandoffs(TENANT, 10)).toEqual(['leader']);
+    expect(await handOff(test.deps, TENANT, 'leader')).toEqual({ more: false });
+    expect(await test.ledger.followers(TENANT, 'leader', 1_000)).toEqual([]);
+    expect(await test.ledger.dueHandoffs(TENANT, 10)).toEqual([]);
+    const states = await statesOf(
+      test,
+      Array.from({ length: 250 }, (_, n) => `f${n}`),
+    );
+    expect(new Set(states.map((state) => state.leader)).size).toBe(2); // One heir, and everybody else behind it.
   });
 
   it('waits while the leader is open', async () => {

@@ -287,4 +287,16 @@ describe('submitJob', () => {
 
     expect(await codeOf(test.submit({ prompt: 'a blue mug' }))).toBe('queue_full');
   });
+
+  it('counts followers and waiting jobs alike when it fills the queue, but no job that ends at once', async () => {
+    await using test = await openTestUsecases({ backlogMax: 2 });
+    const { job } = await test.submit(MUG);
+    await test.submit(MUG);
+
+    expect(await codeOf(test.submit(MUG))).toBe('queue_full');
+    await test.succeed(job.id);
+    await test.submit({ prompt: 'a blue mug' });
+    await test.submit({ prompt: 'a green mug' });
+    expect(await test.submit(MUG)).toMatchObject({ dedup: 'joined', job: { state: { status: 'succeeded' } } });
+  });
 });

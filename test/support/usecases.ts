@@ -109,7 +109,9 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
       if (ended?.followers) await handOff(deps, TENANT, id);
       return test.read(id);
     },
-    handOff: (id) => handOff(deps, TENANT, id),
+    handOff: async (id) => {
+      while ((await handOff(deps, TENANT, id)).more);
+    },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

@@ -179,7 +179,7 @@ describe('a Redis that is gone', () => {
 describe('a store that is gone', () => {
   it('is given two seconds when it hangs, and none at start', async () => {
     const { createHealth } = await import('../../../apps/api/src/health.ts');
-    const check = async () => ({ ok: true, warnings: [] }) as const;
+    const check = async () => ({ ok: true as const, warnings: [] });
     const hung = { ...api.deps.store, healthy: () => new Promise<boolean>(() => undefined) };
     await using health = createHealth({ check, store: hung, log: api.deps.log });
     const startedAt = performance.now();

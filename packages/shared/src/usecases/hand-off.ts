@@ -3,6 +3,7 @@ import type { Clock, Ledger } from '../ports/index.ts';
 import type { Outbox } from './outbox.ts';
 import { updateJob } from './update-job.ts';
 
+/** Followers served in one step: few enough for a request that somebody waits for. */
 const STEP = 200;
 
 type HandOffDeps = { ledger: Ledger; clock: Clock; outbox: Outbox };
@@ -15,23 +16,23 @@ type Ended = { tenant: Tenant; id: JobId; record: Job | undefined };
  * twin that has its fingerprint by now, else the first open follower, is sent on its own and the others wait for that
  * one. Every step may be repeated; a crash leaves the hand-off on the ledger's list, and the heir is found again by
  * what it holds.
+ *
+ * @returns whether followers are left: this was one bounded step, and the list keeps the rest for the sweeper
  */
-export async function handOff(deps: HandOffDeps, tenant: Tenant, leaderId: JobId): Promise<void> {
+export async function handOff(deps: HandOffDeps, tenant: Tenant, leaderId: JobId): Promise<{ more: boolean }> {
   const { ledger } = deps;
   const leader: Ended = { tenant, id: leaderId, record: await ledger.read(tenant, leaderId) };
   // Its end may still come: a call of the leader is out.
-  if (leader.record && !isTerminal(leader.record.state.status)) return;
+  if (leader.record && !isTerminal(leader.record.state.status)) return { more: false };
   let heir: JobId | undefined;
-  for (;;) {
-    const ids = await ledger.followers(tenant, leaderId, STEP);
-    if (!ids.length) break;
-    for (const id of ids) {
-      const next = await leadOn(deps, leader, id, heir);
-      await ledger.unfollow(tenant, leaderId, id, next);
-      heir ??= next;
-    }
+  for (const id of await ledger.followers(tenant, leaderId, STEP)) {
+    const next = await leadOn(deps, leader, id, heir);
+    await ledger.unfollow(tenant, leaderId, id, next);
+    heir ??= next;
   }
-  await ledger.handedOff(tenant, leaderId);
+  const left = await ledger.followers(tenant, leaderId, 1);
+  if (!left.length) await ledger.handedOff(tenant, leaderId);
+  return { more: left.length > 0 };
 }
 
 /** Ends follower `id` with its leader, or sends it on. @returns whom it waits for now (itself when it is the heir), if it is still open */

@@ -42,7 +42,8 @@ elseif mode == 'join' then
   if status ~= 'queued' and status ~= 'running' then return { 'gone' } end
 end
 
-if ARGV[9] ~= '' and redis.call('ZCARD', KEYS[7]) >= tonumber(ARGV[16]) then return { 'full' } end
+-- An open job is queued, so KEYS[6] holds all that wait: also followers and held jobs, which have no wake-up.
+if ARGV[11] == '' and redis.call('ZCARD', KEYS[6]) >= tonumber(ARGV[16]) then return { 'full' } end
 
 redis.call('HSET', KEYS[1], 'r', ARGV[4], 't', ARGV[5], 's', ARGV[6], 'v', 1, 'a', '', 'f', ARGV[7], 'h', body, 'n', ARGV[17])
 redis.call('ZADD', KEYS[5], ARGV[8], id)
