@@ -16,9 +16,16 @@ import {
 import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
-import { checkRedis, createRedisLedger, createRedisQuota, openPatientRedis } from '@darkroom/shared/storage/redis';
+import {
+  checkRedis,
+  createRedisLedger,
+  createRedisQuota,
+  openBlockingRedis,
+  openPatientRedis,
+} from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createOutbox } from '@darkroom/shared/usecases';
+import type { Redis } from 'ioredis';
 import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
@@ -44,7 +51,8 @@ const MEBIBYTE = 1_048_576;
 /** Opens everything the worker needs; it closes in reverse order, also when a later step throws. */
 export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp> {
   await using opened = new AsyncDisposableStack();
-  const connect = () => opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
+  const closing = (client: Redis) => opened.adopt(client, (one) => one.disconnect());
+  const connect = () => closing(openPatientRedis(config.REDIS_URL));
   const redis = connect();
   await refuseUnfit(redis, config, log);
   const prefix = config.REDIS_PREFIX;
@@ -100,7 +108,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     stopping: stopping.signal,
   };
   const lane = createStandardLane({
-    redis: connect,
+    redis: () => closing(openBlockingRedis(config.REDIS_URL)),
     prefix,
     concurrency: config.WORKER_CONCURRENCY,
     lockMs: config.MESSAGE_LOCK * 1_000,
@@ -150,11 +158,7 @@ function markSent(crash: CrashPoint): () => void {
 }
 
 /** @throws when Redis would lose or evict accepted jobs */
-async function refuseUnfit(
-  redis: ReturnType<typeof openPatientRedis>,
-  { REDIS_PREFIX }: WorkerConfig,
-  log: Log,
-): Promise<void> {
+async function refuseUnfit(redis: Redis, { REDIS_PREFIX }: WorkerConfig, log: Log): Promise<void> {
   await redis.connect();
   const health = await checkRedis(redis, `${REDIS_PREFIX}probe`);
   if (!health.ok) throw new Error(`Redis is not fit to keep jobs: ${health.problems.join('; ')}`);

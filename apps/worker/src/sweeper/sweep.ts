@@ -114,7 +114,7 @@ async function mend(
   tenant: Tenant,
   step: string,
   ids: JobId[],
-  act: (id: JobId) => Promise<void>,
+  act: (id: JobId) => Promise<unknown>,
 ): Promise<number> {
   const failed = await each(
     ids.map((id) => ({ id })),

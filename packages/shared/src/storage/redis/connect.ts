@@ -19,9 +19,32 @@ export async function openRequestRedis(url: string): Promise<Redis> {
   return redis;
 }
 
-/** A connection for work that outlasts an outage: commands wait until Redis is back. */
-export function openPatientRedis(url: string): Redis {
-  const redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null, connectTimeout: 5_000, retryStrategy });
+/** Silence after which a connection that has commands out is taken for lost: a third of a lease. */
+const SILENCE_MS = 20_000;
+
+/**
+ * A connection for work that outlasts an outage: commands wait until Redis is back, and are sent again.
+ *
+ * A path that swallows packets without a reset would otherwise hold them for minutes, until the kernel gives up.
+ * Not for blocking reads, which are silent by nature. @see openBlockingRedis
+ */
+export function openPatientRedis(url: string, { silenceMs = SILENCE_MS } = {}): Redis {
+  return open(url, { socketTimeout: silenceMs });
+}
+
+/** The same for commands that block until there is something to read. */
+export function openBlockingRedis(url: string): Redis {
+  return open(url, {});
+}
+
+function open(url: string, options: { socketTimeout?: number }): Redis {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    connectTimeout: 5_000,
+    retryStrategy,
+    ...options,
+  });
   redis.on('error', ignore);
   return redis;
 }
