@@ -128,6 +128,21 @@ describe('submitJob', () => {
     for (const { replayed, job: found } of [again, archived]) expect([replayed, found]).toEqual([true, done]);
   });
 
+  it('takes no document for its own that names another job', async () => {
+    await using test = await openTestUsecases();
+    const { job } = await test.submit(MUG, { ownId: 'sku-1' });
+    await archiveJob(test, await test.succeed(job.id));
+    const get: typeof test.store.get = (key) => test.store.get(key.replace('sku-2', 'sku-1'));
+    const body = SubmitJobBody.parse({ ...MUG, dedup: false });
+
+    const other = await submitJob(
+      { ...test.deps, store: { ...test.store, get } },
+      { tenant: TENANT, body, ownId: 'sku-2' },
+    );
+
+    expect(other).toMatchObject({ replayed: false, job: { id: 'sku-2' } });
+  });
+
   it('replays a job under its own id while the store is away', async () => {
     await using test = await openTestUsecases();
     const { job } = await test.submit(MUG, { ownId: 'sku-1' });

@@ -79,6 +79,7 @@ describe('jobFolder', () => {
 
   it('files a caller’s own id under its tenant', () => {
     expect(jobFolder('default', 'sku:1.2')).toBe('own/default/sku~c1~d2');
+    expect(jobFolder('default', 'SKU-c')).toBe('own/default/~_s~_k~_u-c');
   });
 
   it('makes a path of legal segments out of any id, with room for a file name after it', () => {
@@ -86,7 +87,7 @@ describe('jobFolder', () => {
       fc.property(jobId(), (id) => {
         const folder = jobFolder('default', id);
 
-        expect(folder).toMatch(/^[A-Za-z0-9_~/-]+$/);
+        expect(folder).toMatch(/^[a-z0-9_~/-]+$/);
         for (const segment of folder.split('/')) {
           expect(segment.length).toBeGreaterThan(0);
           expect(segment.length).toBeLessThanOrEqual(128);
@@ -101,6 +102,17 @@ describe('jobFolder', () => {
         expect(jobFolder(s, x) === jobFolder(t, y)).toBe(x === y && s === t);
       }),
     );
+  });
+
+  it('tells ids apart that differ in case only, on a disk that does not', () => {
+    const sameButForCase = ownId().chain((id) => fc.tuple(fc.constant(id), fc.mixedCase(fc.constant(id))));
+
+    fc.assert(
+      fc.property(sameButForCase, ([x, y]) => {
+        expect(jobFolder('default', x).toLowerCase() === jobFolder('default', y).toLowerCase()).toBe(x === y);
+      }),
+    );
+    expect(jobFolder('default', 'D')).not.toBe(jobFolder('default', '.'));
   });
 
   it('keeps the longest ids apart, which do not fit once escaped', () => {

@@ -39,14 +39,19 @@ const FOLDER_MAX = 128;
 
 /**
  * The folder of a job's objects: `2026/11/20/JOB` for a generated id, `own/TENANT/JOB` for a caller's, because two
- * tenants may choose the same one. Every `.` and `:` of a caller's id is escaped, so no id is a path of its own; a hash
- * stands in for an id that grows too long by it.
+ * tenants may choose the same one. Every `.` and `:` of a caller's id is escaped, so no id is a path of its own, and
+ * every capital, since there are disks to which `A` and `a` are one name; a hash stands in for an id that grows too
+ * long by it.
  */
 export function jobFolder(tenant: string, id: string): string {
   if (isGeneratedJobId(id)) {
     return `${UTC_DAY.format(timeOfId(id)).replaceAll('-', '/')}/${id}`;
   }
-  const escaped = id.replaceAll('~', '~~').replaceAll('.', '~d').replaceAll(':', '~c');
+  const escaped = id
+    .replaceAll('~', '~~')
+    .replaceAll('.', '~d')
+    .replaceAll(':', '~c')
+    .replaceAll(/[A-Z]/g, (capital) => `~_${capital.toLowerCase()}`);
   const name = escaped.length <= FOLDER_MAX ? escaped : `~h${createHash('sha256').update(id).digest('hex')}`;
   return `own/${tenant}/${name}`;
 }

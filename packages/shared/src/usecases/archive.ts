@@ -49,5 +49,5 @@ export async function readArchive(store: ObjectStore, tenant: Tenant, id: JobId)
   const stream = await store.get(archiveKey(tenant, id));
   if (!stream) return undefined;
   const document = JSON.parse((await buffer(stream)).toString()) as Archived;
-  return document.job.tenant === tenant ? document : undefined;
+  return document.job.tenant === tenant && document.job.id === id ? document : undefined;
 }
