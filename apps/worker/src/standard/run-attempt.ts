@@ -15,7 +15,7 @@ import type { SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
-import { holdLease } from './lease.ts';
+import { holdLease, takeLease } from './lease.ts';
 import { loadReferences } from './references.ts';
 
 /** `later` = not now; the model as a whole has to wait when `scope` says so. */
@@ -91,7 +91,7 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
   crash('attempt.admitted');
   const entry = await spool.intend(ref);
   crash('attempt.intended');
-  if (!(await lease(deps, ref, job))) return entry.remove();
+  if (!(await takeLease(deps, ref, job))) return entry.remove();
   crash('attempt.leased');
   using _held = holdLease(ledger, ref, deps.log);
   try {
@@ -108,19 +108,6 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
     deps.unfinished.add(entry);
     deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
   }
-}
-
-/** Puts the attempt on the record; `false` when somebody else was faster, or the job is over. */
-async function lease(deps: AttemptDeps, ref: AttemptRef, read: Job): Promise<boolean> {
-  const { ledger, channel, clock } = deps;
-  // Mostly nobody has changed the record since it was read, and the write itself finds out.
-  const hoped = begin(read, { id: ref.attempt, channel: channel.id }, clock.now());
-  if (hoped.type === 'go' && (await ledger.write(hoped.change)).type === 'written') return true;
-  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => {
-    const begun = begin(job, { id: ref.attempt, channel: channel.id }, clock.now());
-    return begun.type === 'go' ? begun.change : undefined;
-  });
-  return updated?.job.state.open === ref.attempt;
 }
 
 /** The entry, with the moment marked at which a whole answer is here and not yet durable. */

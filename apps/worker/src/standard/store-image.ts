@@ -18,6 +18,8 @@ const TRIES_DRAINING = 3;
 
 type Stored = { type: 'stored'; image: StoredImage } | { type: 'unusable' } | 'stopped';
 type Owner = { job: string; tenant: string };
+/** What an image at rest tells of itself. */
+type ImageOwner = Owner & { fingerprint?: string };
 
 /**
  * Brings a spooled image into the object store, however long the store is away; the image is never made again.
@@ -29,16 +31,20 @@ export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob)
   // After a crash behind the settling it is on the record already, under the number it had then.
   const recorded = [...images, ...lateImages].find(({ sha256 }) => sha256 === blob.sha256);
   if (recorded) return { type: 'stored', image: recorded };
+  const { id, tenant, fingerprint } = job;
+  return putImage(deps, { job: id, tenant, fingerprint }, images.length + lateImages.length, blob);
+}
+
+/** Brings it there as image `n` of `owner`, whether there is a record of that or not. @see storeImage */
+export async function putImage(deps: AttemptDeps, owner: ImageOwner, n: number, blob: SpooledBlob): Promise<Stored> {
   const facts = await probeFile(blob.path, { maxPixels: PIXELS_MAX }).catch(asUndefined);
   if (!facts) return { type: 'unusable' };
   const { mime, width, height } = facts;
   const { sha256, bytes, crc32c, path } = blob;
-  const owner: Owner = { job: job.id, tenant: job.tenant };
-  const n = images.length + lateImages.length;
-  const custom = { ...owner, fingerprint: job.fingerprint, sha256 };
+  const custom = { ...owner, sha256 };
   const put = (key: string) =>
     insist(deps, owner, () => deps.store.put(key, { path, bytes }, { contentType: mime, custom, crc32c }));
-  const key = imageKey(job.tenant, job.id, { n, sha256, mime });
+  const key = imageKey(owner.tenant, owner.job, { n, sha256, mime });
   const image = { n, mime, width, height, bytes, sha256 };
   try {
     return (await put(key)) ? { type: 'stored', image: { ...image, key } } : 'stopped';

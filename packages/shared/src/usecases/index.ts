@@ -3,6 +3,7 @@ export * from './archive.ts';
 export * from './control-job.ts';
 export * from './get-job.ts';
 export * from './hand-off.ts';
+export * from './keep-orphan.ts';
 export * from './list-jobs.ts';
 export * from './outbox.ts';
 export * from './present-job.ts';

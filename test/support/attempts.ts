@@ -1,0 +1,102 @@
+/** What a worker's attempts need, without the worker: a real ledger, store, spool and channel, and a provider of few words. */
+
+import { randomUUIDv7 } from 'node:crypto';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createGeminiChannel } from '@darkroom/shared/channels';
+import { type Answer, type AttemptRef, idFrom, type Job } from '@darkroom/shared/domain';
+import { createCrashPoint, type Log } from '@darkroom/shared/observability';
+import type { Spool, SpoolEntry } from '@darkroom/shared/ports';
+import { createRedisQuota } from '@darkroom/shared/storage/redis';
+import { createFolderSpool } from '@darkroom/shared/storage/spool';
+import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
+import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
+import { createSlots } from '../../apps/worker/src/standard/slots.ts';
+import { TENANT } from './ledger.ts';
+import { anImage } from './run-job.ts';
+import { replyWith, type StubProvider, type StubReply, startStubProvider } from './stub-provider.ts';
+import { openTestUsecases, type TestUsecases } from './usecases.ts';
+
+export type LogLine = { level: keyof Log; event: string; [field: string]: unknown };
+
+export type TestAttempts = AsyncDisposable & {
+  test: TestUsecases;
+  deps: AttemptDeps;
+  provider: StubProvider;
+  lines: LogLine[];
+  /** Files of attempts in the spool. */
+  spooled: () => Promise<string[]>;
+  /** A place in the spool, with a whole answer that holds `image`, as a process leaves it that dies behind the call. */
+  answered: (ref: AttemptRef, image: Buffer) => Promise<{ entry: SpoolEntry; answer: Answer }>;
+};
+
+/** Opens it, for a provider that answers by `script`: an image, if nothing else is said. */
+export async function openTestAttempts(...script: StubReply[]): Promise<TestAttempts> {
+  await using opened = new AsyncDisposableStack();
+  const test = opened.use(await openTestUsecases());
+  const [first = replyWith(200, anAnswer(await anImage())), ...rest] = script;
+  const provider = opened.use(await startStubProvider(first, ...rest));
+  const root = await mkdtemp(join(tmpdir(), 'attempts-'));
+  opened.defer(() => rm(root, { recursive: true, force: true }));
+  const spool: Spool = opened.use(createFolderSpool({ root, owner: 'worker', clock: { now: Date.now } }));
+  const { ledger, store, outbox, clock, redis, prefix } = test;
+  const lines: LogLine[] = [];
+  const stopping = new AbortController();
+  opened.defer(() => stopping.abort());
+  const deps: AttemptDeps = {
+    ledger,
+    store,
+    spool,
+    outbox,
+    clock,
+    quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
+    channel: opened.use(createGeminiChannel({ apiKey: 'AIzaTestKey', baseUrl: provider.url, apiVersion: 'v1beta' })),
+    random: () => 0.5,
+    newAttemptId: () => idFrom('att', randomUUIDv7()),
+    slots: createSlots(2),
+    log: logInto(lines),
+    metrics: createWorkerMetrics({ ledger, clock, spool }),
+    crash: createCrashPoint(undefined),
+    unfinished: new Set(),
+    spoolBytesMax: 1 << 30,
+    draining: stopping.signal,
+    stopping: stopping.signal,
+  };
+  const owned = opened.move();
+  return {
+    test,
+    deps,
+    provider,
+    lines,
+    spooled: async () =>
+      (await readdir(root, { recursive: true })).filter((name) => /\.(intent|blob|answer)$/.test(name)),
+    answered: async (ref, image) => {
+      const entry = await spool.intend(ref);
+      const sink = entry.blob(0);
+      await sink.write(image);
+      const answer: Answer = { httpStatus: 200, headers: {}, body: SKELETON, blobs: [await sink.close()], ms: 5 };
+      await entry.commit(answer);
+      return { entry, answer };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Names an attempt of `job` that no record knows. */
+export function refOf(job: Pick<Job, 'id'>): AttemptRef {
+  return { tenant: TENANT, job: job.id, attempt: idFrom('att', randomUUIDv7()) };
+}
+
+/** What the provider answers with, around the base64 of `data`. */
+function anAnswer(data: Buffer | string) {
+  const inlineData = { mimeType: 'image/png', data: typeof data === 'string' ? data : data.toString('base64') };
+  return { candidates: [{ content: { parts: [{ inlineData }], role: 'model' }, finishReason: 'STOP', index: 0 }] };
+}
+
+const SKELETON = anAnswer('@blob:0');
+
+function logInto(lines: LogLine[]): Log {
+  const at = (level: keyof Log) => (fields: object, event: string) => void lines.push({ ...fields, level, event });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
