@@ -1,8 +1,11 @@
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
-import type { Channel, Clock, Ledger, ObjectStore, Quota, Spool, SpoolEntry } from '@darkroom/shared/ports';
+import type { Channel, Clock, Exchange, Ledger, ObjectStore, Quota, Spool, SpoolEntry } from '@darkroom/shared/ports';
 import type { Outbox } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { Slots } from './slots.ts';
+
+/** An attempt that could not be brought to its end, and what this process knows of its call. */
+export type Unfinished = { entry: SpoolEntry; exchange: Exchange };
 
 /** What an attempt needs. */
 export type AttemptDeps = {
@@ -20,7 +23,7 @@ export type AttemptDeps = {
   metrics: WorkerMetrics;
   crash: CrashPoint;
   /** Answers of this process that could not be brought to an end yet; tried again with those of dead processes. */
-  unfinished: Set<SpoolEntry>;
+  unfinished: Set<Unfinished>;
   /** Bytes in the spool above which no new call leaves. */
   spoolBytesMax: number;
   /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */

@@ -8,13 +8,16 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeError } from '@darkroom/shared/observability';
-import type { SpoolEntry } from '@darkroom/shared/ports';
-import type { AttemptDeps } from './deps.ts';
+import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
+import type { AttemptDeps, Unfinished } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, renewLease } from './lease.ts';
 import { createSlots } from './slots.ts';
 
 const AGAIN_MS = 5_000;
+
+/** Of a dead process's call nothing is known but what is in the spool. */
+type Taken = Pick<Unfinished, 'entry'> & Partial<Unfinished>;
 
 export type Recovery = {
   /** Takes in hand what nobody has. Resolves before it has ended. */
@@ -30,15 +33,13 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
   const inHand = new Map<string, Promise<void>>();
 
   /** Tries until it has ended, or the process does: then the spool keeps it for the next one. */
-  async function bringToEnd(entry: SpoolEntry): Promise<void> {
-    const { ref } = entry;
+  async function bringToEnd(taken: Taken): Promise<void> {
+    const { ref } = taken.entry;
     renewLease(deps.ledger, ref, log); // its owner may have been dead for most of a lease
     using _held = holdLease(deps.ledger, ref, log);
     while (!draining.aborted) {
       try {
-        await resume(entry);
-        unfinished.delete(entry);
-        return;
+        return await resume(taken);
       } catch (error) {
         log.error({ ...ref, ...describeError(error) }, 'spool.not_recovered');
         await sleep(AGAIN_MS, undefined, { signal: draining }).catch(() => undefined);
@@ -46,16 +47,13 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
     }
   }
 
-  async function resume(entry: SpoolEntry): Promise<void> {
-    const answer = await entry.answer();
-    // Nobody saw the call's end: there is nothing to upload, and the caller should know at once.
-    if (!answer) {
-      const exchange = { type: 'unknown', reason: 'the process died during the call' } as const;
-      return finishAttempt(deps, entry, exchange, deps.clock.now());
-    }
+  async function resume({ entry, exchange: known }: Taken): Promise<void> {
+    const exchange = await endOf(entry, known);
+    // Nothing to upload: the caller should know at once.
+    if (!hasBlobs(exchange)) return finishAttempt(deps, entry, exchange, deps.clock.now());
     const release = await uploads.take();
     try {
-      await finishAttempt(deps, entry, { type: 'answered', answer }, deps.clock.now());
+      await finishAttempt(deps, entry, exchange, deps.clock.now());
     } finally {
       release();
     }
@@ -63,14 +61,18 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
 
   return {
     once: async () => {
-      for (const entry of [...unfinished, ...(await spool.recover())]) {
-        const { attempt } = entry.ref;
+      const others = (await spool.recover()).map((entry): Taken => ({ entry }));
+      const all = [...unfinished, ...others];
+      unfinished.clear();
+      for (const taken of all) {
+        const { ref } = taken.entry;
+        const { attempt } = ref;
         if (inHand.has(attempt)) continue;
-        log.info({ ...entry.ref }, 'spool.recovered');
+        log.info({ ...ref }, 'spool.recovered');
         crash('recovery.taken');
         inHand.set(
           attempt,
-          bringToEnd(entry).finally(() => inHand.delete(attempt)),
+          bringToEnd(taken).finally(() => inHand.delete(attempt)),
         );
       }
     },
@@ -78,4 +80,16 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
       await Promise.all(inHand.values());
     },
   };
+}
+
+/** How the call ended: by the spool, else by what this process saw of it, else nobody saw it. */
+async function endOf(entry: SpoolEntry, known: Exchange | undefined): Promise<Exchange> {
+  const answer = await entry.answer();
+  if (answer) return { type: 'answered', answer };
+  if (!known) return { type: 'unknown', reason: 'the process died during the call' };
+  return hasBlobs(known) ? { type: 'unknown', reason: 'the answer is gone from the spool' } : known;
+}
+
+function hasBlobs(exchange: Exchange): boolean {
+  return exchange.type === 'answered' && exchange.answer.blobs.length > 0;
 }

@@ -11,7 +11,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
 import { type CrashPoint, describeError, withCrashPoints } from '@darkroom/shared/observability';
-import type { SpoolEntry } from '@darkroom/shared/ports';
+import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
@@ -91,12 +91,14 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
   crash('attempt.admitted');
   const entry = await spool.intend(ref);
   crash('attempt.intended');
-  if (!(await takeLease(deps, ref, job))) return entry.remove();
-  crash('attempt.leased');
-  using _held = holdLease(ledger, ref, deps.log);
+  let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
   try {
+    if (!(await takeLease(deps, ref, job))) return await entry.remove();
+    crash('attempt.leased');
+    using _held = holdLease(ledger, ref, deps.log);
     metrics.called();
-    const exchange = await channel.call(job.request, {
+    exchange = { type: 'unknown', reason: 'the call broke off' };
+    exchange = await channel.call(job.request, {
       entry: markArrival(entry, crash),
       references,
       timeoutMs: modelById(job.request.model).timeoutMs,
@@ -105,7 +107,7 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
     crash('attempt.answered');
     await finishAttempt(deps, entry, exchange, clock.now());
   } catch (error) {
-    deps.unfinished.add(entry);
+    deps.unfinished.add({ entry, exchange });
     deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
   }
 }
