@@ -244,6 +244,26 @@ describe('retry', () => {
     expect(new Set(answers.map(({ json }) => json.id)).size).toBe(1);
   });
 
+  it('of a held job under one Idempotency-Key releases it once, and is answered with it ever after', async () => {
+    const id = await submit({ on_unknown_outcome: 'hold' });
+    await doubtJob(api.deps, id);
+    const again = () => post(id, 'retry', { 'idempotency-key': 'r-2' });
+
+    const answers = [...(await Promise.all([again(), again(), again()])), await again()];
+
+    expect(answers.map(({ status, json }) => [status, json.id])).toEqual(answers.map(() => [202, id]));
+    await doubtJob(api.deps, id);
+    expect((await again()).json).toMatchObject({ id, phase: 'held' });
+    await post(id, 'retry');
+    await failJob(api.deps, id);
+    const over = await again();
+    expect([over.status, over.json.id, over.json.status]).toEqual([200, id, 'failed']);
+    expect(over.headers.get('idempotent-replayed')).toBe('true');
+    const other = await submit({ dedup: false });
+    await failJob(api.deps, other);
+    expect((await post(other, 'retry', { 'idempotency-key': 'r-2' })).json.code).toBe('idempotency_key_reused');
+  });
+
   it('is refused where there is nothing to retry', async () => {
     const [open, over] = [await submit(), await submit()];
     await succeedJob(api.deps, over);

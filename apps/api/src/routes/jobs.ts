@@ -1,4 +1,4 @@
-import { AppError, digest, isJobId, isTerminal, type Job } from '@darkroom/shared/domain';
+import { AppError, digest, isJobId, isTerminal, type Job, thumbnailKey } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
 import {
@@ -7,11 +7,9 @@ import {
   LINK_MS,
   listJobs,
   presentJob,
-  releaseJob,
+  retryJob,
   type Submitted,
-  submitAgain,
   submitJob,
-  thumbnailKey,
   waitForJob,
 } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
@@ -142,12 +140,7 @@ async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
 async function retry(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
   const { tenant } = callerOf(res, 'jobs:write');
   requireAccepting(deps);
-  const key = hashedKeyOf(req);
-  const released = await releaseJob(deps, tenant, req.params.id);
-  const submitted: Submitted = released
-    ? { job: released, replayed: false, dedup: 'miss' }
-    : await submitAgain(deps, await getJob(deps, tenant, req.params.id), key);
-  await respond(deps, req, res, submitted);
+  await respond(deps, req, res, await retryJob(deps, tenant, req.params.id, hashedKeyOf(req)));
 }
 
 async function image(

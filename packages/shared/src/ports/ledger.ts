@@ -74,6 +74,8 @@ export type Ledger = {
   admit(submission: Submission): Promise<Admission>;
   /** What an idempotency key was used for, when it was. */
   recall(tenant: Tenant, idempotencyKey: string): Promise<{ id: JobId; bodyHash: string } | undefined>;
+  /** Notes what an idempotency key was used for beside a submission; the first use stays. */
+  remember(tenant: Tenant, idempotencyKey: string, use: { id: JobId; bodyHash: string }): Promise<void>;
   read(tenant: Tenant, id: JobId): Promise<Job | undefined>;
   /** The job that twins of this fingerprint join or share with, while there is one. */
   twin(tenant: Tenant, fingerprint: string): Promise<JobId | undefined>;

@@ -22,16 +22,23 @@ export async function cancelJob(deps: ControlDeps, tenant: Tenant, id: string): 
 /**
  * Releases a job that was held because a call's outcome is unknown.
  *
+ * @param how `again`: asked for perhaps for the second time, so an open job that is not held is as good as released
  * @returns the released job, or `undefined` for a finished one: that one stays as it is, and is made again as a new job
  * @throws AppError `conflict` when there is nothing to retry
  */
-export async function releaseJob(deps: ControlDeps, tenant: Tenant, id: string): Promise<Job | undefined> {
+export async function releaseJob(
+  deps: ControlDeps,
+  tenant: Tenant,
+  id: string,
+  how: { again: boolean } = { again: false },
+): Promise<Job | undefined> {
   const updated = await updateJob(deps.ledger, tenant, id, (job) => release(job, deps.clock.now()));
   if (updated?.changed) {
     deps.outbox.push(updated.job);
     return updated.job;
   }
   const job = updated?.job ?? (await getJob(deps, tenant, id));
+  if (how.again && !isTerminal(job.state.status)) return job;
   if (isTerminal(job.state.status) && job.state.status !== 'succeeded') return undefined;
   throw new AppError('conflict', {
     message: `The job is ${job.state.status}; there is nothing to retry.`,

@@ -1,4 +1,3 @@
-export { thumbnailKey } from '../domain/object-names.ts';
 export * from './archive.ts';
 export * from './control-job.ts';
 export * from './get-job.ts';
@@ -9,6 +8,7 @@ export * from './outbox.ts';
 export * from './present-job.ts';
 export * from './references.ts';
 export * from './resolve-request.ts';
+export * from './retry-job.ts';
 export * from './submit-job.ts';
 export * from './update-job.ts';
 export * from './wait-for-job.ts';

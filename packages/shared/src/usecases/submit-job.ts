@@ -100,7 +100,11 @@ export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?:
 }
 
 /** What an earlier submission under the same key or id became. */
-async function recall(deps: SubmitDeps, submit: Submit, bodyHash: string): Promise<Submitted | undefined> {
+export async function recall(
+  deps: SubmitDeps,
+  submit: Pick<Submit, 'tenant' | 'idempotencyKey' | 'ownId'>,
+  bodyHash: string,
+): Promise<Submitted | undefined> {
   const { tenant, idempotencyKey, ownId } = submit;
   const byKey = idempotencyKey ? await deps.ledger.recall(tenant, idempotencyKey) : undefined;
   if (byKey) return replay(deps, tenant, byKey.id, byKey.bodyHash === bodyHash);

@@ -7,7 +7,8 @@ import { leaseTicks } from './lease.ts';
 
 type Call = { keys: string[]; args: (string | number)[] };
 
-const DAY_MS = 86_400_000;
+/** How long an idempotency key is kept. */
+export const IDEMPOTENCY_MS = 86_400_000;
 
 export function admitArgs(
   space: KeySpace,
@@ -49,7 +50,7 @@ export function admitArgs(
       terminal ? state.createdAt + options.tailMs : '',
       request.dedup ? '1' : '0',
       request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
-      submission.idempotencyKey ? DAY_MS : '',
+      submission.idempotencyKey ? IDEMPOTENCY_MS : '',
       events.join(','),
       options.backlogMax,
       options.nonce,

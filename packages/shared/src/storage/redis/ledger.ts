@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
 import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
-import { admitArgs, writeArgs } from './arguments.ts';
+import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
 import { parseRecord, RECORD_FIELDS } from './record.ts';
@@ -52,6 +52,9 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const value = await redis.get(space.of(tenant).idempotency(idempotencyKey));
       const at = value?.indexOf('|') ?? -1;
       return value && at > 0 ? { bodyHash: value.slice(0, at), id: value.slice(at + 1) } : undefined;
+    },
+    remember: async (tenant, idempotencyKey, { id, bodyHash }) => {
+      await redis.set(space.of(tenant).idempotency(idempotencyKey), `${bodyHash}|${id}`, 'PX', IDEMPOTENCY_MS, 'NX');
     },
     read,
     twin: async (tenant, fingerprint) => (await redis.get(space.of(tenant).fingerprint(fingerprint))) ?? undefined,

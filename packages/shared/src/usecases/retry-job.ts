@@ -1,0 +1,27 @@
+import { digest, type Tenant } from '../domain/index.ts';
+import { releaseJob } from './control-job.ts';
+import { getJob } from './get-job.ts';
+import { recall, type SubmitDeps, type Submitted, submitAgain } from './submit-job.ts';
+
+/**
+ * Sends a held job on as itself, and makes an ended one again as a new job.
+ *
+ * Under one key either happens once. A held job is released before its key is kept: after a crash between the two the
+ * job is open, which is an answer to the same key as well.
+ *
+ * @throws AppError `conflict` when there is nothing to retry
+ */
+export async function retryJob(
+  deps: SubmitDeps,
+  tenant: Tenant,
+  id: string,
+  idempotencyKey?: string,
+): Promise<Submitted> {
+  const bodyHash = digest({ retry: id });
+  const seen = idempotencyKey ? await recall(deps, { tenant, idempotencyKey }, bodyHash) : undefined;
+  if (seen) return seen;
+  const released = await releaseJob(deps, tenant, id, { again: idempotencyKey !== undefined });
+  if (!released) return submitAgain(deps, await getJob(deps, tenant, id), idempotencyKey);
+  if (idempotencyKey) await deps.ledger.remember(tenant, idempotencyKey, { id, bodyHash });
+  return { job: released, replayed: false, dedup: 'miss' };
+}
