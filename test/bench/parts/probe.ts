@@ -34,3 +34,6 @@ process.on('message', ({ ask }: { ask?: string }) => {
   if (ask === 'read') delay.disable();
   process.send?.({ answer });
 });
+
+// Whoever measures is gone, perhaps killed: nothing of it may stay behind.
+process.on('disconnect', () => process.exit());
