@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { type ApiKeys, createApiKeys } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
@@ -40,6 +40,11 @@ async function openKeys(): Promise<TestKeys> {
       redis.disconnect();
     },
   };
+}
+
+/** The proof of the first key that is stored. */
+function proofIn(stored: string): Buffer {
+  return Buffer.from(/"proof":"([^"]+)"/.exec(stored)?.[1] ?? '', 'base64');
 }
 
 describe('an API key', () => {
@@ -90,7 +95,18 @@ describe('an API key', () => {
 
     expect(await test.stored()).not.toContain(SECRET);
     expect(await test.stored()).not.toContain(SECRET.slice(3));
+    expect(await test.stored()).not.toContain(hash('sha256', SECRET, 'hex').slice(0, 16));
     expect(await test.stored()).toContain('acme');
+  });
+
+  it('has an id that tells nothing to whoever guesses keys without the pepper', async () => {
+    await using test = await openKeys();
+
+    const { keyId } = await test.keys.register(SECRET, ACME);
+    const elsewhere = await test.elsewhere(randomBytes(32)).register(SECRET, ACME);
+
+    expect(keyId).not.toBe(elsewhere.keyId);
+    expect(Buffer.from(keyId, 'hex')).not.toEqual(proofIn(await test.stored()).subarray(0, 8));
   });
 
   it('works for a second at most after it was revoked elsewhere', async () => {

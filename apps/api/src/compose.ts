@@ -1,6 +1,7 @@
 /** Builds every adapter of the API; the only file here that names Redis or BullMQ. */
 
 import { randomUUIDv7 } from 'node:crypto';
+import { derivedKey } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { createSafeFetch } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
@@ -36,10 +37,9 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const subscriber = opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
   const prefix = config.REDIS_PREFIX;
   const clock = systemClock;
-  const signingKey = Buffer.from(config.DARKROOM_SECRET.reveal());
   const store = await openStore(config.STORAGE_URL, {
     publicUrl: publicUrl(),
-    signingKey,
+    signingKey: derivedKey(config.DARKROOM_SECRET, 'links'),
     clock,
     gcsReadBuckets: config.GCS_READ_BUCKETS,
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
@@ -56,7 +56,8 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   });
   const onError = (error: unknown) => log.warn(describeError(error), 'outbox.deferred');
   const outbox = createOutbox({ ledger, queue, clock, onError });
-  const keys = createApiKeys({ redis, prefix, pepper: signingKey, now: () => clock.now() });
+  const pepper = derivedKey(config.DARKROOM_SECRET, 'api-keys');
+  const keys = createApiKeys({ redis, prefix, pepper, now: () => clock.now() });
   await registerFirstKey(keys, config);
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
   const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), store, log }));

@@ -1,2 +1,3 @@
 export * from './common.ts';
+export * from './derived-key.ts';
 export * from './env.ts';

@@ -18,17 +18,19 @@ export type ApiKeys = {
 /**
  * API keys, stored only as HMAC-SHA256 under the installation's secret.
  *
- * A key is found by the first 16 hex digits of its SHA-256, which tell nothing about the other 192 bits, and proved
- * by a constant-time comparison. Verified keys are remembered for a second, by their SHA-256, so a revoked one works no
- * longer than that.
+ * A key is found by 64 bits of an HMAC of its own, and proved by a constant-time comparison of another: ids are logged,
+ * and without the secret neither they nor Redis are anything to try guessed keys on. Verified keys are remembered for a
+ * second, in memory by their SHA-256, so a revoked one works no longer than that.
  */
 export function createApiKeys(options: { redis: Redis; prefix?: string; pepper: Buffer; now: () => number }): ApiKeys {
   const { redis, prefix = '', pepper, now } = options;
   const space = keySpace(prefix);
   const verified = new Map<string, { caller: Caller; until: number }>();
   const nameOf = (secret: string) => hash('sha256', secret, 'hex');
-  const idOf = (secret: string) => nameOf(secret).slice(0, 16);
-  const proofOf = (secret: string) => createHmac('sha256', pepper).update(secret).digest();
+  const mac = (use: 'id' | 'proof', secret: string) =>
+    createHmac('sha256', pepper).update(`${use}\0${secret}`).digest();
+  const idOf = (secret: string) => mac('id', secret).toString('hex', 0, 8);
+  const proofOf = (secret: string) => mac('proof', secret);
 
   return {
     authenticate: async (secret) => {
