@@ -37,12 +37,15 @@ import { createSlots } from './standard/slots.ts';
 import { archiveOnce } from './sweeper/archive.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
+import { createWatchdog, LOOK_MS } from './watchdog.ts';
 import { createStandardLane } from './worker.ts';
 
 export type WorkerApp = {
   run(): void;
   /** Lets calls in flight end and settles them; takes no new ones. */
   drain(): Promise<void>;
+  /** Aborted when this process will do no more work and should end; a new one can. */
+  broken: AbortSignal;
 } & AsyncDisposable;
 
 const SWEEP_MS = 2_000;
@@ -108,27 +111,35 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     draining: draining.signal,
     stopping: stopping.signal,
   };
+  const broken = new AbortController();
+  const giveUp = (queue: string) => broken.abort(`no messages are taken from ${queue}`);
+  const check = () => checkRedis(redis, `${prefix}probe`);
   const lane = createStandardLane({
+    lookout: redis,
     redis: () => closing(openBlockingRedis(config.REDIS_URL)),
     prefix,
     concurrency: config.WORKER_CONCURRENCY,
     lockMs: config.MESSAGE_LOCK * 1_000,
     run: (tenant, id) => runAttempt(deps, tenant, id),
+    ended: giveUp,
     log,
   });
   opened.use(lane);
-  opened.use(await startOps({ config, log, metrics, check: () => checkRedis(redis, `${prefix}probe`) }));
+  opened.use(await startOps({ config, log, metrics, check, broken: broken.signal }));
   opened.defer(() => stopping.abort());
   if (config.CRASH_AT) opened.defer(markSent(crash));
+  const watch = createWatchdog({ look: () => lane.look(), fit: async () => (await check()).ok, stuck: giveUp, log });
   const recovery = createRecovery(deps, { uploads: config.WORKER_CONCURRENCY });
   const owned = opened.move();
   const loops: Promise<void>[] = [];
   return {
+    broken: broken.signal,
     run: () => {
       const { WORKER_ROLES: roles } = config;
       const sweep = () => sweepOnce({ ...deps, queue });
       if (roles.includes('standard')) {
         lane.run();
+        loops.push(loop('watch', LOOK_MS, watch, log, draining.signal));
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('sweeper')) {

@@ -7,27 +7,29 @@ async function main(): Promise<void> {
   const config = parseEnv(WorkerEnv, process.env);
   const log = createLog({ level: config.LOG_LEVEL, program: 'worker' });
   const app = await compose(config, log);
-  app.run();
 
-  const stop = async (reason: string) => {
+  const stop = async (reason: string, code: number) => {
     log.info({ reason }, 'worker.stopping');
     // Does not depend on Redis: whatever hangs, the process ends, and the spool holds what was paid.
     setTimeout(() => process.exit(1), config.DRAIN_SECONDS * 1_000).unref();
     await app.drain();
     await app[Symbol.asyncDispose]();
-    process.exit(0);
+    process.exit(code);
   };
   let stopping = false;
-  const once = (reason: string) => {
+  const once = (reason: string, code = 0) => {
     if (stopping) return;
     stopping = true;
-    stop(reason).catch((error: unknown) => {
+    stop(reason, code).catch((error: unknown) => {
       log.error(describeError(error), 'worker.not_drained');
       process.exit(1);
     });
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => once(signal));
+  // Calls in flight still end: they are paid. Then whoever started this process starts a new one.
+  app.broken.addEventListener('abort', () => once(String(app.broken.reason), 1));
   if (process.connected) process.on('disconnect', () => once('parent gone'));
+  app.run();
 }
 
 main().catch((error: unknown) => {

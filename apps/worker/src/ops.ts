@@ -15,10 +15,13 @@ export async function startOps(options: {
   log: Log;
   metrics: WorkerMetrics;
   check: () => Promise<RedisHealth>;
+  /** Aborted when the process should be replaced. */
+  broken: AbortSignal;
 }): Promise<AsyncDisposable> {
-  const { config, log, metrics, check } = options;
+  const { config, log, metrics, check, broken } = options;
   const routes: Record<string, (res: ServerResponse) => Promise<void>> = {
-    '/livez': async (res) => answer(res, 200, 'text/plain', 'ok\n'),
+    '/livez': async (res) =>
+      broken.aborted ? answer(res, 503, 'text/plain', `${broken.reason}\n`) : answer(res, 200, 'text/plain', 'ok\n'),
     '/readyz': async (res) => {
       // The worker's connection waits for Redis as long as it takes; whoever asks here does not.
       const health = await Promise.race([check(), sleep(CHECK_MS, HUNG, { ref: false })]);

@@ -4,50 +4,85 @@ import type { Tenant } from '@darkroom/shared/domain';
 import { AppError, MODELS } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import { queueName, queuePrefix, type WakeData } from '@darkroom/shared/queue/bullmq';
-import { DelayedError, type Job as Message, Worker } from 'bullmq';
+import { DelayedError, type Job as Message, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Ran } from './standard/run-attempt.ts';
+import type { Signs } from './watchdog.ts';
 
 /** A fault of our own surroundings: the message comes back after this. */
 const TROUBLE_MS = 5_000;
+/** Messages started a second. Never bites; without a limit, `rateLimit` has no effect. */
+const STARTS_MAX = 1_000_000;
 const LIMIT_MS_MAX = 60_000;
 
-export type StandardLane = { run(): void; drain(): Promise<void> } & AsyncDisposable;
+export type StandardLane = {
+  run(): void;
+  drain(): Promise<void>;
+  /** One look at each queue: is something left lying that this worker could take? */
+  look(): Promise<Signs[]>;
+} & AsyncDisposable;
 
 export function createStandardLane(options: {
+  /** Makes a connection for one worker; it blocks. */
   redis: () => Redis;
+  /** For looking at queues. */
+  lookout: Redis;
   prefix: string;
   concurrency: number;
   /** How long a message stays with a worker that no longer renews its hold on it. */
   lockMs: number;
   run: (tenant: Tenant, id: string) => Promise<Ran>;
+  /** Told when a worker ends that nobody closed; it takes no messages any more. */
+  ended: (queue: string) => void;
   log: Log;
 }): StandardLane {
-  const workers = MODELS.map((model) => bind(model.id, options));
+  const bound = MODELS.map((model) => bind(model.id, options));
+  let closing = false;
+  const close = async (force: boolean) => {
+    closing = true;
+    await Promise.all(bound.map(({ worker }) => worker.close(force)));
+  };
+  const end = ({ name }: Worker, error?: unknown) => {
+    if (closing) return;
+    options.log.error({ queue: name, ...(error !== undefined && describeError(error)) }, 'worker.stopped');
+    options.ended(name);
+  };
   return {
     run: () => {
-      for (const worker of workers)
-        worker.run().catch((error: unknown) => options.log.error(describeError(error), 'worker.stopped'));
+      for (const { worker } of bound)
+        worker.run().then(
+          () => end(worker),
+          (error: unknown) => end(worker, error),
+        );
     },
-    drain: async () => {
-      await Promise.all(workers.map((worker) => worker.close()));
-    },
+    drain: () => close(false),
+    look: () => Promise.all(bound.map(({ look }) => look())),
     [Symbol.asyncDispose]: async () => {
-      await Promise.all(workers.map((worker) => worker.close(true)));
+      await close(true);
+      await Promise.all(bound.map(({ queue }) => queue.close()));
     },
   };
 }
 
-function bind(
-  model: string,
-  { redis, prefix, concurrency, lockMs, run, log }: Parameters<typeof createStandardLane>[0],
-): Worker<WakeData> {
+type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Promise<Signs> };
+
+function bind(model: string, options: Parameters<typeof createStandardLane>[0]): Bound {
+  const { redis, lookout, prefix, concurrency, lockMs, run, log } = options;
+  const place = { prefix: queuePrefix(prefix, model), skipVersionCheck: true };
+  const queue = new Queue<WakeData>(queueName(model), { connection: lookout, ...place });
+  queue.on('error', () => {}); // Each look rejects on its own.
+  let inHand = 0;
+  let taken = 0;
   const worker = new Worker<WakeData>(
     queueName(model),
     // Three declared parameters would ask for BullMQ's abort signal; a paid call is never aborted by it.
     async (message, token) => {
       const [tenant, id] = message.data;
-      const ran = await run(tenant, id).catch((error: unknown) => trouble(error, log, { tenant, job: id }));
+      inHand++;
+      taken++;
+      const ran = await run(tenant, id)
+        .catch((error: unknown) => trouble(error, log, { tenant, job: id }))
+        .finally(() => inHand--);
       if (ran.type === 'done') return;
       if (ran.scope === 'model') {
         // Asked again each minute: a limit that was lifted must not live on here.
@@ -58,7 +93,7 @@ function bind(
     },
     {
       connection: redis(),
-      prefix: queuePrefix(prefix, model),
+      ...place,
       autorun: false,
       concurrency,
       lockDuration: lockMs,
@@ -67,13 +102,26 @@ function bind(
       maxStalledCount: 1_000_000,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
-      // Never bites; without one, `rateLimit` has no effect.
-      limiter: { max: 1_000_000, duration: 1_000 },
-      skipVersionCheck: true,
+      limiter: { max: STARTS_MAX, duration: 1_000 },
     },
   );
   worker.on('error', (error) => log.warn({ model, ...describeError(error) }, 'queue.trouble'));
-  return worker;
+  const look = async (): Promise<Signs> => {
+    const sinceLast = taken;
+    taken = 0;
+    const [waiting, limited] = await Promise.all([isWaiting(queue), queue.getRateLimitTtl(STARTS_MAX)]);
+    return { queue: queue.name, waiting, room: inHand < concurrency, limited: limited > 0, taken: sinceLast };
+  };
+  return { worker, queue, look };
+}
+
+/** Whether a message should be with a worker by now; one whose time has come may still lie among the delayed. */
+async function isWaiting(queue: Queue<WakeData>): Promise<boolean> {
+  const [ready, [delayed]] = await Promise.all([
+    queue.getJobCountByTypes('wait', 'prioritized'),
+    queue.getDelayed(0, 0),
+  ]);
+  return ready > 0 || (delayed !== undefined && delayed.timestamp + delayed.delay < Date.now());
 }
 
 async function putOff(message: Message<WakeData>, ms: number, token: string | undefined): Promise<never> {

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { MODELS } from '@darkroom/shared/domain';
+import type { Log } from '@darkroom/shared/observability';
+import { createWakeQueue, queueName } from '@darkroom/shared/queue/bullmq';
+import { openBlockingRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
+import { describe, expect, it, vi } from 'vitest';
+import { WorkerEnv } from '../../apps/worker/src/config.ts';
+import { startOps } from '../../apps/worker/src/ops.ts';
+import type { Ran } from '../../apps/worker/src/standard/run-attempt.ts';
+import { createStandardLane } from '../../apps/worker/src/worker.ts';
+import { testRedisUrl } from '../support/redis.ts';
+
+const [{ id: model } = { id: '' }] = MODELS;
+const message = (id: string) => ({ tenant: 'default', id, version: 1, model, priority: 5, runAt: Date.now() });
+const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+async function openLane(run: (id: string) => Promise<Ran>) {
+  await using opened = new AsyncDisposableStack();
+  const redis = opened.adopt(openPatientRedis(testRedisUrl()), (one) => one.disconnect());
+  const prefix = `test-${randomUUID().slice(0, 8)}:`;
+  opened.defer(async () => {
+    const keys = await redis.keys(`${prefix}*`);
+    if (keys.length) await redis.unlink(keys);
+  });
+  const wakes = opened.use(createWakeQueue({ redis, prefix }));
+  const connections = opened.use(new DisposableStack());
+  const ended: string[] = [];
+  const lane = opened.use(
+    createStandardLane({
+      redis: () => connections.adopt(openBlockingRedis(testRedisUrl()), (one) => one.disconnect()),
+      lookout: redis,
+      prefix,
+      concurrency: 1,
+      lockMs: 10_000,
+      run: (_, id) => run(id),
+      ended: (queue) => void ended.push(queue),
+      log: quiet,
+    }),
+  );
+  const owned = opened.move();
+  return {
+    lane,
+    ended,
+    send: (id: string) => wakes.enqueue([message(id)], Date.now()),
+    look: async () => (await lane.look()).find(({ queue }) => queue === queueName(model)),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+describe('a look at the queues', () => {
+  it('tells messages that lie there from those in hand', async () => {
+    const go = Promise.withResolvers<Ran>();
+    const took: string[] = [];
+    await using test = await openLane((id) => {
+      took.push(id);
+      return go.promise;
+    });
+    expect(await test.look()).toMatchObject({ waiting: false, room: true, limited: false, taken: 0 });
+
+    await test.send('job_1');
+    expect(await test.look()).toMatchObject({ waiting: true, room: true, taken: 0 });
+
+    test.lane.run();
+    await vi.waitFor(() => expect(took).toEqual(['job_1']), { timeout: 5_000 });
+    await test.send('job_2');
+    expect(await test.look()).toMatchObject({ waiting: true, room: false, taken: 1 });
+
+    go.resolve({ type: 'done' });
+    await vi.waitFor(() => expect(took).toHaveLength(2), { timeout: 5_000 });
+    await vi.waitFor(async () => expect(await test.look()).toMatchObject({ waiting: false, room: true }));
+  });
+
+  it('knows a model that has to wait', async () => {
+    await using test = await openLane(async () => ({ type: 'later', ms: 60_000, scope: 'model' }));
+    await test.send('job_1');
+
+    test.lane.run();
+
+    await vi.waitFor(async () => expect(await test.look()).toMatchObject({ limited: true, room: true }), {
+      timeout: 5_000,
+    });
+  });
+});
+
+describe('a worker that ends', () => {
+  it('is reported, for nobody takes its messages', async () => {
+    await using test = await openLane(async () => ({ type: 'done' }));
+    test.lane.run();
+
+    test.lane.run(); // The second run of the same worker fails.
+
+    await vi.waitFor(() => expect(test.ended).toEqual(MODELS.map(({ id }) => queueName(id))));
+  });
+
+  it('is not reported when it was told to', async () => {
+    await using test = await openLane(async () => ({ type: 'done' }));
+    test.lane.run();
+
+    await test.lane.drain();
+
+    expect(test.ended).toEqual([]);
+  });
+
+  it('makes the process red', async () => {
+    const broken = new AbortController();
+    let base = '';
+    const log = { ...quiet, info: (fields: { metrics?: string }) => void (base = fields.metrics ?? base) };
+    const config = WorkerEnv.parse({ REDIS_URL: testRedisUrl(), DARKROOM_SECRET: 'x'.repeat(32), GEMINI_API_KEY: 'k' });
+    const metrics = { called: () => {}, ended: () => {}, scrape: async () => ({ type: 'text/plain', text: '' }) };
+    const check = async () => ({ ok: true as const, warnings: [] });
+    await using _ops = await startOps({ config, log, metrics, check, broken: broken.signal });
+    const livez = async () => (await fetch(base.replace('/metrics', '/livez'))).status;
+
+    expect(await livez()).toBe(200);
+    broken.abort('no messages are taken');
+    expect(await livez()).toBe(503);
+  });
+});
