@@ -167,7 +167,41 @@ describe('list', () => {
     await start(test, await test.read('job_0'));
     expect(await test.ledger.position(TENANT, 'job_2')).toBe(1);
     expect(await test.ledger.position(TENANT, 'job_0')).toBeUndefined();
-    expect(await test.ledger.oldestWake(TENANT)).toBe(NOON + 1);
+  });
+});
+
+describe('dueSince', () => {
+  it('is the time of the job that should have run longest ago', async () => {
+    await using test = await openTestLedger();
+    await test.admit('job_1', { state: { createdAt: NOON - 9, runAt: NOON + MINUTE } });
+    await test.admit('job_2', { state: { createdAt: NOON - 8, runAt: NOON + 7 } });
+    await test.admit('job_3', { state: { createdAt: NOON - 7, runAt: NOON + 5 } });
+
+    expect(await test.ledger.dueSince(TENANT, NOON + 4)).toBeUndefined();
+    expect(await test.ledger.dueSince(TENANT, NOON + 9)).toBe(NOON + 5);
+  });
+
+  it('is the same before and after the message was sent', async () => {
+    await using test = await openTestLedger();
+    await test.admit('job_1');
+
+    await test.ledger.enqueued(TENANT, [{ id: 'job_1', version: 1, recheckAt: NOON + HOUR }]);
+
+    expect(await test.ledger.dueSince(TENANT, NOON + MINUTE)).toBe(NOON);
+  });
+
+  it('knows nothing of jobs that are held, parked or follow another, however many', async () => {
+    await using test = await openTestLedger();
+    await start(test, await test.admit('job_0'));
+    await test.admit('held', { state: { phase: 'held' } });
+    await test.admit('parked', { state: { phase: 'parked' } });
+    for (let n = 0; n < 220; n++)
+      await test.admit(`twin_${n}`, { state: { leader: 'job_0' } }, { type: 'join', leader: 'job_0' });
+    expect(await test.ledger.dueSince(TENANT, NOON + HOUR)).toBeUndefined();
+
+    await test.admit('waits', { state: { createdAt: NOON + 1, runAt: NOON + 1 } });
+
+    expect(await test.ledger.dueSince(TENANT, NOON + HOUR)).toBe(NOON + 1);
   });
 });
 

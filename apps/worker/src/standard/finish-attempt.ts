@@ -5,13 +5,13 @@ import {
   type AttemptRef,
   changeTo,
   costOf,
+  isAwaitingWake,
   type Job,
   pauseAfter,
   received,
   settle,
 } from '@darkroom/shared/domain';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
-import { isAwaitingWake } from '@darkroom/shared/storage/redis';
 import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { type Judged, judge } from './judge.ts';

@@ -6,10 +6,17 @@
  * holds up no other.
  */
 
-import { type EpochMs, expire, type Job, type JobId, settle, type Tenant } from '@darkroom/shared/domain';
+import {
+  type EpochMs,
+  expire,
+  isAwaitingWake,
+  type Job,
+  type JobId,
+  settle,
+  type Tenant,
+} from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
-import { isAwaitingWake } from '@darkroom/shared/storage/redis';
 import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
 import { each, type Failed } from './each.ts';
 

@@ -2,7 +2,7 @@
  * The job: the only unit of work.
  *
  * A record has an immutable request and a mutable state. The state changes only by the pure decisions of
- * `decide.ts`, and each change is written by one script that checks `version`, so two writers never both win.
+ * `attempt.ts` and `control.ts`, and each change is written by one script that checks `version`, so two writers never both win.
  */
 
 import type { ErrorCode } from './errors.ts';
@@ -18,7 +18,7 @@ export type Micros = number;
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-export const PHASES = ['rate_limited', 'parked', 'backoff', 'held', 'generating', 'storing', 'reconciling'] as const;
+export const PHASES = ['rate_limited', 'parked', 'backoff', 'held', 'generating', 'storing'] as const;
 export type Phase = (typeof PHASES)[number];
 
 export const LANES = ['standard'] as const;
@@ -157,4 +157,9 @@ const TERMINAL: ReadonlySet<JobStatus> = new Set(['succeeded', 'blocked', 'faile
 
 export function isTerminal(status: JobStatus): boolean {
   return TERMINAL.has(status);
+}
+
+/** Queued, with nobody else to wait for: some worker has to be told. */
+export function isAwaitingWake(state: JobState): boolean {
+  return state.status === 'queued' && !state.leader && state.phase !== 'held' && !state.open;
 }

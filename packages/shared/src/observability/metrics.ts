@@ -9,9 +9,12 @@ export function createRegistry(): Registry {
   return registry;
 }
 
+/** What every process says of the one ledger must not be added up. */
+const SAME = '. The same from every process: take the max, not the sum';
+
 type Figures = Awaited<ReturnType<typeof collectLedger>>;
 
-/** What the ledger knows, asked once a scrape: jobs by state, sums of calls and money, the age of the oldest waiting job. */
+/** What the ledger knows, asked once a scrape: jobs by state, sums of calls and money, and how long jobs that are due wait. */
 export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger; clock: Clock }): void {
   let asked: Promise<Figures> | undefined;
   // All gauges of one scrape ask in the same turn; the next scrape asks anew.
@@ -31,22 +34,22 @@ export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger
         for (const [value, amount] of Object.entries(pick(await figures()))) this.set({ [label]: value }, amount);
       },
     });
-  gauge('darkroom_jobs', 'Jobs in Redis by status', 'status', ({ jobs }) => jobs);
+  gauge('darkroom_jobs', `Jobs in Redis by status${SAME}`, 'status', ({ jobs }) => jobs);
   gauge(
     'darkroom_ledger_calls',
-    'Paid calls on the ledger by how they ended; open = still out',
+    `Paid calls on the ledger by how they ended; open = still out${SAME}`,
     'state',
     ({ calls }) => calls,
   );
   gauge(
     'darkroom_ledger_usd',
-    'Dollars on the ledger: actual, and in doubt (counted as spent)',
+    `Dollars on the ledger: actual, and in doubt (counted as spent)${SAME}`,
     'kind',
     ({ money }) => money,
   );
   new Gauge({
     name: 'darkroom_queue_age_seconds',
-    help: 'Age of the oldest queued job',
+    help: `For how long the oldest job that should be running has waited${SAME}`,
     registers: [registry],
     async collect() {
       this.set((await figures()).ageSeconds);
@@ -60,10 +63,10 @@ async function collectLedger(ledger: Ledger, clock: Clock) {
   const micros = { actual: 0, in_doubt: 0 };
   let oldest = clock.now();
   for (const tenant of await ledger.tenants()) {
-    const [counts, totals, wake] = await Promise.all([
+    const [counts, totals, since] = await Promise.all([
       ledger.countByStatus(tenant),
       ledger.totals(tenant),
-      ledger.oldestWake(tenant),
+      ledger.dueSince(tenant, clock.now()),
     ]);
     for (const [status, count] of Object.entries(counts)) jobs[status] = (jobs[status] ?? 0) + count;
     calls.settled += totals.settled;
@@ -72,7 +75,7 @@ async function collectLedger(ledger: Ledger, clock: Clock) {
     calls.open += totals.calls - totals.settled - totals.rejected - totals.inDoubt;
     micros.actual += totals.actualCost;
     micros.in_doubt += totals.inDoubtCost;
-    oldest = Math.min(oldest, wake ?? oldest);
+    oldest = Math.min(oldest, since ?? oldest);
   }
   const money = { actual: micros.actual / 1_000_000, in_doubt: micros.in_doubt / 1_000_000 };
   return { jobs, calls, money, ageSeconds: (clock.now() - oldest) / 1_000 };

@@ -97,8 +97,11 @@ export type Ledger = {
   enqueued(tenant: Tenant, wakes: (Wake & { recheckAt: EpochMs })[]): Promise<void>;
   /** Queued versions whose message is due, or was due and may be lost. */
   dueWakes(tenant: Tenant, now: EpochMs, limit: number): Promise<Wake[]>;
-  /** Creation time of the oldest waiting version that should have run by now. */
-  oldestWake(tenant: Tenant): Promise<EpochMs | undefined>;
+  /**
+   * Since when the longest waiting job should have been running: not one that is held or parked, waits for a twin or
+   * for its time. Looks at the thousand oldest queued jobs.
+   */
+  dueSince(tenant: Tenant, now: EpochMs): Promise<EpochMs | undefined>;
   dueDeadlines(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;
   /** Moves the reaper's clock on, at most once per tick however many reapers call, and names the jobs whose lease is over. */
   overdueLeases(tenant: Tenant, limit: number): Promise<JobId[]>;

@@ -1,6 +1,6 @@
 /** What the scripts are told: everything that follows from a submission or a change, computed here and only applied there. */
 
-import { type Attempt, type Change, isTerminal, type Job, type JobState, terminalEvent } from '../../domain/index.ts';
+import { type Attempt, type Change, isAwaitingWake, isTerminal, type Job, terminalEvent } from '../../domain/index.ts';
 import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
@@ -110,11 +110,6 @@ export function writeArgs(
       `${after.tenant} ${after.id}`,
     ],
   };
-}
-
-/** Queued, with nobody else to wait for: some worker has to be told. */
-export function isAwaitingWake(state: JobState): boolean {
-  return state.status === 'queued' && !state.leader && state.phase !== 'held' && !state.open;
 }
 
 /** A finished twin may be joined for its window; one that made nothing must not stand in anyone's way. */

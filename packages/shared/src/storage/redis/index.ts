@@ -1,5 +1,4 @@
 export * from './api-keys.ts';
-export { isAwaitingWake } from './arguments.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './health.ts';

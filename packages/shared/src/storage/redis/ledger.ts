@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
+import { isAwaitingWake, JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
 import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
 import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
@@ -23,6 +23,8 @@ export type LedgerOptions = {
 const HOUR_MS = 3_600_000;
 /** Rows looked at in one step of a listing. */
 const LIST_STEP = 200;
+/** Queued jobs looked at for the one that has been due longest. */
+const DUE_LOOK_MAX = 1_000;
 
 /** The job records in Redis. Every method may be sent twice. @see Ledger */
 export function createRedisLedger(options: LedgerOptions): Ledger {
@@ -95,10 +97,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const members = await redis.zrangebyscore(space.of(tenant).wakes, '-inf', now, 'LIMIT', 0, limit);
       return members.map(parseWake);
     },
-    oldestWake: async (tenant) => {
-      const [, createdAt] = await redis.zrange(space.of(tenant).status('queued'), '0', '0', 'WITHSCORES');
-      return createdAt === undefined ? undefined : Number(createdAt);
-    },
+    dueSince: (tenant, now) => dueSince(redis, space, tenant, now),
     dueDeadlines: (tenant, now, limit) =>
       redis.zrangebyscore(space.of(tenant).deadlines, '-inf', now, 'LIMIT', 0, limit),
     overdueLeases: async (tenant, limit) => {
@@ -208,6 +207,21 @@ async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQu
     if (ids.length < LIST_STEP) break;
   }
   return found.slice(0, query.limit);
+}
+
+/**
+ * In the order of creation, since a wake-up that was sent is listed by the time of its re-check. A page is enough unless
+ * hundreds of jobs in front have a reason to wait.
+ */
+async function dueSince(redis: Redis, space: KeySpace, tenant: string, now: number): Promise<number | undefined> {
+  for (let from = 0; from < DUE_LOOK_MAX; from += LIST_STEP) {
+    const ids = await redis.zrange(space.of(tenant).status('queued'), String(from), String(from + LIST_STEP - 1));
+    const jobs = await readMany(redis, space, tenant, ids);
+    const due = jobs.filter(({ state }) => isAwaitingWake(state) && state.phase !== 'parked' && state.runAt <= now);
+    if (due.length) return Math.min(...due.map(({ state }) => state.runAt));
+    if (ids.length < LIST_STEP) return undefined;
+  }
+  return undefined;
 }
 
 async function readMany(redis: Redis, space: KeySpace, tenant: string, ids: string[]): Promise<Job[]> {
