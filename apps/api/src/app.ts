@@ -1,6 +1,8 @@
+import { REFERENCE_BYTES_MAX } from '@darkroom/shared/usecases';
 import express, { type Express } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
+import { bodyBudget } from './http/body-budget.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
@@ -12,6 +14,8 @@ import { jobsRouter } from './routes/jobs.ts';
 import { keysRouter } from './routes/keys.ts';
 import { modelsRouter } from './routes/models.ts';
 
+const MEBIBYTE = 1_048_576;
+
 /** The API: middleware and routers in the order they run. */
 export function createApp(deps: ApiDeps): Express {
   const app = express();
@@ -21,15 +25,19 @@ export function createApp(deps: ApiDeps): Express {
   app.set('env', 'production');
   app.use(requestLog(deps.log, deps.metrics));
   const auth = authenticate(deps.keys);
+  const budget = bodyBudget({
+    totalBytes: deps.bodiesMaxMb * MEBIBYTE,
+    largest: Math.max(deps.bodyLimitMb * MEBIBYTE, REFERENCE_BYTES_MAX),
+  });
   // First, because it is the way that has to be short: each router before it would be asked for every job.
-  app.use('/v1/jobs', dataHeaders, auth, jobsRouter(deps));
+  app.use('/v1/jobs', dataHeaders, auth, budget, jobsRouter(deps));
   app.use(pageHeaders());
   app.use(healthRouter(deps));
   if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));
   app.use(docsRouter());
-  app.use('/v1/assets', auth, assetsRouter(deps));
+  app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
-  app.use('/v1/keys', auth, keysRouter(deps));
+  app.use('/v1/keys', auth, budget, keysRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));
   app.use(notFound);
   app.use(problemHandler(deps.log));

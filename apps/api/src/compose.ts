@@ -77,6 +77,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
     deadlineMs: config.JOB_DEADLINE * 1_000,
     bodyLimitMb: config.BODY_LIMIT_MB,
+    bodiesMaxMb: config.BODIES_MAX_MB,
     health: health.look,
     accepting: health.accepting,
     heartbeatMs: HEARTBEAT_MS,

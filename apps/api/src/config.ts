@@ -17,6 +17,9 @@ export const ApiEnv = z.object({
   BODY_LIMIT_MB: z.coerce.number().int().min(1).max(100).default(30).meta({
     description: 'Largest JSON body, references as data URIs included.',
   }),
+  BODIES_MAX_MB: z.coerce.number().int().min(1).default(256).meta({
+    description: 'Most request bodies in memory at one time, together; more are answered 503.',
+  }),
   GCS_READ_BUCKETS: z
     .string()
     .default('')

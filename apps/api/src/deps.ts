@@ -25,6 +25,8 @@ export type ApiDeps = {
   resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   deadlineMs: number;
   bodyLimitMb: number;
+  /** Of all bodies in memory at one time. */
+  bodiesMaxMb: number;
   health: () => Promise<Health>;
   /** Whether new jobs are taken: not while Redis is unfit to keep them. */
   accepting: () => boolean;

@@ -16,6 +16,7 @@ import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { capWait, idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
+import { dropBody } from '../http/body-budget.ts';
 import { sendJson } from '../http/send-json.ts';
 import { streamJobEvents } from './job-events.ts';
 
@@ -66,6 +67,7 @@ function hashedKeyOf(req: Request): string | undefined {
 /** 202 for work to come, 200 for a job that has ended (a shared result, a replay, or `Prefer: wait`). */
 async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Submitted): Promise<void> {
   const waitMs = preferredWaitMs(req);
+  if (waitMs > 0) dropBody(req, res);
   const { job, view } = await awaited(deps, res, submitted.job, waitMs);
   const over = isTerminal(job.state.status);
   res.locals['jobId'] = job.id;
