@@ -1,11 +1,13 @@
 /** One message and what its worker's surroundings may do to it, without the worker. */
 
+import { storeAsset } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createRecovery } from '../../apps/worker/src/standard/recovery.ts';
 import { runAttempt } from '../../apps/worker/src/standard/run-attempt.ts';
 import { openTestAttempts, type TestAttempts } from '../support/attempts.ts';
 import { TENANT } from '../support/ledger.ts';
+import { anImage } from '../support/run-job.ts';
 import { replyWith } from '../support/stub-provider.ts';
 
 const MUG = { prompt: 'a red mug', model: 'gemini-3.1-flash-image', size: '512' };
@@ -75,4 +77,55 @@ it('remembers an error answer that the record could not take yet', async () => {
   expect((await test.read(job.id)).state.attempts).toMatchObject([
     { state: 'rejected', error: 'upstream_unavailable' },
   ]);
+});
+
+/** A clock by which 40 seconds pass whenever somebody looks. */
+function hurried(deps: AttemptDeps): AttemptDeps {
+  let now = deps.clock.now();
+  return { ...deps, clock: { now: () => (now += 40_000) } };
+}
+
+it('gives a message back when its spool stays full, so that another host may take it', async () => {
+  const { deps, test, provider } = await open();
+  const { job } = await test.submit(MUG);
+
+  const ran = await runAttempt({ ...hurried(deps), spoolBytesMax: -1 }, TENANT, job.id);
+
+  expect(ran).toEqual({ type: 'later', ms: 5_000, scope: 'job' });
+  expect(provider.calls).toHaveLength(0);
+});
+
+it('gives a message back when no slot becomes free, and at once when the process drains', async () => {
+  const { deps, test } = await open();
+  const { job } = await test.submit(MUG);
+  const patience = { ms: 0, signal: deps.draining };
+  using _first = await deps.slots.take(0, patience);
+  using _second = await deps.slots.take(0, patience);
+  const draining = new AbortController();
+
+  expect(await runAttempt(hurried(deps), TENANT, job.id)).toEqual({ type: 'later', ms: 1_000, scope: 'job' });
+
+  const waiting = runAttempt({ ...deps, draining: draining.signal }, TENANT, job.id);
+  draining.abort();
+  expect(await waiting).toEqual({ type: 'later', ms: 0, scope: 'job' });
+});
+
+it('reads references once, when the call may leave, however often the model’s limit is waited for', async () => {
+  const { deps, test, provider } = await open();
+  const bytes = await anImage('png', { seed: 3 });
+  const reference = await storeAsset(deps.store, TENANT, bytes);
+  await test.admit('job_1', { request: { model: MUG.model, size: MUG.size, references: [reference] } });
+  const read: string[] = [];
+  const get: AttemptDeps['store']['get'] = (key, range) => {
+    read.push(key);
+    return deps.store.get(key, range);
+  };
+  await deps.quota.pause(deps.channel.id, MUG.model, 300, 'rate_limited');
+
+  await runAttempt({ ...deps, store: { ...deps.store, get } }, TENANT, 'job_1');
+
+  expect(read).toEqual([reference.key]);
+  expect(provider.calls).toHaveLength(1);
+  expect(provider.calls[0]?.body).toContain(bytes.toString('base64'));
+  expect((await test.read('job_1')).state.status).toBe('succeeded');
 });

@@ -12,7 +12,7 @@ import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import type { AttemptDeps, Unfinished } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, renewLease } from './lease.ts';
-import { createSlots } from './slots.ts';
+import { createSemaphore } from './semaphore.ts';
 
 const AGAIN_MS = 5_000;
 
@@ -29,7 +29,7 @@ export type Recovery = {
 /** @param options `uploads`: most answers brought to their end at a time */
 export function createRecovery(deps: AttemptDeps, options: { uploads: number }): Recovery {
   const { spool, unfinished, crash, log, draining } = deps;
-  const uploads = createSlots(options.uploads);
+  const uploads = createSemaphore(options.uploads);
   const inHand = new Map<string, Promise<void>>();
 
   /** Tries until it has ended, or the process does: then the spool keeps it for the next one. */
@@ -51,11 +51,11 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
     const exchange = await endOf(entry, known);
     // Nothing to upload: the caller should know at once.
     if (!hasBlobs(exchange)) return finishAttempt(deps, entry, exchange, deps.clock.now());
-    const release = await uploads.take();
+    const release = await uploads.take(1);
     try {
       await finishAttempt(deps, entry, exchange, deps.clock.now());
     } finally {
-      release();
+      release?.();
     }
   }
 

@@ -1,8 +1,8 @@
 /**
  * One message, at most one paid call.
  *
- *   read → may it run? → slot, quota → intent on disk → lease (the record says: sent) → call → answer on disk
- *        → judge → store → settle → thumbnail → spool emptied
+ *   read → slot → may it run? → quota → references → intent on disk → lease (the record says: sent) → call
+ *        → answer on disk → judge → store → settle → thumbnail → spool emptied
  *
  * A crash before the intent leaves nothing. After it, the next process on this spool finds the intent: with an answer
  * it goes on from there, without one the attempt is in doubt if the record knows it, and never was if it does not.
@@ -16,12 +16,20 @@ import { updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, takeLease } from './lease.ts';
-import { loadReferences } from './references.ts';
+import { loadReferences, referenceBytes } from './references.ts';
+import type { Slot } from './slots.ts';
 
 /** `later` = not now; the model as a whole has to wait when `scope` says so. */
 export type Ran = { type: 'done' } | { type: 'later'; ms: number; scope: 'job' | 'model' };
 
-const DONE: Ran = { type: 'done' };
+/** `host` = only this one cannot run it now. */
+type Tried = Ran | { type: 'later'; ms: number; scope: 'host' };
+
+const DONE = { type: 'done' } as const;
+/** What this host cannot run is kept in hand for this long. */
+const IN_HAND_MS = 30_000;
+/** Put off for want of a slot: long enough for a host that has one to be first. */
+const NO_SLOT_MS = 1_000;
 /** A limit of less than this is no news to the caller. */
 const WORTH_SHOWING_MS = 2_000;
 /** A model's limit that ends within this is waited for with the message in hand. */
@@ -33,43 +41,45 @@ const SPOOL_SHARE = 0.8;
  * Runs the job of one message, or says when to come back.
  *
  * A model's limit is waited for here as long as it is short: put off through the queue, the next message would be
- * looked for up to five seconds late, and a limit of 150 calls a minute would let 12 through.
+ * looked for up to five seconds late, and a limit of 150 calls a minute would let 12 through. That limit is everybody's.
+ * What only this host lacks is waited for a while; then the message goes back, so that another host may take it.
  */
 export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
+  const { clock, draining } = deps;
+  const inHandUntil = clock.now() + IN_HAND_MS;
   for (;;) {
-    const ran = await tryOnce(deps, tenant, id);
-    if (ran.type === 'done' || ran.scope === 'job' || ran.ms > NAP_MS) return ran;
-    await sleep(ran.ms, undefined, { signal: deps.draining }).catch(() => undefined);
+    const ran = await tryOnce(deps, tenant, id, inHandUntil);
+    if (ran.type === 'done' || ran.scope === 'job') return ran;
+    if (ran.scope === 'model' && ran.ms > NAP_MS) return { ...ran, scope: 'model' };
+    if (ran.scope === 'host' && clock.now() + ran.ms > inHandUntil) return { ...ran, scope: 'job' };
+    await sleep(ran.ms, undefined, { signal: draining }).catch(() => undefined);
   }
 }
 
-async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
-  const release = await deps.slots.take();
-  try {
-    if (deps.draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
-    const job = await deps.ledger.read(tenant, id);
-    const refusal = job ? await mayNotRun(deps, job) : DONE;
-    if (!job || refusal) return refusal ?? DONE;
-    // Before anything is promised: a reference that cannot be read now must not cost a call's place.
-    const references = await loadReferences(deps.store, job.request);
-    const limited = await takeLeave(deps, job);
-    if (limited) return limited;
-    await callOnce(deps, job, references);
-    return DONE;
-  } finally {
-    release();
-  }
+async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, inHandUntil: number): Promise<Tried> {
+  const { ledger, slots, clock, draining } = deps;
+  if (draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
+  // Read before the wait for a slot: should it change meanwhile, the write of the lease finds out.
+  const job = await ledger.read(tenant, id);
+  if (!job) return DONE;
+  const patience = { ms: inHandUntil - clock.now(), signal: draining };
+  using slot = await slots.take(referenceBytes(job.request), patience);
+  if (!slot) return { type: 'later', ms: draining.aborted ? 0 : NO_SLOT_MS, scope: 'job' };
+  const refusal = (await mayNotRun(deps, job)) ?? (await takeLeave(deps, job));
+  if (refusal) return refusal;
+  await callOnce(deps, job, slot);
+  return DONE;
 }
 
 /** Why this message leads to no call now, if it does not. */
-async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
+async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Tried | undefined> {
   const { clock, ledger, spool, channel } = deps;
   const begun = begin(job, { id: '', channel: channel.id }, clock.now());
   if (begun.type === 'early') return { type: 'later', ms: begun.runAt - clock.now(), scope: 'job' };
   if (begun.type === 'expired') await ledger.write(begun.change);
   if (begun.type !== 'go') return DONE;
   const { bytes } = await spool.usage();
-  return bytes > deps.spoolBytesMax * SPOOL_SHARE ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'model' } : undefined;
+  return bytes > deps.spoolBytesMax * SPOOL_SHARE ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
 }
 
 async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
@@ -85,9 +95,11 @@ async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> 
   return { type: 'later', ms, scope: 'model' };
 }
 
-async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Promise<void> {
-  const { ledger, spool, channel, clock, crash, metrics } = deps;
+async function callOnce(deps: AttemptDeps, job: Job, slot: Slot): Promise<void> {
+  const { ledger, spool, clock, crash, metrics } = deps;
   const ref: AttemptRef = { tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() };
+  // Before the intent: a reference that cannot be read now leaves nothing behind.
+  const call = await prepare(deps, job);
   crash('attempt.admitted');
   const entry = await spool.intend(ref);
   crash('attempt.intended');
@@ -98,18 +110,29 @@ async function callOnce(deps: AttemptDeps, job: Job, references: Buffer[]): Prom
     using _held = holdLease(ledger, ref, deps.log);
     metrics.called();
     exchange = { type: 'unknown', reason: 'the call broke off' };
-    exchange = await channel.call(job.request, {
-      entry: markArrival(entry, crash),
-      references,
-      timeoutMs: modelById(job.request.model).timeoutMs,
-      signal: deps.stopping,
-    });
+    exchange = await call(entry);
+    slot.freeMemory();
     crash('attempt.answered');
     await finishAttempt(deps, entry, exchange, clock.now());
   } catch (error) {
     deps.unfinished.add({ entry, exchange });
     deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
   }
+}
+
+/** Reads the references, which the call then takes with it: behind it, however long storing lasts, nothing holds them. */
+async function prepare(deps: AttemptDeps, { request }: Job): Promise<(entry: SpoolEntry) => Promise<Exchange>> {
+  let references = await loadReferences(deps.store, request);
+  return (entry) => {
+    const taken = references;
+    references = [];
+    return deps.channel.call(request, {
+      entry: markArrival(entry, deps.crash),
+      references: taken,
+      timeoutMs: modelById(request.model).timeoutMs,
+      signal: deps.stopping,
+    });
+  };
 }
 
 /** The entry, with the moment marked at which a whole answer is here and not yet durable. */

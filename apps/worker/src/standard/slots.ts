@@ -1,29 +1,35 @@
-/** Paid calls in flight, bounded for the whole process: every model's queue draws on the same slots. */
-export type Slots = {
-  /** Waits for a slot; call the answer to give it back. */
-  take(): Promise<() => void>;
-  /** Resolves when no slot is taken. */
-  idle(): Promise<void>;
-  inUse(): number;
+import { createSemaphore, type Patience } from './semaphore.ts';
+
+/** Bytes in memory for references of calls that are out, by this process. */
+const MEMORY_BYTES = 256 << 20;
+/** A reference is there as bytes, as base64 and in the request's JSON: at the peak five times its size. */
+const COPIES = 5;
+
+/** Room for one paid call; disposing gives back all of it. */
+export type Slot = Disposable & {
+  /** The references are in memory no more. */
+  freeMemory(): void;
 };
 
+/** Paid calls in flight, bounded for the whole process by number and by memory: every model's queue draws on the same. */
+export type Slots = {
+  /** Waits for room for a call with references of so many bytes; `undefined` when patience ended. */
+  take(referenceBytes: number, patience: Patience): Promise<Slot | undefined>;
+};
+
+/** @param max calls at a time */
 export function createSlots(max: number): Slots {
-  const waiting: (() => void)[] = [];
-  const idle: (() => void)[] = [];
-  let inUse = 0;
-  const release = () => {
-    const next = waiting.shift();
-    if (next) return next();
-    inUse--;
-    if (inUse === 0) for (const done of idle.splice(0)) done();
-  };
+  const places = createSemaphore(max);
+  const memory = createSemaphore(MEMORY_BYTES);
   return {
-    take: async () => {
-      if (inUse < max) inUse++;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-      return release;
+    take: async (referenceBytes, patience) => {
+      const end = performance.now() + patience.ms;
+      // Memory first: whoever waits for it must not keep a place from calls without references.
+      const freeMemory = await memory.take(referenceBytes * COPIES, patience);
+      if (!freeMemory) return undefined;
+      const leave = await places.take(1, { ...patience, ms: end - performance.now() });
+      if (!leave) freeMemory();
+      return leave && { freeMemory, [Symbol.dispose]: () => (leave(), freeMemory()) };
     },
-    idle: () => (inUse === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
-    inUse: () => inUse,
   };
 }
