@@ -1,5 +1,6 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
-import { type ApiKeys, createApiKeys } from '@darkroom/shared/storage/redis';
+import type { ApiKeys } from '@darkroom/shared/ports';
+import { createApiKeys } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { testRedisUrl } from '../support/redis.ts';

@@ -5,12 +5,11 @@ import { derivedKey } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { createSafeFetch } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
-import { systemClock } from '@darkroom/shared/ports';
+import { type ApiKeys, systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { SCOPES } from '@darkroom/shared/schemas';
 import { openStore } from '@darkroom/shared/storage';
 import {
-  type ApiKeys,
   checkRedis,
   createApiKeys,
   createRedisChanges,

@@ -1,10 +1,9 @@
 import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
-import type { Changes, Clock, Ledger } from '@darkroom/shared/ports';
+import type { ApiKeys, Changes, Clock, Ledger } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
-import type { ApiKeys } from '@darkroom/shared/storage/redis';
 import type { Outbox } from '@darkroom/shared/usecases';
 import type { ApiMetrics } from './metrics.ts';
 

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@darkroom/shared/observability';
-import type { ObjectStore } from '@darkroom/shared/ports';
-import type { RedisHealth } from '@darkroom/shared/storage/redis';
+import type { ObjectStore, RedisHealth } from '@darkroom/shared/ports';
 import type { Health } from './deps.ts';
 
 const LOOK_MS = 2_000;

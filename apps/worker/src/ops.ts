@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '@darkroom/shared/observability';
-import type { RedisHealth } from '@darkroom/shared/storage/redis';
+import type { RedisHealth } from '@darkroom/shared/ports';
 import type { WorkerConfig } from './config.ts';
 import type { WorkerMetrics } from './metrics.ts';
 

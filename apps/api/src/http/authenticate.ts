@@ -1,6 +1,6 @@
 import { AppError } from '@darkroom/shared/domain';
+import type { ApiKeys, Caller } from '@darkroom/shared/ports';
 import type { Scope } from '@darkroom/shared/schemas';
-import type { ApiKeys, Caller } from '@darkroom/shared/storage/redis';
 import type { Request, RequestHandler, Response } from 'express';
 
 /** Knows the caller by the key in a header, never in a query. */

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { idFrom } from '@darkroom/shared/domain';
 import type { Log } from '@darkroom/shared/observability';
-import type { Caller } from '@darkroom/shared/storage/redis';
+import type { Caller } from '@darkroom/shared/ports';
 import type { Request, RequestHandler } from 'express';
 import type { ApiMetrics } from '../metrics.ts';
 

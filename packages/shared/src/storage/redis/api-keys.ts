@@ -1,19 +1,8 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import type { ApiKeys, Caller } from '../../ports/index.ts';
 import type { Scope } from '../../schemas/index.ts';
 import { keySpace } from './keys.ts';
-
-/** Who calls. */
-export type Caller = { keyId: string; tenant: string; scopes: readonly Scope[] };
-
-export type ApiKeys = {
-  /** The caller behind a key, or `undefined`. Takes the same time for a wrong key as for an unknown one. */
-  authenticate(secret: string): Promise<Caller | undefined>;
-  /** Makes `secret` a key of `tenant`. Safe to send twice. */
-  register(secret: string, options: { tenant: string; scopes: readonly Scope[] }): Promise<Caller>;
-  /** The key stops working within a second. Safe to send twice. */
-  revoke(keyId: string): Promise<void>;
-};
 
 /**
  * API keys, stored only as HMAC-SHA256 under the installation's secret.

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-
-export type RedisHealth = { ok: true; warnings: string[] } | { ok: false; problems: string[] };
+import type { RedisHealth } from '../../ports/index.ts';
 
 /** Above this share of `maxmemory` no new job is accepted: work in flight still needs room to end. */
 const FULL = 0.75;
