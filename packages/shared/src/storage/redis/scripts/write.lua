@@ -2,60 +2,60 @@
 -- from it: indexes, wake-up, lease, twin and cache keys, sums, events. All of it or nothing.
 -- Sent twice it answers as it did the first time: `n` names the write that made the current version.
 --
--- KEYS  1 job  2 jobs of the old status  3 jobs of the new status  4 wakes  5 leases  6 tick  7 deadlines
---       8 retention  9 events  10 fingerprint  11 cache  12 totals  13 followers  14 handoffs
--- ARGV  1 id  2 version it was decided from  3 nonce of this write  4 state  5 status  6 open attempt ('' = none)
---       7 run at ('' = wake nobody)  8 ticks of the lease ('' = none)  9 created at  10 expires at
---       11 retained until ('' = not terminal)  12 ms the fingerprint stays joinable ('' = leave it, '0' = drop it, 'claim' = take it if free)
---       13 ms the result may be cached ('' = not)  14 result for the cache  15 event types (csv)
---       16 sums to add (name,amount,name,amount …)  17 '1' = followers may be handed the end  18 now
---       19 '1' = only if the lease is over  20 channel of changes  21 message about this change
-local id = ARGV[1]
-local current = redis.call('HMGET', KEYS[1], 'v', 'n')
+-- In the order of `writeArgs`:
+local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, retention, events, fingerprint, cache,
+  totals, followers_key, handoffs = unpack(KEYS)
+-- open: '' = no attempt is out. run_at: '' = wake nobody. lease_ticks: '' = no lease. retained_until: '' = not terminal.
+-- joinable_ms: how long the fingerprint stays joinable; '' = leave it, '0' = drop it, 'claim' = take it if free.
+-- cached_ms: '' = not to be cached. event_types: csv. sums: name,amount,name,amount …
+-- hands_on: '1' = followers may be handed the end. only_if_over: '1' = only if the lease is over.
+local id, decided_from, nonce, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
+  joinable_ms, cached_ms, cached_result, event_types, sums, hands_on, now, only_if_over, channel, message = unpack(ARGV)
+local current = redis.call('HMGET', job, 'v', 'n')
 if not current[1] then return { 'stale' } end
-if current[2] == ARGV[3] then return { 'written', redis.call('ZSCORE', KEYS[14], id) and '1' or '0' } end
-if current[1] ~= ARGV[2] then return { 'stale' } end
-if ARGV[19] == '1' then
-  local over = redis.call('ZSCORE', KEYS[5], id)
-  local tick = tonumber(redis.call('GET', KEYS[6]) or '0')
+if current[2] == nonce then return { 'written', redis.call('ZSCORE', handoffs, id) and '1' or '0' } end
+if current[1] ~= decided_from then return { 'stale' } end
+if only_if_over == '1' then
+  local over = redis.call('ZSCORE', leases, id)
+  local tick = tonumber(redis.call('GET', tick_key) or '0')
   if over and tonumber(over) > tick then return { 'stale' } end
 end
 
-local version = tonumber(ARGV[2]) + 1
-redis.call('HSET', KEYS[1], 't', ARGV[4], 's', ARGV[5], 'v', version, 'a', ARGV[6], 'n', ARGV[3])
-if KEYS[2] ~= KEYS[3] then
-  redis.call('ZREM', KEYS[2], id)
-  redis.call('ZADD', KEYS[3], ARGV[9], id)
+local version = tonumber(decided_from) + 1
+redis.call('HSET', job, 't', state, 's', status, 'v', version, 'a', open, 'n', nonce)
+if of_old_status ~= of_new_status then
+  redis.call('ZREM', of_old_status, id)
+  redis.call('ZADD', of_new_status, created_at, id)
 end
-redis.call('ZREM', KEYS[4], ARGV[2] .. ':' .. id)
-if ARGV[7] ~= '' then redis.call('ZADD', KEYS[4], ARGV[7], version .. ':' .. id) end
-if ARGV[8] == '' then
-  redis.call('ZREM', KEYS[5], id)
+redis.call('ZREM', wakes, decided_from .. ':' .. id)
+if run_at ~= '' then redis.call('ZADD', wakes, run_at, version .. ':' .. id) end
+if lease_ticks == '' then
+  redis.call('ZREM', leases, id)
 else
-  redis.call('ZADD', KEYS[5], tonumber(redis.call('GET', KEYS[6]) or '0') + tonumber(ARGV[8]), id)
+  redis.call('ZADD', leases, tonumber(redis.call('GET', tick_key) or '0') + tonumber(lease_ticks), id)
 end
-if ARGV[11] == '' then
-  redis.call('ZADD', KEYS[7], ARGV[10], id)
+if retained_until == '' then
+  redis.call('ZADD', deadlines, expires_at, id)
 else
-  redis.call('ZREM', KEYS[7], id)
-  redis.call('ZADD', KEYS[8], ARGV[11], id)
+  redis.call('ZREM', deadlines, id)
+  redis.call('ZADD', retention, retained_until, id)
 end
-if ARGV[12] == 'claim' then
-  redis.call('SET', KEYS[10], id, 'NX')
-elseif ARGV[12] ~= '' and redis.call('GET', KEYS[10]) == id then
-  if ARGV[12] == '0' then redis.call('DEL', KEYS[10]) else redis.call('PEXPIRE', KEYS[10], ARGV[12]) end
+if joinable_ms == 'claim' then
+  redis.call('SET', fingerprint, id, 'NX')
+elseif joinable_ms ~= '' and redis.call('GET', fingerprint) == id then
+  if joinable_ms == '0' then redis.call('DEL', fingerprint) else redis.call('PEXPIRE', fingerprint, joinable_ms) end
 end
-if ARGV[13] ~= '' then redis.call('SET', KEYS[11], ARGV[14], 'PX', ARGV[13]) end
-for name, amount in string.gmatch(ARGV[16], '([^,]+),([^,]+)') do
-  redis.call('HINCRBY', KEYS[12], name, amount)
+if cached_ms ~= '' then redis.call('SET', cache, cached_result, 'PX', cached_ms) end
+for name, amount in string.gmatch(sums, '([^,]+),([^,]+)') do
+  redis.call('HINCRBY', totals, name, amount)
 end
-for type in string.gmatch(ARGV[15], '[^,]+') do
-  redis.call('XADD', KEYS[9], 'MAXLEN', '~', 10000, '*', 't', type, 'j', id)
+for type in string.gmatch(event_types, '[^,]+') do
+  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', type, 'j', id)
 end
 local followers = '0'
-if ARGV[17] == '1' and redis.call('EXISTS', KEYS[13]) == 1 then
-  redis.call('ZADD', KEYS[14], ARGV[18], id)
+if hands_on == '1' and redis.call('EXISTS', followers_key) == 1 then
+  redis.call('ZADD', handoffs, now, id)
   followers = '1'
 end
-redis.call('PUBLISH', ARGV[20], ARGV[21])
+redis.call('PUBLISH', channel, message)
 return { 'written', followers }
