@@ -8,6 +8,7 @@ import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { docsRouter } from './routes/docs.ts';
+import { errorsRouter } from './routes/errors.ts';
 import { filesRouter } from './routes/files.ts';
 import { healthRouter, metricsRouter } from './routes/health.ts';
 import { jobsRouter } from './routes/jobs.ts';
@@ -35,6 +36,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(healthRouter(deps));
   if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));
   app.use(docsRouter());
+  app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/keys', auth, budget, keysRouter(deps));

@@ -14,6 +14,7 @@ import {
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from 'zod-openapi';
 import { AssetFromUrl } from './routes/assets.ts';
+import { ErrorKind } from './routes/errors.ts';
 
 const problem = {
   description: 'What is wrong, and the fix',
@@ -221,6 +222,20 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           operation('openapi', 'docs', {
             summary: 'This document',
             answers: { '200': json(z.looseObject({}), 'OpenAPI 3.1') },
+          }),
+        ),
+      },
+      '/': {
+        get: open(
+          operation('root', 'docs', { summary: 'Leads to /docs', answers: { '302': { description: 'To /docs' } } }),
+        ),
+      },
+      '/errors/{code}': {
+        get: open(
+          operation('errorKind', 'docs', {
+            summary: 'What the type of a problem means',
+            params: { path: z.object({ code: z.string() }) },
+            answers: { '200': json(ErrorKind, 'The error') },
           }),
         ),
       },

@@ -1,3 +1,4 @@
+import { ERROR_CODES } from '@darkroom/shared/domain';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../../apps/api/src/app.ts';
 import { type Json, startApi, type TestApi } from '../../support/start-api.ts';
@@ -41,7 +42,7 @@ function appRoutes(): string[] {
       const mount = MOUNTS.find((path) => path === '' || layer.matchers?.some((matches) => matches(path))) ?? '';
       return routesOf(layer.handle.stack ?? [], rootMounted(layer) ? '' : mount);
     })
-    .map((route) => route.replace(/(.)\/$/, '$1'));
+    .map((route) => route.replace(/([^ ])\/$/, '$1'));
 }
 
 /** A router without a path of its own matches any. */
@@ -96,7 +97,7 @@ describe('the OpenAPI document', () => {
         expect(problem).toEqual({ $ref: '#/components/schemas/Problem' });
         expect([path, operation.security ?? document.security]).toEqual([
           path,
-          /^\/(livez|readyz|docs|openapi\.json)$/.test(path) ? [] : [{ bearer: [] }],
+          /^\/(livez|readyz|docs|openapi\.json|errors\/\{code\})?$/.test(path) ? [] : [{ bearer: [] }],
         ]);
       }
     }
@@ -112,6 +113,39 @@ describe('the OpenAPI document', () => {
         ' ',
       ),
     );
+  });
+});
+
+describe('the type of a problem', () => {
+  it('leads to what it means, for every code, and without a key', async () => {
+    const { json: problem } = await api.call('GET', '/v1/jobs/unknown');
+    expect(problem.type).toBe('/errors/not_found');
+
+    for (const code of ERROR_CODES) {
+      const { status, json } = await api.call('GET', `/errors/${code}`, { key: '' });
+      expect([status, json.type, json.code]).toEqual([200, `/errors/${code}`, code]);
+      expect([json.title, json.category, json.status]).toEqual([
+        expect.stringMatching(/\w/),
+        expect.stringMatching(/\w/),
+        expect.any(Number),
+      ]);
+    }
+    const { title, status, category } = (await api.call('GET', problem.type, { key: '' })).json;
+    expect(problem).toMatchObject({ title, status, category });
+  });
+
+  it.each(['nothing', 'constructor', '__proto__', 'NOT_FOUND'])('is not %s', async (code) => {
+    const { status, json } = await api.call('GET', `/errors/${code}`, { key: '' });
+
+    expect([status, json.code, json.param]).toEqual([404, 'not_found', 'code']);
+  });
+});
+
+describe('/', () => {
+  it('leads to the reference page', async () => {
+    const { status, headers } = await api.call('GET', '/', { key: '' });
+
+    expect([status, headers.get('location')]).toEqual([302, '/docs']);
   });
 });
 
@@ -167,7 +201,7 @@ describe('/v1/models', () => {
 
 describe('an address that is none', () => {
   it.each([
-    ['GET', '/'],
+    ['GET', '/nowhere'],
     ['GET', '/v2/jobs'],
     ['GET', '/v1/job'],
     ['GET', '/admin'],

@@ -1,11 +1,9 @@
 /** Every error as RFC 9457 problem details. */
 
-import { AppError } from '@darkroom/shared/domain';
+import { AppError, type ErrorCode } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import { ERROR_FACTS, FIXES, type Problem } from '@darkroom/shared/schemas';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
-
-const TYPE = 'https://darkroom.dev/errors/';
 
 export const notFound: RequestHandler = (req) => {
   throw new AppError('not_found', {
@@ -41,7 +39,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
   const { status, category, title } = ERROR_FACTS[error.code];
   const fix = error.fix ?? FIXES[error.code];
   return {
-    type: `${TYPE}${error.code}`,
+    type: errorType(error.code),
     title,
     status,
     code: error.code,
@@ -53,6 +51,11 @@ export function toProblem(error: AppError, requestId: string): Problem {
     ...(error.errors && { errors: error.errors }),
     request_id: requestId,
   };
+}
+
+/** A problem's `type`: relative, so it leads to the very installation that answered. */
+export function errorType(code: ErrorCode): string {
+  return `/errors/${code}`;
 }
 
 /** What the body parser and the store threw, in our words; anything unknown is a bug and says nothing. */

@@ -25,7 +25,7 @@ const PAGE = `<!doctype html>
 /** All the page needs of its package, which also brings a page of its own that leads to somebody else's API. */
 const ASSETS = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 
-/** `/openapi.json`, and `/docs`: the reference page, served whole from here, so that it works offline. */
+/** `/openapi.json`, and `/docs`, where `/` leads: the reference page, served whole from here, so that it works offline. */
 export function docsRouter(): Router {
   const router = Router();
   const document = JSON.stringify(openApiDocument());
@@ -33,6 +33,7 @@ export function docsRouter(): Router {
   router.get('/openapi.json', (_req, res) => {
     res.type('application/json').send(document);
   });
+  router.get('/', (_req, res) => res.redirect('/docs'));
   router.get('/docs', (_req, res) => {
     res.type('html').send(PAGE);
   });

@@ -1,7 +1,6 @@
 /** What was written is found, read and deleted. */
 
 import { randomBytes } from 'node:crypto';
-import { buffer } from 'node:stream/consumers';
 import { crc32c } from '@node-rs/crc32';
 import { describe, expect, it } from 'vitest';
 import { type Kit, PNG } from './kit.ts';
