@@ -99,10 +99,10 @@ function aReference(more: Partial<Reference> = {}): Reference {
 type Sent = { request?: JobRequest; references?: Buffer[]; timeoutMs?: number; signal?: AbortSignal };
 
 /** A channel to `baseUrl`, and calls through it with an entry of their own. */
-function aChannel(baseUrl: string, more: { patienceMs?: number; connect?: GeminiChannelOptions['connect'] } = {}) {
-  const { patienceMs = 0, connect } = more;
+function aChannel(baseUrl: string, more: { committing?: () => void; connect?: GeminiChannelOptions['connect'] } = {}) {
+  const { committing, connect } = more;
   const clock = { now: Date.now };
-  const spool = cleanup.use(createFolderSpool({ root: join(root, 'spool'), owner: 'worker', clock, patienceMs }));
+  const spool = cleanup.use(createFolderSpool({ root: join(root, 'spool'), owner: 'worker', clock }));
   const channel = cleanup.use(
     createGeminiChannel({ apiKey: KEY, baseUrl, apiVersion: 'v1beta', ...(connect && { connect }) }),
   );
@@ -110,7 +110,12 @@ function aChannel(baseUrl: string, more: { patienceMs?: number; connect?: Gemini
     const entry = await spool.intend({ tenant: 't', job: 'j', attempt: `att_${++attempts}` });
     cleanup.defer(() => entry.remove());
     const { request = aRequest(), references = [], timeoutMs = 20_000, signal = new AbortController().signal } = sent;
-    return { end: await channel.call(request, { entry, references, timeoutMs, signal }), entry };
+    const commit: SpoolEntry['commit'] = (...args) => {
+      committing?.();
+      return entry.commit(...args);
+    };
+    const options = { entry: { ...entry, commit }, references, timeoutMs, signal };
+    return { end: await channel.call(request, options), entry };
   };
   return { call };
 }
@@ -192,15 +197,16 @@ describe('a whole answer', () => {
     expect(end).toEqual({ type: 'unknown', reason: expect.stringContaining('more than 4194304 bytes') });
   });
 
-  it('that the disk cannot keep is not called an answer', async () => {
+  it('that the disk cannot keep until the process must end is not called an answer', async () => {
     const stub = await aStub(async (response, call) => {
       await rm(join(root, 'spool'), { recursive: true });
       await writeFile(join(root, 'spool'), 'a file where the folder should be');
       await replyWith(200, SUCCESS)(response, call);
     });
-    const { call } = aChannel(stub.url);
+    const stopping = new AbortController();
+    const { call } = aChannel(stub.url, { committing: () => stopping.abort() });
 
-    const { end } = await call();
+    const { end } = await call({ signal: stopping.signal });
 
     expect(end).toEqual({ type: 'unknown', reason: expect.stringContaining('could not be kept') });
   });
@@ -215,7 +221,7 @@ describe('a whole answer', () => {
       });
       await replyWith(200, SUCCESS)(response, call);
     });
-    const { call } = aChannel(stub.url, { patienceMs: 10_000 });
+    const { call } = aChannel(stub.url);
 
     const { end } = await call();
 

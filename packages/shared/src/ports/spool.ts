@@ -15,8 +15,11 @@ export type SpoolEntry = {
   ref: AttemptRef;
   /** Opens the file of blob `index`; bytes are durable only after `commit`. */
   blob(index: number): BlobSink;
-  /** Makes blobs and answer durable, in that order (fsync, rename, fsync of the folder). After it a power cut loses nothing. */
-  commit(answer: Answer): Promise<void>;
+  /**
+   * Makes blobs and answer durable, in that order (fsync, rename, fsync of the folder). After it a power cut loses
+   * nothing. Tries until the disk takes them, or `signal` is aborted: what is given up here was paid for.
+   */
+  commit(answer: Answer, signal?: AbortSignal): Promise<void>;
   /** The committed answer, or `undefined` when the call's end never reached this disk. */
   answer(): Promise<Answer | undefined>;
   /** Removes everything of this attempt. Safe to call twice. */

@@ -83,7 +83,7 @@ function toResponse(end: WireEnd): Response {
 }
 
 /** The end of the exchange for the caller; a success only once it is durable. */
-async function keep(end: WireEnd, { entry }: CallOptions): Promise<Exchange> {
+async function keep(end: WireEnd, { entry, signal }: CallOptions): Promise<Exchange> {
   if (end.type !== 'answered') return end;
   const body = parse(end.text);
   const success = end.status < 300;
@@ -93,7 +93,7 @@ async function keep(end: WireEnd, { entry }: CallOptions): Promise<Exchange> {
   const answer = toAnswer(end, body === undefined ? end.text.slice(0, TEXT_MAX) : body);
   if (!success) return { type: 'answered', answer };
   try {
-    await entry.commit(answer);
+    await entry.commit(answer, signal);
     return { type: 'answered', answer };
   } catch (error) {
     return { type: 'unknown', reason: `a whole answer arrived and could not be kept: ${reasonOf(error)}` };

@@ -12,6 +12,7 @@ import { writeSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { crc32c } from '@node-rs/crc32';
 import type { SpooledBlob } from '../../domain/answer.ts';
+import { AppError } from '../../domain/errors.ts';
 import type { BlobSink } from '../../ports/spool.ts';
 import { inodeOf } from './durable.ts';
 
@@ -137,7 +138,7 @@ async function* slicesOf(file: FileHandle, length: number): AsyncGenerator<Buffe
   const slice = Buffer.allocUnsafe(Math.min(COPY_SLICE, length));
   for (let at = 0; at < length; ) {
     const { bytesRead } = await file.read(slice, 0, Math.min(slice.length, length - at), at);
-    if (bytesRead === 0) throw new Error('a file of the spool was cut');
+    if (bytesRead === 0) throw new AppError('storage_unavailable', { message: 'A file of the spool was cut.' });
     at += bytesRead;
     yield slice.subarray(0, bytesRead);
   }

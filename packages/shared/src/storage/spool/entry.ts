@@ -19,6 +19,7 @@ import { type Blob, createBlob } from './blob.ts';
 import { isMissing, writeDurably } from './durable.ts';
 
 const FIRST_PAUSE_MS = 100;
+const PAUSE_MS_MAX = 2_000;
 
 export type EntryOptions = {
   ref: AttemptRef;
@@ -26,8 +27,6 @@ export type EntryOptions = {
   folder: string;
   /** Where this process's files belong: differs from `folder` once that was taken away. */
   home: () => Promise<string>;
-  /** How long `commit` keeps trying a disk that refuses. */
-  patienceMs: number;
 };
 
 /** The name of an attempt's intent. */
@@ -41,7 +40,7 @@ export async function writeIntent(folder: string, ref: AttemptRef): Promise<void
 }
 
 /** An entry whose intent is written already. */
-export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptions): SpoolEntry {
+export function createEntry({ ref, folder: first, home }: EntryOptions): SpoolEntry {
   let folder = first;
   const blobs = new Map<number, Blob>();
   const blobPath = (index: number) => join(folder, `${ref.attempt}.${index}.blob`);
@@ -64,16 +63,15 @@ export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptio
     }
   }
 
-  /** Tries until the disk takes it or patience ends: what is lost here was paid for. */
-  async function insist(answer: Answer): Promise<void> {
-    const end = performance.now() + patienceMs;
-    for (let pause = FIRST_PAUSE_MS; ; pause *= 2) {
+  /** Tries until the disk takes it: what is lost here was paid for. */
+  async function insist(answer: Answer, signal: AbortSignal | undefined): Promise<void> {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, PAUSE_MS_MAX)) {
       try {
         return await writeAll(answer);
       } catch (error) {
-        if (performance.now() + pause > end)
-          throw unavailable('The answer could not be kept on the spool disk.', error);
-        await delay(pause);
+        if (error instanceof AppError) throw error; // no disk can mend it
+        if (signal?.aborted) throw unavailable('The answer could not be kept on the spool disk.', error);
+        await delay(pause, undefined, { ...(signal && { signal }) }).catch(() => undefined);
       }
     }
   }
@@ -91,8 +89,8 @@ export function createEntry({ ref, folder: first, home, patienceMs }: EntryOptio
       blobs.set(index, blob);
       return blob;
     },
-    async commit(answer) {
-      await insist(answer);
+    async commit(answer, signal) {
+      await insist(answer, signal);
       await release();
     },
     answer: () => readAnswer(answerPath(), blobPath),

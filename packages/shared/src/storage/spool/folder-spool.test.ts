@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer } from '../../domain/answer.ts';
 import type { AttemptRef } from '../../domain/job.ts';
 import type { SpoolEntry } from '../../ports/spool.ts';
@@ -25,20 +25,19 @@ beforeEach(async () => {
 
 afterEach(() => cleanup.disposeAsync());
 
-function aSpool(more: { now?: number; patienceMs?: number } = {}) {
-  const { now, patienceMs = 0 } = more;
+function aSpool({ now }: { now?: number } = {}) {
   const clock = { now: () => now ?? Date.now() };
-  return cleanup.use(createFolderSpool({ root, owner: 'worker', clock, patienceMs }));
+  return cleanup.use(createFolderSpool({ root, owner: 'worker', clock }));
 }
 
 const aRef = (attempt = 'att_1'): AttemptRef => ({ tenant: 't', job: 'job_1', attempt });
 
 /** Writes one blob as an answer would arrive, and commits it. */
-async function commitImage(entry: SpoolEntry, image: Buffer): Promise<Answer> {
+async function commitImage(entry: SpoolEntry, image: Buffer, signal?: AbortSignal): Promise<Answer> {
   const sink = entry.blob(0);
   for (let at = 0; at < image.length; at += 100_000) await sink.write(image.subarray(at, at + 100_000));
   const answer: Answer = { httpStatus: 200, headers: {}, body: { n: 1 }, blobs: [await sink.close()], ms: 5 };
-  await entry.commit(answer);
+  await entry.commit(answer, signal);
   return answer;
 }
 
@@ -134,9 +133,11 @@ describe('a disk that refuses', () => {
     },
   );
 
-  it('is tried again for as long as patience lasts', async () => {
+  it('is tried again until the disk is back, if that takes an hour', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    cleanup.defer(() => void vi.useRealTimers());
     const image = randomBytes(300_000);
-    const entry = await aSpool({ patienceMs: 10_000 }).intend(aRef());
+    const entry = await aSpool().intend(aRef());
     const [home = ''] = await ownFolders();
     const sink = entry.blob(0);
     await sink.write(image);
@@ -145,6 +146,7 @@ describe('a disk that refuses', () => {
     const answer: Answer = { httpStatus: 200, headers: {}, body: {}, blobs: [await sink.close()], ms: 5 };
 
     const committed = entry.commit(answer);
+    vi.advanceTimersByTime(3_600_000);
     await rm(root);
     await rename(`${root}.away`, root);
     await committed;
@@ -153,12 +155,30 @@ describe('a disk that refuses', () => {
     expect(await entry.answer()).toEqual(answer);
   });
 
-  it('makes commit fail, once patience has ended, by a code of its own', async () => {
+  it('makes commit fail, when it is told to give up, by a code of its own', async () => {
     const entry = await aSpool().intend(aRef());
     await rm(root, { recursive: true });
     await writeFile(root, 'a file where the folder should be');
+    const giveUp = new AbortController();
 
-    await expect(commitImage(entry, randomBytes(1_000))).rejects.toMatchObject({ code: 'storage_unavailable' });
+    const committed = commitImage(entry, randomBytes(1_000), giveUp.signal);
+    giveUp.abort();
+
+    await expect(committed).rejects.toMatchObject({ code: 'storage_unavailable', retryable: true });
+    await entry.remove();
+  });
+
+  it('makes commit fail at once when bytes are gone that no disk can bring back', async () => {
+    const entry = await aSpool().intend(aRef());
+    const [home = ''] = await ownFolders();
+    const sink = entry.blob(0);
+    await sink.write(randomBytes(1_000));
+    const blob = join(root, home, 'att_1.0.blob');
+    await truncate(blob, 10);
+    await rm(blob);
+    const answer: Answer = { httpStatus: 200, headers: {}, body: {}, blobs: [await sink.close()], ms: 5 };
+
+    await expect(entry.commit(answer)).rejects.toMatchObject({ code: 'storage_unavailable', retryable: false });
     await entry.remove();
   });
 

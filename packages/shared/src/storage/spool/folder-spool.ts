@@ -26,8 +26,6 @@ export type FolderSpoolOptions = {
   /** Names this process for people: `[A-Za-z0-9_-]`, at most 64. Need not be unique. */
   owner: string;
   clock: Clock;
-  /** How long `commit` keeps trying a disk that refuses, in ms. */
-  patienceMs?: number;
 };
 
 /**
@@ -35,11 +33,11 @@ export type FolderSpoolOptions = {
  * the own folder when it is empty.
  *
  * `intend` and `commit` throw AppError `storage_unavailable` when the disk refuses. A blob whose write is refused is
- * kept in memory, up to 32 MB, and written by `commit`, which keeps trying for `patienceMs`.
+ * kept in memory, up to 32 MB, and written by `commit`, which keeps trying until its signal is aborted.
  * `recover` gives every entry taken over and not yet removed, also those it gave before.
  */
 export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDisposable {
-  const { root, owner, clock, patienceMs = 15_000 } = options;
+  const { root, owner, clock } = options;
   if (!/^[\w-]{1,64}$/.test(owner)) throw new Error(`spool owner ${owner}: use 1 to 64 of A-Z a-z 0-9 _ -`);
   const home = createHome({ root, owner, clock });
 
@@ -49,7 +47,7 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
       try {
         const folder = await home.folder();
         await writeIntent(folder, ref);
-        return createEntry({ ref, folder, home: home.folder, patienceMs });
+        return createEntry({ ref, folder, home: home.folder });
       } catch (error) {
         throw unavailable('The spool disk takes no new call.', error);
       }
@@ -58,7 +56,7 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
       const own = await home.folder();
       await takeOver(root, own, await thisOwner(), clock.now());
       const taken = await entriesTaken(own);
-      return taken.map(({ folder, ref }) => createEntry({ ref, folder, home: async () => folder, patienceMs }));
+      return taken.map(({ folder, ref }) => createEntry({ ref, folder, home: async () => folder }));
     },
     async usage() {
       const own = await home.folder();
