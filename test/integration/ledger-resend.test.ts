@@ -94,8 +94,8 @@ const CASES: Record<string, (test: TestLedger) => Promise<unknown>> = {
   'write: a follower ends': async (test) => {
     const leader = await test.write(cancel(await test.admit('job_1'), LATER));
     const follower = await test.admit('job_2', { state: { leader: 'job_1' } }, { type: 'alone' });
-    const failed: Job = { ...leader, state: { ...leader.state, status: 'failed' } };
-    return test.write(follow(follower, failed, LATER));
+    const blocked: Job = { ...leader, state: { ...leader.state, status: 'blocked' } };
+    return test.write(follow(follower, blocked, LATER));
   },
   'renew: a lease that is held': async (test) => {
     await start(test, await test.admit('job_1'));
