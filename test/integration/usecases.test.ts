@@ -1,4 +1,4 @@
-import { AppError, begin, type JobState, settle, without } from '@darkroom/shared/domain';
+import { AppError, begin, settle, without } from '@darkroom/shared/domain';
 import { ListJobsQuery, parse } from '@darkroom/shared/schemas';
 import { doubtEnd, HOUR, imageEnd, NOON, SECOND } from '@darkroom/shared/testing/factories';
 import {
@@ -140,7 +140,7 @@ describe('the archive', () => {
     const canceled = await cancelJob(test.deps, TENANT, job.id);
 
     expect(await archiveJob(test, canceled)).toBe(false);
-    expect(await archiveJob(test, { ...canceled, state: without(canceled.state, 'open') as JobState })).toBe(false);
+    expect(await archiveJob(test, { ...canceled, state: without(canceled.state, 'open') })).toBe(false);
 
     expect(twin.job.state.leader).toBe(job.id);
     expect(await readArchive(test.store, TENANT, job.id)).toBeUndefined();
