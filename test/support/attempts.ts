@@ -18,7 +18,7 @@ import { anImage } from './run-job.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from './stub-provider.ts';
 import { openTestUsecases, type TestUsecases } from './usecases.ts';
 
-export type LogLine = { level: keyof Log; event: string; [field: string]: unknown };
+type LogLine = { level: keyof Log; event: string; [field: string]: unknown };
 
 export type TestAttempts = AsyncDisposable & {
   test: TestUsecases;

@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes the names in `folder` durable. */
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();
