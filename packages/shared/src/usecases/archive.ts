@@ -1,13 +1,9 @@
 import { buffer } from 'node:stream/consumers';
-import { AppError, type Job, type JobId, jobFolder, type Tenant } from '../domain/index.ts';
+import { AppError, archiveKey, type Job, type JobId, type Tenant } from '../domain/index.ts';
 import type { Ledger, ObjectStore } from '../ports/index.ts';
 
 /** A finished job as it rests in the object store. */
 type Archived = { v: 1; job: Job; bodyHash: string };
-
-function archiveKey(tenant: Tenant, id: JobId): string {
-  return `jobs/${jobFolder(tenant, id)}.json`;
-}
 
 /**
  * Moves a finished job out of Redis: document first, record after. Safe to repeat.
