@@ -43,6 +43,8 @@ export function verifySignedUrl(
   if (!asked) return 'forbidden';
   const expected = sign(asked.key, asked.expires, asked.name, signingKey);
   const given = Buffer.from(asked.signature, 'base64url');
+  // Node reads several spellings as the same bytes; only the one we write is ours.
+  if (given.toString('base64url') !== asked.signature) return 'forbidden';
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return 'forbidden';
   const expiresAt = asked.expires * 1000;
   if (expiresAt <= now) return 'expired';
