@@ -106,6 +106,7 @@ function config({ dir, maxMemory, port, password, inContainer }) {
     'appendfsync always', // a job is answered 202 once it is on disk, not a second before
     'save ""',
     'maxmemory-policy noeviction',
+    'hash-max-listpack-value 4096', // job records as one block of memory: half as big; nothing depends on it
     `maxmemory ${maxMemory}`,
     'daemonize no',
     '',

@@ -6,6 +6,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
 
 export type AttemptRecord = {
@@ -43,6 +44,23 @@ export type TenantRecords = {
 };
 
 const LISTS = ['wakes', 'leases', 'handoffs', 'deadlines'] as const;
+/** What a record of form 1 may point back to, before its id. */
+const FORM_1 = [
+  '"upstream":{"channel":"gemini","http":429,"finishReason":"IMAGE_SAFETY","blockReason":"PROHIBITED_CONTENT","quotaId":"","message":"',
+  '"status":"expired","status":"canceled","status":"blocked","status":"failed","state":"rejected","state":"in_doubt","error":"provider_',
+  '"error":{"code":"content_blocked","detail":"The ","leader":"job_","source":"joined","source":"cache","warnings":["phase":"held"',
+  '"text":"","grounding":{"webSearchQueries":["","searchEntryPoint":{"renderedContent":"<div>","groundingChunks":[{"web":{"uri":"https://","title":"',
+  '"safety":[{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","threshold":"BLOCK_ONLY_HIGH"},{"category":"HARM_CATEGORY_HARASSMENT","threshold":"BLOCK_NONE"},',
+  '"references":[{"key":"assets/","sha256":"","mime":"image/jpeg","bytes":1,"width":1024,"height":1024,"role":"object","role":"character","role":"style","name":"',
+  '"size":"512","size":"2K","size":"4K","aspectRatio":"16:9","aspectRatio":"1:1","aspectRatio":"9:16","seed":1,"thinking":"high","tools":["google_search"],',
+  '"maxCost":100000,"cache":{"ttlMs":86400000},"onUnknownOutcome":"hold","dedup":false,"image/webp',
+  ' photograph of a person in the background with soft light, portrait, landscape, high detail, illustration in the style of',
+  '{"request":{"prompt":"A ","model":"gemini-3-pro-image","model":"gemini-2.5-flash-image","model":"gemini-3.1-flash-image","size":"1K",',
+  '"references":[],"tools":[],"safety":[],"lane":"standard","priority":5,"onUnknownOutcome":"retry","dedup":{"windowMs":60000},"tags":["","metadata":{}},',
+  '"state":{"status":"succeeded","createdAt":17,"expiresAt":17,"runAt":17,"attempts":[{"id":"att_0","channel":"gemini","model":"gemini-nano-banana-2.1",',
+  '"lane":"standard","state":"settled","startedAt":17,"ms":1,"cost":3,"tokens":1,"reason":"answered by gemini-3.1-flash-image"}],"estimated":3,',
+  '"images":[{"n":0,"mime":"image/png","width":1024,"height":1024,"bytes":1,"sha256":"","key":"results/2026/.jpg"}],"lateImages":[],"startedAt":17,"completedAt":17}}',
+].join('');
 const STATUSES = ['queued', 'running', 'succeeded', 'blocked', 'failed', 'canceled', 'expired'];
 
 export async function readTenants(redis: Redis, prefix: string, objects: string): Promise<TenantRecords[]> {
@@ -55,7 +73,7 @@ async function readTenant(redis: Redis, prefix: string, tenant: string, archived
   const tag = `${prefix}{t:${tenant}}:`;
   const hashes = await keysOf(redis, `${tag}job:*`);
   const live = await Promise.all(
-    hashes.map(async (key) => toRecord(key.slice(`${tag}job:`.length), await redis.hgetall(key))),
+    hashes.map(async (key) => toRecord(key.slice(`${tag}job:`.length), await redis.hgetallBuffer(key))),
   );
   const ids = new Set(live.map(({ id }) => id));
   const totals = await redis.hgetall(`${tag}totals`);
@@ -81,10 +99,21 @@ async function readEvents(redis: Redis, key: string): Promise<TenantRecords['eve
   return rows.map(([, [, type = '', , job = '']]) => ({ type, job }));
 }
 
-function toRecord(id: string, fields: Record<string, string>): JobRecord {
-  const request = JSON.parse(fields['r'] ?? '{}') as { prompt?: string };
-  const state = JSON.parse(fields['t'] ?? '{}') as StateOnDisk;
-  return { ...fromState(id, request.prompt ?? '', state), status: fields['s'] ?? '', open: fields['a'] ?? '' };
+function toRecord(id: string, fields: Record<string, Buffer>): JobRecord {
+  const { request, state } = contentOf(id, fields);
+  const text = (name: string) => fields[name]?.toString() ?? '';
+  return { ...fromState(id, request.prompt ?? '', state), status: text('s'), open: text('a') };
+}
+
+type ContentOnDisk = { request: { prompt?: string }; state: StateOnDisk };
+
+/** Of a job that is over for good, one field holds both, in the form that its first byte names. */
+export function contentOf(id: string, { r, t }: Record<string, Buffer>): ContentOnDisk {
+  if (t?.[0] === 1) {
+    const dictionary = Buffer.from(FORM_1 + id);
+    return JSON.parse(inflateRawSync(t.subarray(1), { dictionary }).toString()) as ContentOnDisk;
+  }
+  return { request: JSON.parse(String(r ?? '{}')), state: JSON.parse(String(t ?? '{}')) };
 }
 
 type StateOnDisk = {

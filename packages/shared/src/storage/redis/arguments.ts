@@ -4,8 +4,10 @@ import { type Attempt, type Change, isAwaitingWake, isTerminal, type Job, termin
 import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
+import { formatRecord, isAtRest } from './record.ts';
+import type { ScriptArg } from './scripts.ts';
 
-type Call = { keys: string[]; args: (string | number)[] };
+type Call = { keys: string[]; args: ScriptArg[] };
 
 /** How long an idempotency key is kept. */
 export const IDEMPOTENCY_MS = 86_400_000;
@@ -17,6 +19,7 @@ export function admitArgs(
 ): Call {
   const { job, mode } = submission;
   const { state, request } = job;
+  const record = formatRecord(job);
   const keys = space.of(job.tenant);
   const leader = mode.type === 'join' ? mode.leader : job.id;
   const terminal = isTerminal(state.status);
@@ -40,8 +43,8 @@ export function admitArgs(
       job.id,
       submission.bodyHash,
       mode.type,
-      JSON.stringify(request),
-      JSON.stringify(state),
+      record.request,
+      record.state,
       state.status,
       job.fingerprint,
       state.createdAt,
@@ -66,6 +69,7 @@ export function writeArgs(
 ): Call {
   const { before, after } = change;
   const { state } = after;
+  const record = formatRecord(after);
   const keys = space.of(after.tenant);
   const ended = isTerminal(state.status);
   const cached = cacheOf(change);
@@ -90,7 +94,8 @@ export function writeArgs(
       after.id,
       before.version,
       options.nonce,
-      JSON.stringify(state),
+      isAtRest(before.state) || isAtRest(state) ? record.request : 'keep',
+      record.state,
       state.status,
       state.open ?? '',
       isAwaitingWake(state) ? state.runAt : '',

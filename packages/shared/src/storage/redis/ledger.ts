@@ -6,7 +6,7 @@ import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
 import { parseRecord, RECORD_FIELDS } from './record.ts';
-import { loadScript } from './scripts.ts';
+import { loadScript, type ScriptArg } from './scripts.ts';
 
 export type LedgerOptions = {
   redis: Redis;
@@ -37,13 +37,13 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       loadScript(redis, name),
     ]),
   );
-  const run = async (name: string, keys: string[], args: (string | number)[]) => {
+  const run = async (name: string, keys: string[], args: ScriptArg[]) => {
     const loaded = script[name];
     if (!loaded) throw new RangeError(`no such script: ${name}`);
     return loaded(keys, args);
   };
   const read = async (tenant: string, id: string) =>
-    parseRecord(tenant, id, await redis.hmget(space.of(tenant).job(id), ...RECORD_FIELDS));
+    parseRecord(tenant, id, await redis.hmgetBuffer(space.of(tenant).job(id), ...RECORD_FIELDS));
 
   return {
     admit: async (submission) => {
@@ -226,6 +226,6 @@ async function dueSince(redis: Redis, space: KeySpace, tenant: string, now: numb
 
 async function readMany(redis: Redis, space: KeySpace, tenant: string, ids: string[]): Promise<Job[]> {
   const keys = space.of(tenant);
-  const rows = await Promise.all(ids.map((id) => redis.hmget(keys.job(id), ...RECORD_FIELDS)));
+  const rows = await Promise.all(ids.map((id) => redis.hmgetBuffer(keys.job(id), ...RECORD_FIELDS)));
   return rows.flatMap((row, i) => parseRecord(tenant, ids[i] ?? '', row) ?? []);
 }

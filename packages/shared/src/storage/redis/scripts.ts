@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
-export type Script = (keys: string[], args: (string | number)[]) => Promise<unknown>;
+export type ScriptArg = string | number | Buffer;
+export type Script = (keys: string[], args: ScriptArg[]) => Promise<unknown>;
 
 /** Loads `scripts/NAME.lua`; it is sent by its hash, and in full when the server does not know it (yet, or any more). */
 export function loadScript(redis: Redis, name: string): Script {

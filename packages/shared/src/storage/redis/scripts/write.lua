@@ -5,11 +5,12 @@
 -- In the order of `writeArgs`:
 local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, retention, events, fingerprint, cache,
   totals, followers_key, handoffs = unpack(KEYS)
--- open: '' = no attempt is out. run_at: '' = wake nobody. lease_ticks: '' = no lease. retained_until: '' = not terminal.
+-- request: 'keep' = leave it. open: '' = no attempt is out. run_at: '' = wake nobody. lease_ticks: '' = no lease.
+-- retained_until: '' = not terminal.
 -- joinable_ms: how long the fingerprint stays joinable; '' = leave it, '0' = drop it, 'claim' = take it if free.
 -- cached_ms: '' = not to be cached. event_types: csv. sums: name,amount,name,amount …
 -- hands_on: '1' = followers may be handed the end. only_if_over: '1' = only if the lease is over.
-local id, decided_from, nonce, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
+local id, decided_from, nonce, request, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
   joinable_ms, cached_ms, cached_result, event_types, sums, hands_on, now, only_if_over, channel, message = unpack(ARGV)
 local current = redis.call('HMGET', job, 'v', 'n')
 if not current[1] then return { 'stale' } end
@@ -23,6 +24,7 @@ end
 
 local version = tonumber(decided_from) + 1
 redis.call('HSET', job, 't', state, 's', status, 'v', version, 'a', open, 'n', nonce)
+if request ~= 'keep' then redis.call('HSET', job, 'r', request) end
 if of_old_status ~= of_new_status then
   redis.call('ZREM', of_old_status, id)
   redis.call('ZADD', of_new_status, created_at, id)
