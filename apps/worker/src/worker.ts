@@ -69,7 +69,8 @@ type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Pro
 function bind(model: string, options: Parameters<typeof createStandardLane>[0]): Bound {
   const { redis, lookout, prefix, concurrency, lockMs, run, log } = options;
   const place = { prefix: queuePrefix(prefix, model), skipVersionCheck: true };
-  const queue = new Queue<WakeData>(queueName(model), { connection: lookout, ...place });
+  // It only looks: the settings of the queue, such as the length of its stream of events, are those of who adds to it.
+  const queue = new Queue<WakeData>(queueName(model), { connection: lookout, skipMetasUpdate: true, ...place });
   queue.on('error', () => {}); // Each look rejects on its own.
   let inHand = 0;
   let taken = 0;
