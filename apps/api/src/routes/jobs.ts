@@ -1,4 +1,4 @@
-import { AppError, digest, isJobId, isTerminal, type Job, thumbnailKey } from '@darkroom/shared/domain';
+import { AppError, isJobId, isTerminal, type Job, shortDigest, thumbnailKey } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
 import {
@@ -61,7 +61,7 @@ async function submit(deps: ApiDeps, req: Request, res: Response, own?: string):
 
 function hashedKeyOf(req: Request): string | undefined {
   const key = idempotencyKeyOf(req);
-  return key && digest(key);
+  return key && shortDigest(key);
 }
 
 /** 202 for work to come, 200 for a job that has ended (a shared result, a replay, or `Prefer: wait`). */

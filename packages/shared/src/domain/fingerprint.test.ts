@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aRequest, MINUTE } from '../testing/factories.ts';
-import { digest, fingerprint } from './fingerprint.ts';
+import { digest, fingerprint, shortDigest } from './fingerprint.ts';
 import type { JobRequest, Reference } from './job.ts';
 
 const aReference = (sha256: string, more: Partial<Reference> = {}): Reference => ({
@@ -118,6 +118,7 @@ describe('digest', () => {
 
         expect(digest(value)).toMatch(/^[A-Za-z0-9_-]{43}$/);
         expect(digest(again)).toBe(digest(value));
+        expect(shortDigest(again)).toBe(digest(value).slice(0, 22));
       }),
     );
   });

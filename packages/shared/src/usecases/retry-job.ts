@@ -1,4 +1,4 @@
-import { digest, type Tenant } from '../domain/index.ts';
+import { shortDigest, type Tenant } from '../domain/index.ts';
 import { releaseJob } from './control-job.ts';
 import { getJob } from './get-job.ts';
 import { recall, type SubmitDeps, type Submitted, submitAgain } from './submit-job.ts';
@@ -17,7 +17,7 @@ export async function retryJob(
   id: string,
   idempotencyKey?: string,
 ): Promise<Submitted> {
-  const bodyHash = digest({ retry: id });
+  const bodyHash = shortDigest({ retry: id });
   const seen = idempotencyKey ? await recall(deps, { tenant, idempotencyKey }, bodyHash) : undefined;
   if (seen) return seen;
   const released = await releaseJob(deps, tenant, id, { again: idempotencyKey !== undefined });

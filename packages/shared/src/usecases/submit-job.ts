@@ -1,6 +1,5 @@
 import {
   AppError,
-  digest,
   estimateCost,
   fingerprint,
   formatMicros,
@@ -13,6 +12,7 @@ import {
   type Micros,
   type Reference,
   sharedResult,
+  shortDigest,
   type Tenant,
 } from '../domain/index.ts';
 import type { AdmitMode, CachedResult, Clock, Ledger, ObjectStore } from '../ports/index.ts';
@@ -62,7 +62,7 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
 export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
   const { body } = submit;
   // Only a key or an id that may come again needs to know its body again.
-  const bodyHash = submit.idempotencyKey || submit.ownId ? digest(body) : '-';
+  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(body) : '-';
   // Before references are fetched again: they may be gone by now. And Redis before the archive: a document is written
   // before its record goes, so in this order no job of the caller's own id is between the two.
   const early = body.references.length > 0 || submit.ownId !== undefined;
@@ -96,7 +96,7 @@ export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?:
   const { tenant, request, state } = ended;
   const facts = { request, estimated: estimateCost(request), warnings: state.warnings ?? [] };
   const job = newJob(deps, { tenant, body: { deadline: undefined } }, facts);
-  return admit(deps, job, idempotencyKey ? digest({ retry: ended.id }) : '-', idempotencyKey);
+  return admit(deps, job, idempotencyKey ? shortDigest({ retry: ended.id }) : '-', idempotencyKey);
 }
 
 /** What an earlier submission under the same key or id became. */
