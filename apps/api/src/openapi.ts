@@ -133,7 +133,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       },
       '/v1/jobs/{id}/events': {
         get: operation('jobEvents', 'jobs', {
-          summary: 'Server-sent events of a job, resumable by Last-Event-ID',
+          summary: 'Server-sent events of a job, resumable by Last-Event-ID; `data` is the job as it is when sent',
           params: { path: jobId, header: z.object({ 'Last-Event-ID': z.string().optional() }) },
           answers: {
             '200': { description: 'The stream', content: { 'text/event-stream': {} } },

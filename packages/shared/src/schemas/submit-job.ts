@@ -53,7 +53,7 @@ export const SubmitJobBody = z
   .strictObject({
     prompt: z
       .string()
-      .max(PROMPT_MAX)
+      .max(PROMPT_MAX, `must have at most ${PROMPT_MAX} characters`)
       .refine((text) => text.trim().length > 0, 'must not be empty')
       .refine((text) => text.isWellFormed(), 'must be well-formed Unicode: it holds half of a surrogate pair')
       .meta({ examples: ['a red mug on an oak table'] }),

@@ -43,7 +43,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     cost: {
       currency: 'USD',
       estimated: formatMicros(state.estimated),
-      reserved: formatMicros(isTerminal(state.status) ? 0 : state.estimated),
+      reserved: formatMicros(isTerminal(state.status) && !state.open ? 0 : state.estimated),
       actual: formatMicros(actual),
       in_doubt: formatMicros(inDoubt),
     },
