@@ -292,3 +292,20 @@ it('keeps tenants apart, down to ids and keys they happen to share', async () =>
   expect(await test.ledger.totals('other')).toMatchObject({ calls: 0 });
   expect(wait(other, 'parked', LATER)).toBeDefined();
 });
+
+describe('a job at rest', () => {
+  it('is one packed field, and stays readable when a late image is added to it', async () => {
+    await using test = await openTestLedger();
+    const job = await test.admit('job_1', { request: { onUnknownOutcome: 'fail' } });
+    const running = await start(test, job);
+    const failed = await test.write(settle(running, 'att_1', doubtEnd(), LATER, half));
+    const atRest = await test.redis.hmget(test.key('job:job_1'), 'r');
+
+    const late = await test.write(settle(failed, 'att_1', imageEnd({ image: anImage('late') }), LATER, half));
+
+    expect(atRest).toEqual(['']);
+    expect(await test.redis.hmget(test.key('job:job_1'), 'r')).toEqual(['']);
+    expect(await test.read('job_1')).toEqual(late);
+    expect(late).toMatchObject({ request: job.request, state: { status: 'failed', lateImages: [anImage('late')] } });
+  });
+});
