@@ -317,6 +317,18 @@ describe('settle, after an error answer', () => {
     expect(job.state).toMatchObject({ status: 'queued', phase: 'backoff', runAt: LATER + 30_000 });
   });
 
+  it('counts faults and refusals by a limit apart: many of one do not lengthen the wait for the other', () => {
+    const overload = rejectionEnd({ code: 'upstream_overloaded', limit: 'overload', http: 503 });
+    let job = aJob();
+    for (let n = 1; n <= 5; n++) job = settled(begun(job, `att_${n}`), overload, `att_${n}`);
+
+    job = settled(begun(job, 'att_6'), rejectionEnd(), 'att_6');
+    expect(job.state).toMatchObject({ status: 'queued', runAt: LATER + 500 }); // The first fault.
+
+    job = settled(begun(job, 'att_7'), overload, 'att_7');
+    expect(job.state.runAt).toBe(LATER + 16_000); // The sixth refusal.
+  });
+
   it('never charges a 429 as an attempt', () => {
     let job = aJob();
     for (let n = 1; n <= 5 * MAX_ATTEMPTS; n++)

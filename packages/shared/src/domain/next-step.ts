@@ -76,50 +76,34 @@ export function afterRejection(
 ): Change {
   const { verdict, error } = end;
   if (!verdict.retryable) return finish(job, base, 'failed', error, now);
-  if (verdict.limit === 'overload') return retryUncharged(job, base, error, now, random, verdict.retryAfterMs);
-  if (!verdict.limit) return retryCharged(job, base, error, now, random, verdict.retryAfterMs);
-  const wait = limitDelay(verdict.limit, verdict.retryAfterMs, refusals(base), now);
-  const parked = verdict.limit === 'day';
+  const { limit, retryAfterMs } = verdict;
+  if (!limit || limit === 'overload') return retry(job, base, { error, retryAfterMs }, now, random);
+  const wait = limitDelay(limit, retryAfterMs, rejectionsLike(error.code, base), now);
+  const parked = limit === 'day';
   const next: JobState = { ...base, status: 'queued', phase: parked ? 'parked' : 'rate_limited', runAt: now + wait };
   return changeTo(job, next, parked ? ['quota.parked'] : [], now);
-}
-
-/** Another attempt after a fault, as long as attempts, money and time allow. */
-function retryCharged(
-  job: Job,
-  base: JobState,
-  error: JobError,
-  now: EpochMs,
-  random: () => number,
-  retryAfterMs = 0,
-): Change {
-  const charged = base.attempts.filter((a) => a.state === 'rejected' && !isUncharged(a.error)).length;
-  if (charged >= MAX_ATTEMPTS) return finish(job, base, 'failed', error, now);
-  return requeue(job, base, now + Math.max(retryAfterMs, backoffDelay(Math.max(charged, 1), random)), error, now);
 }
 
 /** Not one byte left: nothing was spent, and an outage of the way there is no fault of the job. */
 export function afterUnsent(job: Job, base: JobState, now: EpochMs, random: () => number): Change {
   const error: JobError = { code: 'upstream_unreachable', detail: 'The provider could not be reached.' };
-  return retryUncharged(job, base, error, now, random);
+  return retry(job, base, { error }, now, random);
 }
 
-/** Again until the deadline: an outage of half an hour must not fail whoever was tried meanwhile. */
-function retryUncharged(
+/**
+ * Another attempt, as long as money and time allow. Tries that are charged are bounded besides; the others go on until
+ * the deadline, since an outage of half an hour must not fail whoever was tried meanwhile.
+ */
+function retry(
   job: Job,
   base: JobState,
-  error: JobError,
+  { error, retryAfterMs = 0 }: { error: JobError; retryAfterMs?: number | undefined },
   now: EpochMs,
   random: () => number,
-  retryAfterMs = 0,
 ): Change {
-  return requeue(
-    job,
-    base,
-    now + Math.max(retryAfterMs, backoffDelay(Math.max(refusals(base), 1), random)),
-    error,
-    now,
-  );
+  const tries = rejectionsLike(error.code, base);
+  if (!isUncharged(error.code) && tries >= MAX_ATTEMPTS) return finish(job, base, 'failed', error, now);
+  return requeue(job, base, now + Math.max(retryAfterMs, backoffDelay(Math.max(tries, 1), random)), error, now);
 }
 
 const UNCHARGED: ReadonlySet<ErrorCode> = new Set([
@@ -134,8 +118,9 @@ export function isUncharged(code: ErrorCode | undefined): boolean {
   return code !== undefined && UNCHARGED.has(code);
 }
 
-function refusals(state: JobState): number {
-  return state.attempts.filter((attempt) => isUncharged(attempt.error)).length;
+/** How many attempts were rejected by something that is charged, or is not, as `code` is. */
+function rejectionsLike(code: ErrorCode, { attempts }: JobState): number {
+  return attempts.filter(({ state, error }) => state === 'rejected' && isUncharged(error) === isUncharged(code)).length;
 }
 
 export function afterDoubt(
