@@ -55,6 +55,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     random: () => 0.5,
     newAttemptId: () => idFrom('att', randomUUIDv7()),
     slots: createSlots(2),
+    callMsMax: Number.POSITIVE_INFINITY,
     log: logInto(lines),
     metrics: createWorkerMetrics({ ledger, clock, spool }),
     crash: createCrashPoint(undefined),

@@ -103,6 +103,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     random: Math.random,
     newAttemptId: () => idFrom('att', randomUUIDv7()),
     slots: createSlots(config.WORKER_CONCURRENCY),
+    callMsMax: config.CALL_TIMEOUT === undefined ? Number.POSITIVE_INFINITY : config.CALL_TIMEOUT * 1_000,
     log,
     metrics,
     crash,

@@ -15,6 +15,10 @@ export const WorkerEnv = z.object({
   GEMINI_RPM: z.coerce.number().min(0).default(0).meta({
     description: 'Most calls a minute per model, over all workers; 0 = only the limits the provider answers with.',
   }),
+  CALL_TIMEOUT: z.coerce.number().int().min(1).optional().meta({
+    description:
+      'Seconds after which no answer is waited for any more; at most what the model itself may take (180 to 300), which is the default. A shorter time throws paid answers away.',
+  }),
   WORKER_CONCURRENCY: z.coerce.number().int().min(1).max(200).default(20).meta({
     description: 'Most paid calls in flight per worker process: what one killed process can put in doubt.',
   }),

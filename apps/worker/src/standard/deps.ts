@@ -24,6 +24,8 @@ export type AttemptDeps = {
   crash: CrashPoint;
   /** Answers of this process that could not be brought to an end yet; tried again with those of dead processes. */
   unfinished: Set<Unfinished>;
+  /** A call is given up after this long, or the model's own limit if that is less. */
+  callMsMax: number;
   /** Bytes in the spool above which no new call leaves. */
   spoolBytesMax: number;
   /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */

@@ -129,7 +129,7 @@ async function prepare(deps: AttemptDeps, { request }: Job): Promise<(entry: Spo
     return deps.channel.call(request, {
       entry: markArrival(entry, deps.crash),
       references: taken,
-      timeoutMs: modelById(request.model).timeoutMs,
+      timeoutMs: Math.min(deps.callMsMax, modelById(request.model).timeoutMs),
       signal: deps.stopping,
     });
   };
