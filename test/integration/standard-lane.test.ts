@@ -11,7 +11,19 @@ import { createStandardLane } from '../../apps/worker/src/worker.ts';
 import { testRedisUrl } from '../support/redis.ts';
 
 const [{ id: model } = { id: '' }] = MODELS;
-const message = (id: string) => ({ tenant: 'default', id, version: 1, model, priority: 5, runAt: Date.now() });
+const message = (id: string) => {
+  const now = Date.now();
+  return {
+    tenant: 'default',
+    id,
+    version: 1,
+    model,
+    lane: 'standard' as const,
+    priority: 5,
+    runAt: now,
+    expiresAt: now + 3_600_000,
+  };
+};
 const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 async function openLane(run: (id: string) => Promise<Ran>) {

@@ -1,4 +1,4 @@
-import { formatMicros, imagePrice, MODELS, type Model } from '@darkroom/shared/domain';
+import { formatMicros, imagePrice, type Lane, MODELS, type Model } from '@darkroom/shared/domain';
 import type { ModelView } from '@darkroom/shared/schemas';
 import { Router } from 'express';
 import type { z } from 'zod';
@@ -15,7 +15,6 @@ export function modelsRouter(): Router {
 }
 
 function presentModel(model: Model): z.output<typeof ModelView> {
-  const prices = Object.fromEntries(model.sizes.map((size) => [size, formatMicros(imagePrice(model, size))]));
   return {
     id: model.id,
     name: model.name,
@@ -30,6 +29,10 @@ function presentModel(model: Model): z.output<typeof ModelView> {
     thinking: [...model.thinking],
     tools: [...model.tools],
     lanes: [...model.lanes],
-    prices: Object.fromEntries(model.lanes.map((lane) => [lane, prices])),
+    prices: Object.fromEntries(model.lanes.map((lane) => [lane, pricesOf(model, lane)])),
   };
+}
+
+function pricesOf(model: Model, lane: Lane): Record<string, string> {
+  return Object.fromEntries(model.sizes.map((size) => [size, formatMicros(imagePrice(model, size, lane))]));
 }

@@ -7,6 +7,7 @@ import {
   costOf,
   isAwaitingWake,
   type Job,
+  laneOf,
   pauseAfter,
   received,
   settle,
@@ -30,7 +31,7 @@ export async function finishAttempt(
   const { ref } = entry;
   const job = await onRecord(deps, ref, exchange);
   if (!job) return finishUnrecorded(deps, entry, exchange);
-  const judged = judge(exchange, job.request, deps.channel.id);
+  const judged = judge(exchange, { request: job.request, channel: deps.channel.id, lane: laneOf(job) });
   const end = judged.type === 'image' ? await store(deps, job, ref, judged) : judged.end;
   if (!end) return; // Told to stop before the bytes were stored: the spool keeps them for the next process.
   crash('attempt.stored');

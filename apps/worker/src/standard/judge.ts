@@ -7,6 +7,7 @@ import {
   classify,
   type JobError,
   type JobRequest,
+  type Lane,
   type SpooledBlob,
   type Verdict,
 } from '@darkroom/shared/domain';
@@ -24,39 +25,42 @@ export type Judged =
   | { type: 'image'; blob: SpooledBlob; end: ImageEnd; unusable: RefusedEnd }
   | { type: 'ended'; end: Exclude<AttemptEnd, { type: 'image' }> };
 
-export function judge(exchange: Exchange, request: JobRequest, channel: string): Judged {
+/** What was asked for, where, and at which lane's prices. */
+export type Asked = { request: JobRequest; channel: string; lane: Lane };
+
+export function judge(exchange: Exchange, asked: Asked): Judged {
   switch (exchange.type) {
     case 'unsent':
       return { type: 'ended', end: { type: 'unsent', reason: exchange.reason, ms: 0 } };
     case 'unknown':
       return { type: 'ended', end: { type: 'in_doubt', reason: exchange.reason } };
     case 'answered':
-      return judgeAnswer(exchange.answer, request, channel);
+      return judgeAnswer(exchange.answer, asked);
   }
 }
 
-function judgeAnswer(answer: Answer, request: JobRequest, channel: string): Judged {
+function judgeAnswer(answer: Answer, asked: Asked): Judged {
   const verdict = classify(answer);
   const { ms } = answer;
   switch (verdict.type) {
     case 'in_doubt':
       return { type: 'ended', end: { type: 'in_doubt', reason: verdict.message, ms } };
     case 'rejected':
-      return { type: 'ended', end: { type: 'rejected', verdict, error: rejection(verdict, channel), ms } };
+      return { type: 'ended', end: { type: 'rejected', verdict, error: rejection(verdict, asked.channel), ms } };
     case 'blocked':
-      return { type: 'ended', end: refusal('content_blocked', verdict, request, channel, ms, 0) };
+      return { type: 'ended', end: refusal('content_blocked', verdict, asked, ms, 0) };
     case 'no_image':
-      return { type: 'ended', end: refusal('no_image', verdict, request, channel, ms, verdict.imagesBilled) };
+      return { type: 'ended', end: refusal('no_image', verdict, asked, ms, verdict.imagesBilled) };
     case 'image': {
-      const unusable = refusal('no_image', verdict, request, channel, ms, verdict.imagesBilled);
+      const unusable = refusal('no_image', verdict, asked, ms, verdict.imagesBilled);
       const blob = answer.blobs[verdict.image];
       if (!blob) return { type: 'ended', end: unusable };
-      return { type: 'image', blob, end: imageEnd(verdict, request, ms), unusable };
+      return { type: 'image', blob, end: imageEnd(verdict, asked, ms), unusable };
     }
   }
 }
 
-function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, request: JobRequest, ms: number): ImageEnd {
+function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, { request, lane }: Asked, ms: number): ImageEnd {
   const grounding = verdict.grounding !== undefined && JSON.stringify(verdict.grounding).length <= GROUNDING_MAX;
   const notes = [
     verdict.imagesBilled > 1 && `${verdict.imagesBilled} images billed, drafts included`,
@@ -66,7 +70,7 @@ function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, request: JobRequ
   ].filter((note) => typeof note === 'string');
   return {
     type: 'image',
-    cost: actualCost(request.model, request.size, verdict.usage, verdict.imagesBilled),
+    cost: actualCost(request, lane, verdict.usage, verdict.imagesBilled),
     tokens: verdict.usage.totalTokens,
     ms,
     ...(verdict.text && { text: verdict.text.slice(0, TEXT_MAX) }),
@@ -78,8 +82,7 @@ function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, request: JobRequ
 function refusal(
   code: RefusedEnd['code'],
   verdict: Extract<Verdict, { type: 'blocked' | 'no_image' | 'image' }>,
-  request: JobRequest,
-  channel: string,
+  { request, channel, lane }: Asked,
   ms: number,
   images: number,
 ): RefusedEnd {
@@ -94,7 +97,7 @@ function refusal(
   return {
     type: 'refused',
     code,
-    cost: actualCost(request.model, request.size, usage, images),
+    cost: actualCost(request, lane, usage, images),
     tokens: usage.totalTokens,
     ms,
     ...(why && { reason: why }),

@@ -12,8 +12,8 @@ import type { AttemptEnd } from './attempt-end.ts';
 import { type Change, changeTo, without } from './change.ts';
 import { expire } from './control.ts';
 import { unreachable } from './errors.ts';
-import type { Attempt, AttemptId, EpochMs, Job, JobState, Micros } from './job.ts';
-import { isTerminal } from './job.ts';
+import type { Attempt, AttemptId, EpochMs, Job, JobState, Micros, ProviderBatchId } from './job.ts';
+import { isTerminal, laneOf } from './job.ts';
 import { afterDoubt, afterImage, afterRefusal, afterRejection, afterUnsent, isUncharged } from './next-step.ts';
 
 /** Attempts kept on the record; older refusals by a limit are dropped from it, since they cost nothing. */
@@ -30,7 +30,11 @@ export type Begun =
   | { type: 'expired'; change: Change };
 
 /** Starts an attempt: from here on the record says that a paid call may be out. */
-export function begin(job: Job, attempt: { id: AttemptId; channel: string }, now: EpochMs): Begun {
+export function begin(
+  job: Job,
+  attempt: { id: AttemptId; channel: string; providerBatch?: ProviderBatchId },
+  now: EpochMs,
+): Begun {
   const { state, request } = job;
   if (state.open === attempt.id) return { type: 'same' };
   // Given up by a reaper meanwhile: the same call must not go on record a second time.
@@ -41,17 +45,16 @@ export function begin(job: Job, attempt: { id: AttemptId; channel: string }, now
   if (expired) return { type: 'expired', change: expired };
   if (state.runAt > now) return { type: 'early', runAt: state.runAt };
   const started: Attempt = {
-    id: attempt.id,
-    channel: attempt.channel,
+    ...attempt,
     model: request.model,
-    lane: request.lane,
+    lane: laneOf(job),
     state: 'open',
     startedAt: now,
   };
   const next: JobState = {
     ...state,
     status: 'running',
-    phase: 'generating',
+    phase: attempt.providerBatch ? 'in_provider_batch' : 'generating',
     startedAt: state.startedAt ?? now,
     open: attempt.id,
     attempts: trim([...state.attempts, started]),

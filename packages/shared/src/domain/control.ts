@@ -3,7 +3,7 @@
 import { type Change, changeTo, type EventType, without } from './change.ts';
 import type { ErrorCode } from './errors.ts';
 import type { EpochMs, Job, JobId, JobState, JobStatus } from './job.ts';
-import { isTerminal } from './job.ts';
+import { isTerminal, laneOf } from './job.ts';
 import { estimateCost } from './price.ts';
 
 /** Ends the job by the caller's wish. A call that is out cannot be unspent: its image will be late, and kept. */
@@ -84,7 +84,12 @@ export function inherit(follower: Job, leader: JobId, heir: JobId | undefined, n
   if (isTerminal(follower.state.status) || follower.state.leader !== leader) return undefined;
   if (heir) return changeTo(follower, { ...follower.state, leader: heir }, [], now);
   const state = without(follower.state, 'leader', 'source');
-  return changeTo(follower, { ...state, estimated: estimateCost(follower.request), runAt: now }, [], now);
+  return changeTo(
+    follower,
+    { ...state, estimated: estimateCost(follower.request, laneOf(follower)), runAt: now },
+    [],
+    now,
+  );
 }
 
 /** The part of a finished twin's state that another job may share. */

@@ -9,6 +9,10 @@ import type { ErrorCode } from './errors.ts';
 
 export type JobId = string;
 export type AttemptId = string;
+/** A caller's named set of jobs. */
+export type BatchId = string;
+/** One chunk of jobs at the provider. */
+export type ProviderBatchId = string;
 export type Tenant = string;
 /** Milliseconds since the epoch. */
 export type EpochMs = number;
@@ -18,10 +22,21 @@ export type Micros = number;
 export const JOB_STATUSES = ['queued', 'running', 'succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-export const PHASES = ['rate_limited', 'parked', 'backoff', 'held', 'generating', 'storing'] as const;
+export const PHASES = [
+  'accumulating',
+  'rate_limited',
+  'parked',
+  'backoff',
+  'held',
+  'generating',
+  'in_provider_batch',
+  'storing',
+  'reconciling',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
-export const LANES = ['standard'] as const;
+/** How a job travels: an ordinary call, or inside a provider batch at half the price. */
+export const LANES = ['standard', 'batch'] as const;
 export type Lane = (typeof LANES)[number];
 
 export const ON_UNKNOWN_OUTCOME = ['retry', 'hold', 'fail'] as const;
@@ -69,6 +84,8 @@ export type JobRequest = {
   cache?: { ttlMs: number };
   tags: string[];
   metadata: Record<string, string>;
+  /** The caller's batch that the job is a row of, and the row's key. */
+  batch?: { id: BatchId; key: string };
 };
 
 /** `open` = sent and not yet ended; the others say how it ended, as far as anyone can know. */
@@ -79,6 +96,8 @@ export type Attempt = {
   channel: string;
   model: string;
   lane: Lane;
+  /** The chunk that carries it, in the batch lane. */
+  providerBatch?: ProviderBatchId;
   state: AttemptState;
   startedAt: EpochMs;
   ms?: number;
@@ -128,6 +147,8 @@ export type JobState = {
   /** The attempt that holds the lease, if any. A terminal job may still have one: its image would be late. */
   open?: AttemptId;
   estimated: Micros;
+  /** How it travels now, and why; absent = as `request.lane` says. */
+  route?: { lane: Lane; reason: string };
   images: StoredImage[];
   lateImages: StoredImage[];
   text?: string;
@@ -157,6 +178,11 @@ const TERMINAL: ReadonlySet<JobStatus> = new Set(['succeeded', 'blocked', 'faile
 
 export function isTerminal(status: JobStatus): boolean {
   return TERMINAL.has(status);
+}
+
+/** The lane the job is on now. */
+export function laneOf(job: Pick<Job, 'request' | 'state'>): Lane {
+  return job.state.route?.lane ?? job.request.lane;
 }
 
 /** Queued, with nobody else to wait for: some worker has to be told. */

@@ -5,7 +5,7 @@
  * also micro-dollars per token, which is how they are used.
  */
 
-import type { Lane, ReferenceRole } from './job.ts';
+import { LANES, type Lane, type ReferenceRole } from './job.ts';
 
 const RATIOS_COMMON = ['1:1', '2:3', '3:2', '3:4', '4:3', '4:5', '5:4', '9:16', '16:9', '21:9'] as const;
 const RATIOS_ALL = [...RATIOS_COMMON, '1:4', '4:1', '1:8', '8:1'] as const;
@@ -36,8 +36,6 @@ export type Model = {
   timeoutMs: number;
 };
 
-const STANDARD: readonly Lane[] = ['standard'];
-
 export const MODELS: readonly Model[] = [
   {
     id: 'gemini-3-pro-image',
@@ -50,7 +48,7 @@ export const MODELS: readonly Model[] = [
     references: { max: 14, byRole: { object: 6, character: 5 } },
     thinking: ['low', 'high'],
     tools: ['google_search'],
-    lanes: STANDARD,
+    lanes: LANES,
     rates: { input: 2, text: 12, image: 120 },
     imageTokens: { '1K': 1120, '2K': 1120, '4K': 2000 },
     overheadTokens: 400,
@@ -67,7 +65,7 @@ export const MODELS: readonly Model[] = [
     references: { max: 14, byRole: {} },
     thinking: ['minimal', 'medium', 'high'],
     tools: ['google_search'],
-    lanes: STANDARD,
+    lanes: LANES,
     rates: { input: 1.5, text: 7.5, image: 30 },
     imageTokens: { '1K': 1120, '2K': 1680, '4K': 3780 },
     overheadTokens: 300,
@@ -86,7 +84,7 @@ export const MODELS: readonly Model[] = [
     references: { max: 14, byRole: { object: 10, character: 4, style: 3 } },
     thinking: ['minimal', 'high'],
     tools: ['google_search'],
-    lanes: STANDARD,
+    lanes: LANES,
     rates: { input: 0.5, text: 3, image: 60 },
     imageTokens: { '512': 747, '1K': 1120, '2K': 1680, '4K': 2520 },
     overheadTokens: 200,
@@ -103,7 +101,7 @@ export const MODELS: readonly Model[] = [
     references: { max: 14, byRole: { object: 14 } },
     thinking: ['minimal', 'high'],
     tools: [],
-    lanes: STANDARD,
+    lanes: LANES,
     rates: { input: 0.25, text: 1.5, image: 30 },
     imageTokens: { '1K': 1120 },
     overheadTokens: 200,
@@ -122,7 +120,7 @@ export const MODELS: readonly Model[] = [
     references: { max: 3, byRole: {} },
     thinking: [],
     tools: [],
-    lanes: STANDARD,
+    lanes: LANES,
     rates: { input: 0.3, text: 2.5, image: 30 },
     imageTokens: { '1K': 1290 },
     overheadTokens: 0,

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aRequest } from '../testing/factories.ts';
+import type { Lane } from './job.ts';
 import { MODELS, modelById } from './models.ts';
 import { actualCost, estimateCost, imagePrice } from './price.ts';
 import type { Usage } from './verdict.ts';
@@ -36,7 +37,7 @@ const anyModel = () =>
 
 describe('the price of an image', () => {
   it.each(PRICE_LIST)('of %s at %s is the one on the price list, $%d', (model, size, dollars, half) => {
-    expect(Math.abs(imagePrice(modelById(model), size) / 1e6 - dollars)).toBeLessThanOrEqual(half);
+    expect(Math.abs(imagePrice(modelById(model), size, 'standard') / 1e6 - dollars)).toBeLessThanOrEqual(half);
   });
 
   it('is on the list for every model and size', () => {
@@ -54,7 +55,7 @@ describe('estimateCost', () => {
     const references = [reference, reference];
 
     // 2 × 560 + 2 tokens in at 2, 400 of thought at 12, 1,120 of image at 120.
-    expect(estimateCost({ prompt: 'redmug!', model: 'gemini-3-pro-image', size: '1K', references })).toBe(
+    expect(estimateCost({ prompt: 'redmug!', model: 'gemini-3-pro-image', size: '1K', references }, 'standard')).toBe(
       2_244 + 4_800 + 134_400,
     );
   });
@@ -62,10 +63,10 @@ describe('estimateCost', () => {
   it('is a positive whole number, never less than the image itself', () => {
     fc.assert(
       fc.property(anyModel(), fc.string(), fc.nat(14), ({ model, size }, prompt, n) => {
-        const cost = estimateCost({ prompt, model, size, references: Array.from({ length: n }) });
+        const cost = estimateCost({ prompt, model, size, references: Array.from({ length: n }) }, 'standard');
 
         expect(Number.isSafeInteger(cost)).toBe(true);
-        expect(cost).toBeGreaterThanOrEqual(imagePrice(modelById(model), size));
+        expect(cost).toBeGreaterThanOrEqual(imagePrice(modelById(model), size, 'standard'));
       }),
     );
   });
@@ -74,12 +75,15 @@ describe('estimateCost', () => {
     fc.assert(
       fc.property(anyModel(), fc.nat(20_000), fc.nat(13), ({ model, size }, length, n) => {
         const at = (extra: { length?: number; n?: number; size?: string }) =>
-          estimateCost({
-            prompt: 'x'.repeat(length + (extra.length ?? 0)),
-            model,
-            size: extra.size ?? size,
-            references: Array.from({ length: n + (extra.n ?? 0) }),
-          });
+          estimateCost(
+            {
+              prompt: 'x'.repeat(length + (extra.length ?? 0)),
+              model,
+              size: extra.size ?? size,
+              references: Array.from({ length: n + (extra.n ?? 0) }),
+            },
+            'standard',
+          );
         const sizes = modelById(model).sizes;
         const larger = sizes[sizes.indexOf(size) + 1] ?? size;
 
@@ -91,7 +95,25 @@ describe('estimateCost', () => {
   });
 
   it('takes a size that the model does not make for a bug', () => {
-    expect(() => estimateCost(aRequest({ model: 'gemini-2.5-flash-image', size: '4K' }))).toThrow(RangeError);
+    expect(() => estimateCost(aRequest({ model: 'gemini-2.5-flash-image', size: '4K' }), 'standard')).toThrow(
+      RangeError,
+    );
+  });
+});
+
+describe('the batch lane', () => {
+  it('costs half of what the standard lane costs, estimated and counted', () => {
+    fc.assert(
+      fc.property(anyModel(), fc.string(), fc.nat(1_000_000), ({ model, size }, prompt, imageTokens) => {
+        const request = { prompt, model, size, references: [] };
+        const counted = usage({ imageTokens });
+        const half = (cost: number) => Math.round(cost / 2);
+
+        expect(Math.abs(estimateCost(request, 'batch') - half(estimateCost(request, 'standard')))).toBeLessThan(2);
+        const actual = (lane: Lane) => actualCost(request, lane, counted, 1);
+        expect(Math.abs(actual('batch') - half(actual('standard')))).toBeLessThan(2);
+      }),
+    );
   });
 });
 
@@ -99,17 +121,25 @@ describe('actualCost', () => {
   it('prices what was counted, each kind at its rate', () => {
     const counted = usage({ promptTokens: 12, imageTokens: 1_120, textTokens: 96 });
 
-    expect(actualCost('gemini-3-pro-image', '1K', counted, 1)).toBe(12 * 2 + 1_120 * 120 + 96 * 12);
+    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', counted, 1)).toBe(
+      12 * 2 + 1_120 * 120 + 96 * 12,
+    );
   });
 
   it('falls back on the price list when nothing was counted, one price an image', () => {
-    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 1)).toBe(134_400);
-    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 3)).toBe(403_200);
-    expect(actualCost('gemini-3-pro-image', '1K', usage({ missing: true }), 0)).toBe(0);
+    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 1)).toBe(
+      134_400,
+    );
+    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 3)).toBe(
+      403_200,
+    );
+    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 0)).toBe(0);
   });
 
   it('counts tokens, not images, when there are both', () => {
-    expect(actualCost('gemini-2.5-flash-image', '1K', usage({ imageTokens: 1_290 }), 5)).toBe(38_700);
+    expect(
+      actualCost({ model: 'gemini-2.5-flash-image', size: '1K' }, 'standard', usage({ imageTokens: 1_290 }), 5),
+    ).toBe(38_700);
   });
 
   it('is a whole number that never falls when more was used', () => {
@@ -123,7 +153,7 @@ describe('actualCost', () => {
         fc.nat(1_000),
         ({ model, size }, promptTokens, imageTokens, textTokens, more) => {
           const cost = (extra: Partial<Usage>) =>
-            actualCost(model, size, usage({ promptTokens, imageTokens, textTokens, ...extra }), 1);
+            actualCost({ model, size }, 'standard', usage({ promptTokens, imageTokens, textTokens, ...extra }), 1);
 
           expect(Number.isSafeInteger(cost({}))).toBe(true);
           expect(cost({ promptTokens: promptTokens + more })).toBeGreaterThanOrEqual(cost({}));

@@ -1,6 +1,6 @@
 /** What a call costs, before and after. Integer micro-dollars, rounded once per call. */
 
-import type { JobRequest, JobState, Micros } from './job.ts';
+import type { JobRequest, JobState, Lane, Micros } from './job.ts';
 import { type Model, modelById } from './models.ts';
 import type { Usage } from './verdict.ts';
 
@@ -8,17 +8,21 @@ import type { Usage } from './verdict.ts';
 const TOKENS_PER_REFERENCE = 560;
 const CHARACTERS_PER_TOKEN = 4;
 
+/** What a lane charges of the standard price. */
+const SHARE: Record<Lane, number> = { standard: 1, batch: 0.5 };
+
 type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & { references: readonly unknown[] };
 
 /** The expected price of one image: its tokens, the input, and the thoughts that usually come with it. */
-export function estimateCost(request: Priced): Micros {
+export function estimateCost(request: Priced, lane: Lane): Micros {
   const model = modelById(request.model);
   const input =
     Math.ceil(request.prompt.length / CHARACTERS_PER_TOKEN) + request.references.length * TOKENS_PER_REFERENCE;
   return Math.round(
-    tokensOfImage(model, request.size) * model.rates.image +
-      input * model.rates.input +
-      model.overheadTokens * model.rates.text,
+    SHARE[lane] *
+      (tokensOfImage(model, request.size) * model.rates.image +
+        input * model.rates.input +
+        model.overheadTokens * model.rates.text),
   );
 }
 
@@ -26,16 +30,23 @@ export function estimateCost(request: Priced): Micros {
  * What an answered call cost, by its usage: image tokens at the image rate, every other token that came back at the
  * text rate, the prompt at the input rate. Without usage the price book's image price times the images stands in.
  */
-export function actualCost(modelId: string, size: string, usage: Usage, images: number): Micros {
+export function actualCost(
+  { model: modelId, size }: Pick<JobRequest, 'model' | 'size'>,
+  lane: Lane,
+  usage: Usage,
+  images: number,
+): Micros {
   const model = modelById(modelId);
   const { rates } = model;
-  if (usage.missing) return Math.round(images * tokensOfImage(model, size) * rates.image);
-  return Math.round(usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input);
+  const standard = usage.missing
+    ? images * tokensOfImage(model, size) * rates.image
+    : usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input;
+  return Math.round(SHARE[lane] * standard);
 }
 
 /** The list price of one image of this size, without input and thoughts. */
-export function imagePrice(model: Model, size: string): Micros {
-  return Math.round(tokensOfImage(model, size) * model.rates.image);
+export function imagePrice(model: Model, size: string, lane: Lane): Micros {
+  return Math.round(SHARE[lane] * tokensOfImage(model, size) * model.rates.image);
 }
 
 function tokensOfImage(model: Model, size: string): number {

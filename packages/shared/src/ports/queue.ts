@@ -1,14 +1,16 @@
 /** Wake-up calls for workers. A message may arrive twice, late or never: the record decides. */
 
-import type { EpochMs, JobId, Tenant } from '../domain/job.ts';
+import type { EpochMs, JobId, Lane, Tenant } from '../domain/job.ts';
 
 export type WakeMessage = {
   tenant: Tenant;
   id: JobId;
   version: number;
   model: string;
+  lane: Lane;
   priority: number;
   runAt: EpochMs;
+  expiresAt: EpochMs;
 };
 
 export type WakeQueue = {

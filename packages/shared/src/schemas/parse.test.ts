@@ -167,7 +167,7 @@ describe('the query of a list', () => {
     ['limit', 'x'],
     ['limit', '1.5'],
     ['status', 'done'],
-    ['lane', 'batch'],
+    ['lane', 'overnight'],
     ['tag', ''],
     ['model', 'x'.repeat(129)],
     ['created_after', 'yesterday'],

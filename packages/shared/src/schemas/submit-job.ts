@@ -110,6 +110,8 @@ export const SubmitJobBody = z
   })
   .meta({ id: 'SubmitJob', description: 'One image to make.' });
 export type SubmitJobBody = z.output<typeof SubmitJobBody>;
+/** As a caller may write it: everything with a default left out. */
+export type SubmitJobInput = z.input<typeof SubmitJobBody>;
 
 /** Names the wire reserves for parts that are not there yet: refused by name, so nobody believes they were heeded. */
 export const RESERVED_FIELDS = ['template', 'variables', 'edit_of', 'mask', 'webhook', 'routing', 'quote'] as const;

@@ -1,4 +1,4 @@
-import { AppError, chooseModel, type EpochMs, type Job, type JobId, type Tenant } from '../domain/index.ts';
+import { AppError, chooseModel, type EpochMs, type Job, type JobId, laneOf, type Tenant } from '../domain/index.ts';
 import type { Ledger, ListQuery } from '../ports/index.ts';
 import { type ListJobsQuery, metadataFilters } from '../schemas/index.ts';
 
@@ -46,11 +46,11 @@ function matcher(query: ListJobsQuery): (job: Job) => boolean {
   }
   const choice = query.model === undefined ? undefined : chooseModel(query.model);
   const model = choice?.type === 'model' ? choice.model.id : query.model;
-  return ({ request }) =>
-    (tag === undefined || request.tags.includes(tag)) &&
-    (lane === undefined || request.lane === lane) &&
-    (model === undefined || request.model === model) &&
-    Object.entries(metadata).every(([key, value]) => request.metadata[key] === value);
+  return (job) =>
+    (tag === undefined || job.request.tags.includes(tag)) &&
+    (lane === undefined || laneOf(job) === lane) &&
+    (model === undefined || job.request.model === model) &&
+    Object.entries(metadata).every(([key, value]) => job.request.metadata[key] === value);
 }
 
 function cursorOf(job: Job | undefined): string {

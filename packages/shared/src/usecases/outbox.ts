@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EpochMs, Job } from '../domain/index.ts';
+import { type EpochMs, type Job, laneOf } from '../domain/index.ts';
 import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
 
 /** A version that has had its message is looked at again after this long: the message may have been lost. */
@@ -74,5 +74,6 @@ function recheckAt(runAt: EpochMs, now: EpochMs): EpochMs {
 
 export function toWake(job: Job): WakeMessage {
   const { tenant, id, version, request, state } = job;
-  return { tenant, id, version, model: request.model, priority: request.priority, runAt: state.runAt };
+  const { runAt, expiresAt } = state;
+  return { tenant, id, version, model: request.model, lane: laneOf(job), priority: request.priority, runAt, expiresAt };
 }

@@ -9,6 +9,7 @@ import {
   type Job,
   type JobError,
   type JobState,
+  laneOf,
   type StoredImage,
 } from '../domain/index.ts';
 import type { Clock, ObjectStore } from '../ports/index.ts';
@@ -30,7 +31,8 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     id: job.id,
     status: state.status,
     ...(state.phase && { phase: state.phase }),
-    lane: request.lane,
+    lane: laneOf(job),
+    ...(state.route && { route: state.route.reason }),
     model: request.model,
     prompt: request.prompt,
     size: request.size,
@@ -53,6 +55,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     ...(state.text && { text: state.text }),
     ...(state.grounding !== undefined && { grounding: state.grounding }),
     ...(state.leader && { deduplicated_of: state.leader }),
+    ...(request.batch && { batch: request.batch.id, key: request.batch.key }),
     tags: request.tags,
     metadata: request.metadata,
     ...(state.warnings && { warnings: state.warnings }),

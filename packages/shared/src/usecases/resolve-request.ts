@@ -109,7 +109,7 @@ export function toRequest(body: SubmitJobBody, model: Model, references: Referen
 }
 
 export function checkCost(request: JobRequest, format: (micros: Micros) => string): Micros {
-  const estimated = estimateCost(request);
+  const estimated = estimateCost(request, request.lane);
   if (request.maxCost !== undefined && estimated > request.maxCost) {
     throw new AppError('max_cost_exceeded', {
       message: `max_cost is ${format(request.maxCost)}, but one image is estimated at ${format(estimated)}.`,

@@ -94,7 +94,7 @@ async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
  */
 export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
   const { tenant, request, state } = ended;
-  const facts = { request, estimated: estimateCost(request), warnings: state.warnings ?? [] };
+  const facts = { request, estimated: estimateCost(request, request.lane), warnings: state.warnings ?? [] };
   const job = newJob(deps, { tenant, body: { deadline: undefined } }, facts);
   return admit(deps, job, idempotencyKey ? shortDigest({ retry: ended.id }) : '-', idempotencyKey);
 }

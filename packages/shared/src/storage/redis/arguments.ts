@@ -99,7 +99,7 @@ export function writeArgs(
       state.status,
       state.open ?? '',
       isAwaitingWake(state) ? state.runAt : '',
-      state.open ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
+      hasLease(state) ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
       state.createdAt,
       state.expiresAt,
       ended ? change.at + options.tailMs : '',
@@ -115,6 +115,11 @@ export function writeArgs(
       `${after.tenant} ${after.id}`,
     ],
   };
+}
+
+/** A call of a worker's own ends with that worker; one in a provider batch lives on without anybody. */
+function hasLease({ open, attempts }: Job['state']): boolean {
+  return open !== undefined && attempts.find(({ id }) => id === open)?.providerBatch === undefined;
 }
 
 /** A finished twin may be joined for its window; one that made nothing must not stand in anyone's way. */

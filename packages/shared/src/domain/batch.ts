@@ -1,0 +1,62 @@
+/** A batch: a named set of jobs that belongs to the caller. Its rows lie in input shards in the object store. */
+
+import type { BatchId, EpochMs, JobStatus, Lane, Micros, Tenant } from './job.ts';
+
+export const BATCH_STATUSES = [
+  'ingesting',
+  'queued',
+  'running',
+  'paused',
+  'canceling',
+  'completed',
+  'canceled',
+  'expired',
+] as const;
+/** `ingesting` = accepted whole, its rows are becoming jobs. `completed` = every job is terminal, whatever its result. */
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+/** Jobs of a batch by status, and how many of them share another job's image. */
+export type BatchCounts = Record<JobStatus, number> & { deduplicated: number };
+
+/** Sums over the attempts of a batch's jobs, in micro-dollars. */
+export type BatchCosts = { actual: Micros; inDoubt: Micros };
+
+export type Batch = {
+  id: BatchId;
+  tenant: Tenant;
+  /** 1 when accepted, one more with each change. */
+  version: number;
+  name?: string;
+  status: BatchStatus;
+  createdAt: EpochMs;
+  startedAt?: EpochMs;
+  completedAt?: EpochMs;
+  expiresAt: EpochMs;
+  /** Rows accepted, and rows left out because they were invalid (`on_invalid=skip`). */
+  total: number;
+  invalid: number;
+  /** Rows an input shard has at most; shard `n` is `input-NNNNN.jsonl`. The last one may be shorter. */
+  shards: { rows: number; bytes: number }[];
+  estimated: Micros;
+  maxCost?: Micros;
+  priority: number;
+  /** What the router chose for its rows, and why. */
+  route: { lane: Lane; reason: string };
+  /** Rows that have become jobs, in order of the shards: where the loader goes on. */
+  loaded: number;
+  /** Rows that go ahead in the standard lane before the rest is paid for. */
+  canary?: { rows: number; state: 'running' | 'passed' | 'failed'; failed: number };
+  /** What a bulk action over all rows has reached, for it to go on after a crash. */
+  sweep?: { action: 'cancel' | 'expire' | 'retry' | 'patch'; row: number };
+  /** Rows made again: how often, so that a new job has a new id. */
+  generation: number;
+  /** Why it is paused, when not by the caller. */
+  pausedBy?: 'caller' | 'canary' | 'max_cost';
+  metadata: Record<string, string>;
+  tags: string[];
+};
+
+/** Nothing of it will change any more. */
+export function isBatchOver(status: BatchStatus): boolean {
+  return status === 'completed' || status === 'canceled' || status === 'expired';
+}

@@ -1,0 +1,77 @@
+/**
+ * A provider batch: a chunk of jobs that goes to the provider as one unit. Types; its decisions are in `provider-batch-steps.ts`.
+ *
+ *   sealing → sealed → creating → submitted → ended → closed
+ *                         └── doubt: list before create, never the other way round
+ */
+
+import type { AttemptRef, EpochMs, Micros, ProviderBatchId } from './job.ts';
+
+export const PROVIDER_BATCH_STATES = ['sealing', 'sealed', 'creating', 'submitted', 'ended', 'closed'] as const;
+/**
+ * `sealing` = members chosen, their records not all written · `sealed` = members fixed, nothing sent · `creating` = a create
+ * call may be out, the intent is recorded · `submitted` = the provider's name is known · `ended` = over at the provider,
+ * to be harvested · `closed` = every member accounted for.
+ */
+export type ProviderBatchState = (typeof PROVIDER_BATCH_STATES)[number];
+
+/** How a batch ended at the provider; `lost` = it never answered to its name any more. */
+export const PROVIDER_ENDS = ['succeeded', 'failed', 'canceled', 'expired', 'lost'] as const;
+export type ProviderEnd = (typeof PROVIDER_ENDS)[number];
+
+export type ProviderBatch = {
+  id: ProviderBatchId;
+  /** 1 when planned, one more with each change. */
+  version: number;
+  channel: string;
+  model: string;
+  state: ProviderBatchState;
+  createdAt: EpochMs;
+  /** Not to be looked at before. */
+  dueAt: EpochMs;
+  /** Members after sealing; more may have been planned. */
+  size: number;
+  estimated: Micros;
+  /** Expected sums over the members, for the provider's allowances. */
+  tokens: number;
+  inputBytes: number;
+  outputBytes: number;
+  /** When the members still open are taken back from the provider, to be made in the standard lane in time. */
+  rescueAt: EpochMs;
+  /** Unique and chosen beforehand: how a batch is found again when the answer to its creation was lost. */
+  displayName: string;
+  /** SHA-256 (hex) of the input file, and its name at the provider once it is there. */
+  input?: { sha256: string; bytes: number; fileName: string };
+  /** One entry for each create call that was intended; more than one only after lists that did not show the batch. */
+  creates: { at: EpochMs; emptyLists: number; lastListAt?: EpochMs }[];
+  /** `batches/…` at the provider. */
+  providerName?: string;
+  submittedAt?: EpochMs;
+  /** As the provider last said it. */
+  providerState?: string;
+  cancelAskedAt?: EpochMs;
+  end?: { type: ProviderEnd; at: EpochMs; message?: string; responsesFile?: string };
+  /** The result file in our own store, and what was found in it. */
+  harvest?: ProviderBatchHarvest;
+  /** Failed steps in a row, for the backoff. */
+  troubles: number;
+  /** What an operator should know: double batches, duplicate lines, unknown keys. Bounded. */
+  alarms: string[];
+};
+
+/** Lines by what became of them; `images` are those the provider may have billed. */
+export type ProviderBatchHarvest = {
+  key?: string;
+  sha256?: string;
+  bytes: number;
+  lines: number;
+  settled: number;
+  duplicates: number;
+  unknown: number;
+  unreadable: number;
+  missing: number;
+  truncated: boolean;
+};
+
+/** A job in a chunk; its line carries the attempt's id as key. */
+export type ProviderBatchMember = AttemptRef;

@@ -1,0 +1,62 @@
+/** A way to have many jobs made as one unit, by files: one provider account. */
+
+import type { Readable } from 'node:stream';
+import type { Answer } from '../domain/answer.ts';
+import type { JobRequest } from '../domain/job.ts';
+import type { Verdict } from '../domain/verdict.ts';
+import type { LocalFile } from './object-store.ts';
+import type { BlobSink } from './spool.ts';
+
+type Rejected = Extract<Verdict, { type: 'rejected' }>;
+
+/** `unknown` = it may have happened: look before doing it again. */
+export type Done<T> =
+  | ({ type: 'done' } & T)
+  | { type: 'rejected'; verdict: Rejected }
+  | { type: 'unknown'; reason: string };
+
+/** A batch as the provider lists it. */
+export type RemoteBatch = {
+  name: string;
+  displayName: string;
+  inputFile?: string;
+  /** Only the four documented ends are ends; anything else is still under way. */
+  end?: 'succeeded' | 'failed' | 'canceled' | 'expired';
+  /** The provider's own word. */
+  state: string;
+  createdAt: number;
+  responsesFile?: string;
+  message?: string;
+  stats?: { total: number; succeeded: number; failed: number };
+};
+
+/** One line of a result file, lifted like an answer. `unreadable` = no JSON, or no key in it. */
+export type ResultLine =
+  | { type: 'line'; key: string; answer: Answer }
+  | { type: 'unreadable'; bytes: number; cut: boolean };
+
+export type BatchChannel = {
+  id: string;
+  /** One line of an input file, with its line end. @param references bytes, in the order of `request.references` */
+  formatLine(key: string, request: JobRequest, references: Buffer[]): Buffer;
+  /** Under a chosen name, so that a second upload finds the first. */
+  upload(
+    file: LocalFile & { name: string; displayName: string },
+    signal: AbortSignal,
+  ): Promise<Done<{ fileName: string }>>;
+  /** Exactly one HTTP call, never repeated here. */
+  create(
+    batch: { model: string; fileName: string; displayName: string },
+    signal: AbortSignal,
+  ): Promise<Done<{ name: string }>>;
+  /** All batches of the account that were created at or after `since`, newest first. */
+  list(since: number, signal: AbortSignal): Promise<Done<{ batches: RemoteBatch[] }>>;
+  get(name: string, signal: AbortSignal): Promise<Done<{ batch: RemoteBatch | undefined }>>;
+  cancel(name: string, signal: AbortSignal): Promise<Done<object>>;
+  /** The result file as it comes; `gone` = the provider no longer has it. */
+  download(fileName: string, signal: AbortSignal): Promise<Done<{ body: Readable | 'gone' }>>;
+  /** Parses a result file line by line; the blobs of a line go to the sinks that `blob` opens for it. */
+  readLines(file: Readable, blob: (line: number, index: number) => BlobSink): AsyncIterable<ResultLine>;
+  deleteFile(fileName: string, signal: AbortSignal): Promise<Done<object>>;
+  deleteBatch(name: string, signal: AbortSignal): Promise<Done<object>>;
+};
