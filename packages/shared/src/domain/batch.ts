@@ -1,6 +1,7 @@
 /** A batch: a named set of jobs that belongs to the caller. Its rows lie in input shards in the object store. */
 
-import type { BatchId, EpochMs, JobStatus, Lane, Micros, Tenant } from './job.ts';
+import { hash } from 'node:crypto';
+import type { BatchId, EpochMs, JobId, JobRequest, JobStatus, Lane, Micros, Tenant } from './job.ts';
 
 export const BATCH_STATUSES = [
   'ingesting',
@@ -59,4 +60,26 @@ export type Batch = {
 /** Nothing of it will change any more. */
 export function isBatchOver(status: BatchStatus): boolean {
   return status === 'completed' || status === 'canceled' || status === 'expired';
+}
+
+/**
+ * One line of an input shard: a row that was checked, its template rendered and its references at rest.
+ *
+ * `n` counts from 0 over the whole batch. `at` and `bytes` say where the line lies in its shard.
+ */
+export type BatchRow = {
+  n: number;
+  key: string;
+  request: Omit<JobRequest, 'batch'>;
+  fingerprint: string;
+  estimated: Micros;
+  warnings?: string[];
+  at: number;
+  bytes: number;
+};
+
+/** The job of a row, found without an index. `generation` counts how often the row was made again. */
+export function rowJobId(batch: BatchId, key: string, generation: number): JobId {
+  const digest = hash('sha256', `${batch} ${generation} ${key}`, 'hex');
+  return `job_${batch.slice(4, 16)}7${digest.slice(0, 19)}`;
 }

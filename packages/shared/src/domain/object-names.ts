@@ -1,7 +1,7 @@
 /** What the objects of a job are called in the object store. */
 
 import { jobFolder } from './ids.ts';
-import type { JobId, Tenant } from './job.ts';
+import type { BatchId, JobId, ProviderBatchId, Tenant } from './job.ts';
 
 const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
 
@@ -18,4 +18,19 @@ export function thumbnailKey(imageObjectKey: string): string {
 /** `jobs/2026/11/20/JOB.json`: the document of a job that left Redis. */
 export function archiveKey(tenant: Tenant, job: JobId): string {
   return `jobs/${jobFolder(tenant, job)}.json`;
+}
+
+/** Objects of a batch lie under its own folder: `batches/BATCH/input-00000.jsonl`, `errors.csv`, `manifest.jsonl` … */
+export function batchKey(batch: BatchId, name: string): string {
+  return `batches/${batch}/${name}`;
+}
+
+/** Input shard `n`, counted from 0. */
+export function shardKey(batch: BatchId, n: number): string {
+  return batchKey(batch, `input-${String(n).padStart(5, '0')}.jsonl`);
+}
+
+/** What went to the provider and what came back, kept raw. */
+export function providerBatchKey(id: ProviderBatchId, name: 'responses.jsonl' | 'record.json'): string {
+  return `provider-batches/${id}/${name}`;
 }

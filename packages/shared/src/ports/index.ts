@@ -1,5 +1,6 @@
 export * from './api-keys.ts';
 export * from './batch-channel.ts';
+export * from './batches.ts';
 export * from './changes.ts';
 export * from './channel.ts';
 export * from './clock.ts';
