@@ -17,6 +17,7 @@ export const Environment = z.object({
   EMULATOR_SIGNATURE_BYTES: number.pipe(shape.signature_bytes.options[1]).optional(),
   EMULATOR_DRAFTS: number.pipe(shape.drafts).default(LIFELIKE.drafts),
   EMULATOR_TEXT: number.pipe(shape.text).default(LIFELIKE.text),
+  EMULATOR_CLOCK_SCALE: number.pipe(shape.clock_scale).default(LIFELIKE.clock_scale),
   EMULATOR_RPM: limit,
   EMULATOR_IPM: limit,
   EMULATOR_TPM: limit,
@@ -42,6 +43,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Emulat
       signature_bytes: data.EMULATOR_SIGNATURE_BYTES ?? LIFELIKE.signature_bytes,
       drafts: data.EMULATOR_DRAFTS,
       text: data.EMULATOR_TEXT,
+      clock_scale: data.EMULATOR_CLOCK_SCALE,
       quotas: {
         rpm: data.EMULATOR_RPM,
         ipm: data.EMULATOR_IPM,

@@ -36,6 +36,14 @@ export type JournalEntry = {
   http_status?: number;
   /** The kind of the fault that was injected. */
   fault?: string;
+  /** The id of the file it is about, without `files/`. */
+  file?: string;
+  /** The id of the batch it is about, without `batches/`. */
+  batch?: string;
+  /** The name its caller gave to that batch. */
+  display_name?: string;
+  /** What an upload declared, or a chunk brought. */
+  bytes?: number;
   finish_reason?: string;
   response_id?: string;
   /** Present when the call was charged. */

@@ -44,7 +44,8 @@ export const LIMITS = {
 /** A refusal that names its violations and when to come back. */
 export function violated(model: string, violations: Violation[], retryMs: number): Refusal {
   const lines = violations.map(
-    ({ metric, value }) => `* Quota exceeded for metric: ${SERVICE}/${metric}, limit: ${value}, model: ${model}`,
+    ({ metric, value }) =>
+      `* Quota exceeded for metric: ${SERVICE}/${metric}, limit: ${value}${model && `, model: ${model}`}`,
   );
   return exhausted(`${CURRENT_QUOTA}${FOR_MORE}\n${lines.join('\n')}\nPlease retry in ${spoken(retryMs)}.`, [
     detail('QuotaFailure', { violations: violations.map((violation) => toViolation(violation, model)) }),
@@ -81,14 +82,18 @@ export const QUOTA_REFUSALS: Readonly<Record<QuotaKind, (example: Example) => Re
   quota_bare: () => exhausted('Resource has been exhausted (e.g. check quota).'),
   quota_help_only: () => exhausted(CURRENT_QUOTA + FOR_MORE, [HELP]),
   quota_none: ({ model, retryMs = 41_000 }) => violated(model, [freeDay(0)], retryMs),
-  quota_file_storage: ({ model, retryMs = TYPICAL_RETRY_MS }) =>
-    violated(
-      model,
-      [{ metric: 'file_storage_bytes', quotaId: 'FileStorageBytesPerProject', value: 21_474_836_480 }],
-      retryMs,
-    ),
+  quota_file_storage: ({ model, retryMs = TYPICAL_RETRY_MS }) => violated(model, [storage(21_474_836_480)], retryMs),
   quota_cloud: ({ model }) => exhausted('Resource has been exhausted (e.g. check quota).', [cloudInfo(model), HELP]),
 };
+
+/** The refusal of an upload for which a project has no room. */
+export function storageExhausted(limitBytes: number): Refusal {
+  return violated('', [storage(limitBytes)], TYPICAL_RETRY_MS);
+}
+
+function storage(value: number): Violation {
+  return { metric: 'file_storage_bytes', quotaId: 'FileStorageBytesPerProject', value };
+}
 
 function exhausted(message: string, details?: Detail[]): Refusal {
   return { http: 429, status: 'RESOURCE_EXHAUSTED', message, ...(details && { details }) };
@@ -98,7 +103,7 @@ function toViolation({ metric, quotaId, value }: Violation, model: string): Reco
   return {
     quotaMetric: `${SERVICE}/${metric}`,
     quotaId,
-    quotaDimensions: { location: 'global', model },
+    quotaDimensions: { location: 'global', ...(model && { model }) },
     quotaValue: String(value),
   };
 }

@@ -17,7 +17,7 @@ export type EmulatorOptions = {
   host?: string;
   /** All chance follows from it. Default `darkroom`. */
   seed?: string;
-  /** Epoch milliseconds for quotas and journal; latencies pass in real time. Default `Date.now`. */
+  /** Epoch milliseconds; latencies pass in real time. Default `Date.now`. */
   now?: () => number;
   /** Where they differ from `QUIET`, which is made for tests. */
   settings?: SettingsPatch;
@@ -56,8 +56,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const port = await listen(server, options.port ?? 0, host);
   const close = async () => {
     closing.abort();
+    world.clock.close();
     world.hold.release();
     await stop(server);
+    world.disk.close();
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -74,6 +76,7 @@ async function handle({ world, control, request, response }: Exchange): Promise<
   // A connection that breaks shows as `close`; without a listener the error would end the process.
   response.on('error', () => {});
   const url = URL.parse(request.url ?? '', 'http://emulator');
+  world.clock.catchUp();
   try {
     if (url?.pathname.startsWith(CONTROL_PREFIX)) await answerControl(control, request, response, url);
     else if (url) await handleCall(world, request, response, url);
@@ -89,7 +92,7 @@ async function handle({ world, control, request, response }: Exchange): Promise<
 }
 
 async function handleCall(world: World, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
-  const { name, handle, params } = findRoute(request.method ?? '', url.pathname);
+  const { name, handle, params, keyless } = findRoute(request.method ?? '', url);
   const key = String(request.headers['x-goog-api-key'] ?? url.searchParams.get('key') ?? '');
   const { version = '' } = params;
   const entry = world.journal.open({ route: name, path: url.pathname, version, key: key.slice(-4) });
@@ -103,12 +106,14 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
     params,
     startedAt: performance.now(),
     manner: undefined,
+    requestBytesMax: undefined,
+    instead: undefined,
   };
   response.once('close', () => {
     if (entry.outcome === 'open' && !response.writableFinished) world.journal.update(entry, { left: true });
   });
   try {
-    const refusal = keyRefusal(key);
+    const refusal = keyless ? undefined : keyRefusal(key);
     if (refusal) throw new GoogleError(refusal);
     if (!handle) throw new GoogleError(pathNotFound(url.pathname));
     await handle(call);

@@ -24,6 +24,29 @@ export const Quotas = z.strictObject({
 });
 export type Quotas = z.infer<typeof Quotas>;
 
+const HOUR_MS = 3_600_000;
+const GIB = 1024 ** 3;
+const span = z
+  .number()
+  .int()
+  .min(0)
+  .max(366 * 24 * HOUR_MS);
+const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** The Files API. What is left out is as Google documents it. */
+export const FileSettings = z.strictObject({
+  /** Room of one project for what it uploads. */
+  storage_bytes: bytes.default(20 * GIB),
+  /** The largest file. */
+  file_bytes: bytes.default(2 * GIB),
+  /** An upload is PROCESSING for so long before it is ACTIVE. */
+  processing_ms: span.default(0),
+  /** A file is gone after so long. */
+  life_ms: span.default(48 * HOUR_MS),
+  /** Begins the address that chunks are sent to, as another host would; none = the emulator's own. */
+  upload_origin: z.url().optional(),
+});
+
 export const Settings = z.strictObject({
   /** Factor on the models' typical latencies; 0 = answer at once. */
   latency: z.number().min(0).max(100),
@@ -58,10 +81,13 @@ export const Settings = z.strictObject({
   /** Calls wait, accepted, until they are released. */
   hold: z.boolean(),
   quotas: Quotas,
+  /** Milliseconds of files, batches and webhooks that pass in each real one; 0 = only when told to. */
+  clock_scale: z.number().min(0).max(1_000_000),
+  files: FileSettings,
 });
 export type Settings = z.infer<typeof Settings>;
 
-/** Changes to settings: what is left out stays as it is; `quotas` are replaced as a whole. */
+/** Changes to settings: what is left out stays as it is; `quotas`, `files` and `batches` are replaced as a whole. */
 export const SettingsPatch = Settings.partial();
 export type SettingsPatch = z.input<typeof SettingsPatch>;
 
@@ -77,6 +103,8 @@ export const QUIET: Settings = {
   bill_abandoned: true,
   hold: false,
   quotas: { day: 'pacific', project: 'global' },
+  clock_scale: 1,
+  files: FileSettings.parse({}),
 };
 
 /** Made for people and measurements: as slow, as heavy and as moody as the real thing. */

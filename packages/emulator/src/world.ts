@@ -1,8 +1,11 @@
 /** Everything the routes share. */
 import { createSigner, type Signer } from './answer/signature.ts';
+import { type Clock, createClock } from './clock.ts';
+import { createDisk, type Disk } from './disk.ts';
 import type { FaultRule } from './faults/rules.ts';
 import { createFaultScript, type FaultScript } from './faults/script.ts';
-import { createFiles, type Files } from './files.ts';
+import { createFileStore, type FileStore } from './files/file-store.ts';
+import { createUploads, type Uploads } from './files/uploads.ts';
 import { createHold, type Hold } from './hold.ts';
 import { createPictures, type Pictures } from './image/render.ts';
 import { createJournal, type Journal } from './journal.ts';
@@ -11,14 +14,18 @@ import type { Settings } from './settings.ts';
 
 export type World = {
   seed: string;
-  /** Epoch milliseconds; may be a virtual clock. */
+  /** The time outside, in epoch milliseconds: for quotas and journal. */
   now: () => number;
+  /** The emulator's own time, for files, batches and webhooks. */
+  clock: Clock;
   /** Replaced as a whole when changed. */
   settings: Settings;
   faults: FaultScript;
   quota: Quota;
   journal: Journal;
-  files: Files;
+  disk: Disk;
+  files: FileStore;
+  uploads: Uploads;
   hold: Hold;
   pictures: Pictures;
   sign: Signer;
@@ -29,12 +36,17 @@ export type World = {
 type Start = { seed: string; now: () => number; settings: Settings; faults: FaultRule[]; closing: AbortSignal };
 
 export function createWorld({ faults, ...start }: Start): World {
+  const clock = createClock(start.now, start.settings.clock_scale);
+  const disk = createDisk();
   return {
     ...start,
+    clock,
+    disk,
     faults: createFaultScript(start.seed, faults),
     quota: createQuota(start.now),
     journal: createJournal(start.now),
-    files: createFiles(),
+    files: createFileStore(start.seed, clock),
+    uploads: createUploads(start.seed, disk),
     hold: createHold(),
     pictures: createPictures(start.seed),
     sign: createSigner(start.seed),

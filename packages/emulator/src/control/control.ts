@@ -1,7 +1,10 @@
 /** What can be asked of a running emulator, and told to it: from the same process, or over HTTP. */
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Bill } from '../bill.ts';
 import { type FaultRule, FaultRules } from '../faults/rules.ts';
+import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
 import { type Settings, SettingsPatch } from '../settings.ts';
 import type { World } from '../world.ts';
@@ -23,6 +26,10 @@ export type Control = {
   when(claim: (entry: JournalEntry) => boolean): Promise<JournalEntry>;
   /** Waits until no request is open. */
   idle(): Promise<void>;
+  /** The emulator's own time: now, how fast it goes, and when the next thing is due. Instants in epoch milliseconds. */
+  clock(): { now: number; scale: number; next: number | undefined };
+  /** Moves that time on at once, and does all that falls due. Returns the new time. */
+  advance(ms: number): number;
   /** Stores a file to download as `files/{name}`. @throws ControlError for a name Google would not give. */
   putFile(file: { name: string; mimeType: string; bytes: Buffer }): void;
 };
@@ -32,11 +39,14 @@ export class ControlError extends Error {
   override name = 'ControlError';
 }
 
+/** A year. */
+const SPAN_MS_MAX = 366 * 24 * 3_600_000;
 const JOURNAL_PAGE_MAX = 10_000;
 const Page = z.strictObject({
   since: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(JOURNAL_PAGE_MAX).default(JOURNAL_PAGE_MAX),
 });
+const Span = z.number().int().min(0).max(SPAN_MS_MAX);
 const FileName = z.string().regex(/^[a-z0-9-]{1,60}$/, 'lower-case letters, digits and dashes, at most 60');
 
 export function createControl(world: World): Control {
@@ -45,6 +55,7 @@ export function createControl(world: World): Control {
     patchSettings(patch) {
       const given = Object.entries(parse(SettingsPatch, patch)).filter(([, value]) => value !== undefined);
       world.settings = { ...world.settings, ...Object.fromEntries(given) };
+      if (patch.clock_scale !== undefined) world.clock.setScale(patch.clock_scale);
       return world.settings;
     },
     faults: () => world.faults.list(),
@@ -61,7 +72,30 @@ export function createControl(world: World): Control {
     release: (count) => world.hold.release(count),
     when: (claim) => world.journal.when(claim),
     idle: () => world.journal.idle(),
-    putFile: (file) => world.files.put({ ...file, name: parse(FileName, file.name) }),
+    clock: () => ({ now: world.clock.now(), scale: world.settings.clock_scale, next: world.clock.next() }),
+    advance(ms) {
+      world.clock.advance(parse(Span, ms));
+      return world.clock.now();
+    },
+    putFile({ name, mimeType, bytes }) {
+      const id = parse(FileName, name);
+      world.files.remove(id);
+      const path = world.disk.newPath();
+      writeFileSync(path, bytes);
+      const now = world.clock.now();
+      const times = { createdAt: now, activeAt: now, expiresAt: now + world.settings.files.life_ms };
+      world.files.add({
+        id,
+        ...times,
+        mimeType,
+        project: undefined,
+        displayName: undefined,
+        sizeBytes: bytes.length,
+        sha256Hex: createHash('sha256').update(bytes).digest('hex'),
+        source: 'GENERATED',
+        content: onDisk(world.disk, path),
+      });
+    },
   };
 }
 

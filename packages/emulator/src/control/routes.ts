@@ -27,7 +27,12 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   }),
   'GET journal': ({ control, query }) => control.journal(Object.fromEntries(query)),
   'DELETE journal': ({ control }) => control.reset(),
-  'POST release': ({ control, query }) => ({ released: control.release(countOf(query.get('count'))) }),
+  'POST release': ({ control, query }) => ({ released: control.release(wholeNumber(query, 'count')) }),
+  'GET clock': ({ control }) => control.clock(),
+  'POST advance': ({ control, query }) => {
+    control.advance(wholeNumber(query, 'ms') ?? 0);
+    return control.clock();
+  },
   'GET idle': ({ control }) => control.idle(),
   'POST files': async ({ control, query, body }) => {
     const file = { name: query.get('name') ?? '', mimeType: query.get('mimeType') ?? 'application/octet-stream' };
@@ -72,8 +77,9 @@ function readAs<T>(schema: z.ZodType<T>, body: Buffer): T {
   return parsed.data;
 }
 
-function countOf(count: string | null): number | undefined {
-  if (count === null) return undefined;
-  if (!/^\d{1,9}$/.test(count)) throw new ControlError('count: must be a whole number');
-  return Number(count);
+function wholeNumber(query: URLSearchParams, name: string): number | undefined {
+  const value = query.get(name);
+  if (value === null) return undefined;
+  if (!/^\d{1,15}$/.test(value)) throw new ControlError(`${name}: must be a whole number`);
+  return Number(value);
 }

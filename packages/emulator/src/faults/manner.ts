@@ -6,7 +6,10 @@ const DRIP_PIECES = 20;
 
 /** How an answer travels under a fault; `undefined` = as it should. */
 export function mannerOf(fault: Fault | undefined): Manner | undefined {
-  if (fault?.kind === 'cut_body') return { type: 'cut', fraction: fault.fraction ?? 0.5 };
+  if (fault?.kind === 'cut_body') {
+    const { atByte, fraction = 0.5 } = fault;
+    return atByte === undefined ? { type: 'cut', fraction } : { type: 'cut', atByte };
+  }
   if (fault?.kind === 'malformed_json') return { type: 'half' };
   if (fault?.kind !== 'slow_drip') return undefined;
   return { type: 'drip', overMs: fault.overMs ?? DRIP_MS, pieces: fault.pieces ?? DRIP_PIECES };

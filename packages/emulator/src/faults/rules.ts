@@ -32,7 +32,7 @@ const BLOCK_REASONS = ['SAFETY', 'OTHER', 'BLOCKLIST', 'PROHIBITED_CONTENT', 'IM
 export const EMPTY_CONTENTS = ['empty', 'role', 'null_parts', 'missing'] as const;
 export type EmptyContent = (typeof EMPTY_CONTENTS)[number];
 
-/** An error answer instead of the image; nothing is billed unless `billed`. */
+/** An error answer; nothing is done or billed, unless `billed` says that all of it is. */
 const Refused = z.strictObject({
   kind: z.enum(REFUSAL_KINDS),
   /** Answered this late. */
@@ -43,24 +43,30 @@ const Refused = z.strictObject({
   retryMs: z.number().min(0).optional(),
   /** A `Retry-After` header, in seconds; Google sends none. */
   retryAfter: z.number().int().min(0).optional(),
-  /** The image was made and charged all the same. */
+  /** What was asked for was done, and charged, all the same. */
   billed: z.boolean().optional(),
 });
 
 const TRANSPORT = [
   /** The connection is reset before anything was done. */
   z.strictObject({ kind: z.literal('reset') }),
-  /** The image is made and charged, then the connection is reset before the first byte. */
+  /** What was asked for is done (and charged), then the connection is reset before the first byte. */
   z.strictObject({ kind: z.literal('reset_after_billing') }),
-  /** The answer breaks off after `fraction` of its bytes. */
-  z.strictObject({ kind: z.literal('cut_body'), fraction: z.number().min(0).lt(1).optional() }),
+  /** The answer breaks off after `fraction` of its bytes, or `atByte`. */
+  z.strictObject({
+    kind: z.literal('cut_body'),
+    fraction: z.number().min(0).lt(1).optional(),
+    atByte: z.number().int().min(0).optional(),
+  }),
+  /** Of an upload's chunk `atByte` bytes arrive, then the connection is reset. */
+  z.strictObject({ kind: z.literal('cut_request'), atByte: z.number().int().min(0) }),
   /** The answer comes whole, in `pieces` spread over `overMs`. */
   z.strictObject({
     kind: z.literal('slow_drip'),
     overMs: ms.optional(),
     pieces: z.number().int().min(2).max(1000).optional(),
   }),
-  /** No answer, ever; charged unless `billed` is false. */
+  /** No answer, ever; done and charged unless `billed` is false. */
   z.strictObject({ kind: z.literal('hang'), billed: z.boolean().optional() }),
   /** A 200 whose JSON ends in the middle, under a connection that ends well. */
   z.strictObject({ kind: z.literal('malformed_json') }),
@@ -108,6 +114,8 @@ export const FaultRule = z.strictObject({
       route: z.enum(ROUTE_NAMES).optional(),
       model: z.string().optional(),
       promptIncludes: z.string().min(1).optional(),
+      /** The id of a file, without `files/`. */
+      file: z.string().optional(),
       /** Only the nth call, from 1, that meets the other conditions. */
       nth: z.number().int().min(1).optional(),
     })

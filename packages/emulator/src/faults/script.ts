@@ -4,7 +4,7 @@ import { makesImages, type RouteName } from '../routes/names.ts';
 import { type Fault, type FaultRule, isContent } from './rules.ts';
 
 /** What a rule can match on. */
-type Subject = { route: RouteName; model?: string; prompt?: string };
+type Subject = { route: RouteName; model?: string; prompt?: string; file?: string };
 
 export type FaultScript = {
   /** Starts over with these rules; the first that applies to a call wins. */
@@ -44,9 +44,10 @@ function start(rules: FaultRule[]): { rule: FaultRule; matched: number; fired: n
   return rules.map((rule) => ({ rule, matched: 0, fired: 0 }));
 }
 
-function matches({ match = {}, fault }: FaultRule, { route, model, prompt = '' }: Subject): boolean {
+function matches({ match = {}, fault }: FaultRule, { route, model, prompt = '', file }: Subject): boolean {
   if (isContent(fault) && !makesImages(route)) return false;
   if (match.route !== undefined && match.route !== route) return false;
   if (match.model !== undefined && match.model !== model) return false;
+  if (match.file !== undefined && match.file !== file) return false;
   return match.promptIncludes === undefined || prompt.includes(match.promptIncludes);
 }

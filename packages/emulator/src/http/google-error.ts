@@ -5,6 +5,7 @@ type GoogleStatus =
   | 'FAILED_PRECONDITION'
   | 'PERMISSION_DENIED'
   | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
   | 'RESOURCE_EXHAUSTED'
   | 'CANCELLED'
   | 'INTERNAL'
@@ -63,6 +64,9 @@ export function fileForbidden(id: string): Refusal {
     message: `You do not have permission to access the File ${id} or it may not exist.`,
   };
 }
+
+/** The answer to a batch, upload or webhook that is not there. */
+export const ENTITY_NOT_FOUND: Refusal = { http: 404, status: 'NOT_FOUND', message: 'Requested entity was not found.' };
 
 const SERVICE = 'generativelanguage.googleapis.com';
 

@@ -6,8 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 /** How the bytes of an answer travel. */
 export type Manner =
   | { type: 'whole' }
-  /** Breaks off after `fraction` of the bytes. */
+  /** Breaks off after `fraction` of the bytes, or after so many of them. */
   | { type: 'cut'; fraction: number }
+  | { type: 'cut'; atByte: number }
   /** Comes in `pieces`, evenly over `overMs`. */
   | { type: 'drip'; overMs: number; pieces: number }
   /** Ends well, after half of the bytes. */
@@ -32,20 +33,22 @@ export function answerHeaders(contentType: string, ms: number): Record<string, s
   return { 'content-type': contentType, ...HEADERS, 'server-timing': `gfet4t7; dur=${Math.round(ms)}` };
 }
 
+/** What is sent: the same bytes each time it is gone through. */
+export type Source = Iterable<Buffer> | AsyncIterable<Buffer>;
+
 /**
- * Writes `pieces` one after another, as fast as the other side reads.
+ * Writes `source` piece by piece, as fast as the other side reads.
  *
  * @returns whether all of it was handed to the socket before the connection closed
  */
-export async function send(response: ServerResponse, pieces: readonly Buffer[], manner = WHOLE): Promise<boolean> {
-  const total = pieces.reduce((sum, { length }) => sum + length, 0);
+export async function send(response: ServerResponse, source: Source, manner = WHOLE): Promise<boolean> {
+  // Counted only where it matters: what is made while it is read would be made twice.
+  const total = manner.type === 'whole' || 'atByte' in manner ? Number.POSITIVE_INFINITY : await totalOf(source);
   const last = lengthToSend(manner, total);
   const step = manner.type === 'drip' ? Math.max(1, Math.ceil(total / manner.pieces)) : WRITE_BYTES;
   response.flushHeaders();
-  let sent = 0;
-  for (const chunk of slices(pieces, step, last)) {
+  for await (const chunk of slices(source, step, last)) {
     if (!(await write(response, chunk))) return false;
-    sent += chunk.length;
     if (manner.type === 'drip') await pause(response, manner.overMs * (chunk.length / total));
   }
   if (manner.type === 'cut') {
@@ -60,18 +63,25 @@ export async function send(response: ServerResponse, pieces: readonly Buffer[], 
 const CUT_GRACE_MS = 15;
 
 function lengthToSend(manner: Manner, total: number): number {
-  if (manner.type === 'cut') return Math.floor(total * manner.fraction);
+  if (manner.type === 'cut') return 'atByte' in manner ? manner.atByte : Math.floor(total * manner.fraction);
   return manner.type === 'half' ? Math.floor(total / 2) : total;
 }
 
-function* slices(pieces: readonly Buffer[], step: number, total: number): Generator<Buffer> {
+async function totalOf(source: Source): Promise<number> {
+  let total = 0;
+  for await (const { length } of source) total += length;
+  return total;
+}
+
+async function* slices(source: Source, step: number, total: number): AsyncGenerator<Buffer> {
   let left = total;
-  for (const piece of pieces) {
+  for await (const piece of source) {
     for (let start = 0; start < piece.length && left > 0; start += step) {
       const slice = piece.subarray(start, Math.min(start + step, start + left));
       left -= slice.length;
       yield slice;
     }
+    if (left === 0) return;
   }
 }
 

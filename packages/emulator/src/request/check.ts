@@ -1,6 +1,6 @@
 /** What Google checks once names and types are right: the limits of the model, the images, the signatures. */
 import { missingSignature, refusalOf } from '../faults/refusals.ts';
-import { fileForbidden, GoogleError, invalidArgument, type Refusal } from '../http/google-error.ts';
+import { GoogleError, invalidArgument, type Refusal } from '../http/google-error.ts';
 import type { Model } from '../models.ts';
 import { isImageType, looksLikeImage } from './input-image.ts';
 import { imagesOf, type WirePart, type WireRequest } from './wire.ts';
@@ -8,7 +8,8 @@ import { imagesOf, type WirePart, type WireRequest } from './wire.ts';
 export type Strictness = {
   /** A model's image must come back with its signature. */
   signatures: boolean;
-  fileExists: (id: string) => boolean;
+  /** What is wrong with using a file; `undefined` = nothing. */
+  checkFile: (id: string) => Refusal | undefined;
 };
 
 /** @throws GoogleError for the first rule that is broken. */
@@ -74,13 +75,13 @@ function checkTools({ tools }: WireRequest, model: Model): Refusal | undefined {
   return other === undefined ? undefined : invalidArgument(`${other} is not supported for models/${model.id}.`);
 }
 
-function checkImages(wire: WireRequest, model: Model, { fileExists }: Strictness): Refusal | undefined {
+function checkImages(wire: WireRequest, model: Model, { checkFile }: Strictness): Refusal | undefined {
   const images = imagesOf(wire);
   if (images.length > model.referencesMax) {
     return invalid('contents', `too many images: ${images.length}, the model accepts at most ${model.referencesMax}`);
   }
   for (const { inlineData, fileData } of images) {
-    const refusal = (inlineData && checkInline(inlineData)) ?? (fileData && checkFile(fileData.fileUri, fileExists));
+    const refusal = (inlineData && checkInline(inlineData)) ?? (fileData && checkUri(fileData.fileUri, checkFile));
     if (refusal) return refusal;
   }
   return undefined;
@@ -92,9 +93,9 @@ function checkInline({ mimeType, data }: NonNullable<WirePart['inlineData']>): R
 }
 
 // Google fetches other URLs itself. The emulator dials nobody: it takes them as fetched.
-function checkFile(uri: string, fileExists: (id: string) => boolean): Refusal | undefined {
+function checkUri(uri: string, checkFile: Strictness['checkFile']): Refusal | undefined {
   const id = /\/v1(?:beta|alpha)?\/files\/([a-z0-9-]+)$/.exec(uri)?.[1];
-  if (id !== undefined) return fileExists(id) ? undefined : fileForbidden(id);
+  if (id !== undefined) return checkFile(id);
   return /^(https|gs):\/\/./.test(uri)
     ? undefined
     : invalidArgument(`Invalid or unsupported file uri: ${uri.slice(0, 200)}`);

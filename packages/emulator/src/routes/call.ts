@@ -4,8 +4,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { refusalOf } from '../faults/refusals.ts';
 import type { RefusedFault } from '../faults/rules.ts';
 import { type Refusal, toErrorBody } from '../http/google-error.ts';
-import { answerHeaders, JSON_TYPE, type Manner, send } from '../http/send.ts';
+import { answerHeaders, JSON_TYPE, type Manner, type Source, send } from '../http/send.ts';
 import type { JournalEntry } from '../journal.ts';
+import { projectOf } from '../quota.ts';
 import type { World } from '../world.ts';
 
 export type Call = {
@@ -20,22 +21,32 @@ export type Call = {
   startedAt: number;
   /** How a fault wants the answer to travel. */
   manner: Manner | undefined;
+  /** A fault breaks the connection once so many bytes of the request were taken. */
+  requestBytesMax: number | undefined;
+  /** What a fault does in place of the answer, once all that was asked for is done. */
+  instead: (() => void | Promise<void>) | undefined;
 };
 
-export type Body = { pieces: Buffer[]; contentType?: string };
+export type Body = { source: Source; contentType?: string; headers?: Record<string, string> };
 
 /** Answers 200 and settles the entry: with `settled` when all of it went out, else with `lost`. */
-export async function answer(call: Call, { pieces, contentType = JSON_TYPE }: Body): Promise<void> {
+export async function answer(call: Call, { source, contentType = JSON_TYPE, headers = {} }: Body): Promise<void> {
   const { response } = call;
   if (response.destroyed) return close(call, 'lost');
-  response.writeHead(200, answerHeaders(contentType, msOf(call)));
-  const whole = await send(response, pieces, call.manner);
+  if (call.instead) return call.instead();
+  response.writeHead(200, { ...answerHeaders(contentType, msOf(call)), ...headers });
+  const whole = await send(response, source, call.manner);
   close(call, whole ? 'settled' : 'lost', { http_status: 200, answered: whole });
 }
 
 /** Answers a value as JSON. */
-export function answerJson(call: Call, value: unknown): Promise<void> {
-  return answer(call, { pieces: [Buffer.from(JSON.stringify(value))] });
+export function answerJson(call: Call, value: unknown, headers: Record<string, string> = {}): Promise<void> {
+  return answer(call, { source: [Buffer.from(JSON.stringify(value))], headers });
+}
+
+/** The project of the caller's key. */
+export function projectOfCall({ key, world }: Call): string {
+  return projectOf(key, world.settings.quotas);
 }
 
 /** Answers an error and ends the entry. */

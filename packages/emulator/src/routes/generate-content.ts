@@ -4,8 +4,8 @@
  * A call passes, in this order: body, model, validation, faults, quota, hold, latency, charge, answer. From the quota on
  * it is accepted: its image is made and charged even when the caller has gone, unless `bill_abandoned` is off.
  */
-import { createHash } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { drawParts } from '../answer/draw-parts.ts';
 import { encodeJson } from '../answer/json.ts';
 import { imagesIn, type Plan, planAnswer, tokensOf } from '../answer/plan.ts';
 import { toResponse, toStream } from '../answer/present.ts';
@@ -13,15 +13,16 @@ import { chargeFor } from '../bill.ts';
 import { type Directive, readDirective } from '../directive.ts';
 import { mannerOf } from '../faults/manner.ts';
 import { type Fault, isContent, isRefused } from '../faults/rules.ts';
+import { fileRefusal } from '../files/usable.ts';
 import { readJson } from '../http/body.ts';
 import { GoogleError, modelNotFound } from '../http/google-error.ts';
+import { responseIdOf } from '../ids.ts';
 import { findModel, type Model } from '../models.ts';
 import { projectOf } from '../quota.ts';
 import { createRandom, type Random } from '../random.ts';
 import { type ImageRequest, parseRequest } from '../request/request.ts';
 import { promptOf } from '../request/wire.ts';
-import { answer, type Call, close, hang, pause, refuseByFault, reset } from './call.ts';
-import { drawParts } from './draw-parts.ts';
+import { answer, type Body, type Call, close, hang, pause, refuseByFault, reset } from './call.ts';
 
 type Job = { call: Call; model: Model; request: ImageRequest; directive: Directive; random: Random };
 
@@ -46,7 +47,7 @@ async function accept(call: Call): Promise<Job> {
   if (!model) throw new GoogleError(modelNotFound(id, entry.version));
   const request = await parseRequest(json, model, {
     signatures: world.settings.strict_signatures,
-    fileExists: (id) => world.files.get(id) !== undefined,
+    checkFile: (id) => fileRefusal(world, id, projectOf(call.key, world.settings.quotas)),
   });
   return { call, model, request, directive: readDirective(request.prompt), random: createRandom(world.seed, entry.n) };
 }
@@ -115,7 +116,7 @@ async function deliver(job: Job, plan: Plan, fault: Fault | undefined): Promise<
   await answer(call, await write(job, plan));
 }
 
-async function write(job: Job, plan: Plan): Promise<{ pieces: Buffer[]; contentType?: string }> {
+async function write(job: Job, plan: Plan): Promise<Body> {
   const { call, model, request, random } = job;
   const responseId = idOf('response', call);
   call.world.journal.update(call.entry, { response_id: responseId });
@@ -128,12 +129,12 @@ async function write(job: Job, plan: Plan): Promise<{ pieces: Buffer[]; contentT
     random,
   });
   const presented = { plan, responseId, serviceTier: request.serviceTier, mime: model.mime, ...drawn };
-  if (call.entry.route === 'generate_content') return { pieces: encodeJson(toResponse(presented)) };
+  if (call.entry.route === 'generate_content') return { source: encodeJson(toResponse(presented)) };
 
   const events = toStream(presented, idOf('turn', call)).map(encodeJson);
   return call.url.searchParams.get('alt') === 'sse'
-    ? { pieces: events.flatMap((event) => [EVENT, ...event, EVENT_END]), contentType: 'text/event-stream' }
-    : { pieces: [LIST, ...events.flatMap((event, i) => (i === 0 ? event : [LIST_NEXT, ...event])), LIST_END] };
+    ? { source: events.flatMap((event) => [EVENT, ...event, EVENT_END]), contentType: 'text/event-stream' }
+    : { source: [LIST, ...events.flatMap((event, i) => (i === 0 ? event : [LIST_NEXT, ...event])), LIST_END] };
 }
 
 const EVENT = Buffer.from('data: ');
@@ -142,9 +143,8 @@ const LIST = Buffer.from('[');
 const LIST_NEXT = Buffer.from(',\r\n');
 const LIST_END = Buffer.from(']');
 
-/** 23 letters of base64url, as Google's are. */
 function idOf(purpose: string, { world, entry }: Call): string {
-  return createHash('sha256').update(`${purpose}:${world.seed}:${entry.n}`).digest('base64url').slice(0, 23);
+  return responseIdOf(purpose, world.seed, entry.n);
 }
 
 /** The client may shorten the server's own deadline. */

@@ -1,22 +1,25 @@
 /** The routes of the Gemini API, each with the path it answers and the file that answers it. */
-import { mannerOf } from '../faults/manner.ts';
-import { isRefused } from '../faults/rules.ts';
-import { type Call, hang, refuseByFault, reset } from './call.ts';
-import { downloadFile } from './download-file.ts';
+import type { Call } from './call.ts';
+import { exposed } from './exposed.ts';
+import { deleteFile, downloadFile, getFile, listFiles } from './files/files.ts';
+import { continueUpload, startUpload } from './files/upload.ts';
 import { generateContent } from './generate-content.ts';
 import { getModel, listModels } from './models.ts';
 import type { RouteName } from './names.ts';
 
 type Handler = (call: Call) => Promise<void>;
-type Route = { name: RouteName; method: 'GET' | 'POST'; path: RegExp; handle: Handler };
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+type Route = { name: RouteName; methods: readonly Method[]; path: RegExp; query?: string; handle: Handler };
 
 const VERSION = '(?<version>v1|v1beta|v1alpha)';
 const MODEL = 'models/(?<model>[^/:]+)';
+const FILE = 'files/(?<file>[a-z0-9-]+)';
 
-const route = (method: Route['method'], path: string, name: RouteName, handle: Handler): Route => ({
+const at = (path: string) => new RegExp(`^${path}$`);
+const route = (method: Method, path: string, name: RouteName, handle: Handler): Route => ({
   name,
-  method,
-  path: new RegExp(`^${path}$`),
+  methods: [method],
+  path: at(path),
   handle,
 });
 
@@ -26,32 +29,36 @@ const ROUTES: readonly Route[] = [
   route('POST', `/${VERSION}/${MODEL}:streamGenerateContent`, 'stream_generate_content', generateContent),
   route('GET', `/${VERSION}/models`, 'list_models', exposed(listModels)),
   route('GET', `/${VERSION}/${MODEL}`, 'get_model', exposed(getModel)),
-  route('GET', `/(?:download/)?${VERSION}/files/(?<file>[a-z0-9-]+):download`, 'download_file', exposed(downloadFile)),
+  {
+    name: 'upload_chunk',
+    methods: ['POST', 'PUT'],
+    path: at(`/upload/${VERSION}/files`),
+    query: 'upload_id',
+    handle: exposed(continueUpload),
+  },
+  route('POST', `/upload/${VERSION}/files`, 'start_upload', exposed(startUpload)),
+  route('GET', `/${VERSION}/files`, 'list_files', exposed(listFiles)),
+  route('GET', `/${VERSION}/${FILE}`, 'get_file', exposed(getFile)),
+  route('DELETE', `/${VERSION}/${FILE}`, 'delete_file', exposed(deleteFile)),
+  route('GET', `/(?:download/)?${VERSION}/${FILE}:download`, 'download_file', exposed(downloadFile)),
 ];
 
-export type Found = { name: RouteName; handle: Handler | undefined; params: Record<string, string | undefined> };
+// An upload's address is its own key.
+const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk']);
+
+export type Found = {
+  name: RouteName;
+  handle: Handler | undefined;
+  params: Record<string, string | undefined>;
+  keyless: boolean;
+};
 
 /** The route of a request, with the named parts of its path. */
-export function findRoute(method: string, path: string): Found {
-  for (const route of ROUTES) {
-    const match = route.method === method ? route.path.exec(path) : null;
-    if (match) return { name: route.name, handle: route.handle, params: { ...match.groups } };
+export function findRoute(method: string, url: URL): Found {
+  for (const { name, methods, path, query, handle } of ROUTES) {
+    if (!methods.some((known) => known === method) || (query && !url.searchParams.has(query))) continue;
+    const match = path.exec(url.pathname);
+    if (match) return { name, handle, params: { ...match.groups }, keyless: KEYLESS.has(name) };
   }
-  return { name: 'unknown', handle: undefined, params: {} };
-}
-
-/** Puts the fault script in front of a route that costs nothing. */
-function exposed(handle: Handler): Handler {
-  return async (call) => {
-    const { faults, journal } = call.world;
-    const model = call.params['model'];
-    const fault = faults.choose({ route: call.entry.route, ...(model !== undefined && { model }) });
-    if (!fault) return handle(call);
-    journal.update(call.entry, { fault: fault.kind });
-    if (isRefused(fault)) return refuseByFault(call, fault);
-    if (fault.kind === 'reset' || fault.kind === 'reset_after_billing') return reset(call);
-    if (fault.kind === 'hang') return hang(call);
-    call.manner = mannerOf(fault);
-    return handle(call);
-  };
+  return { name: 'unknown', handle: undefined, params: {}, keyless: false };
 }

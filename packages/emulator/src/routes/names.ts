@@ -4,6 +4,11 @@ export const ROUTE_NAMES = [
   'stream_generate_content',
   'list_models',
   'get_model',
+  'start_upload',
+  'upload_chunk',
+  'get_file',
+  'list_files',
+  'delete_file',
   'download_file',
   'unknown',
 ] as const;

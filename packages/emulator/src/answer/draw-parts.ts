@@ -1,12 +1,13 @@
 /** Makes the pictures and signatures of a planned answer. */
-import { type Base64, base64Field } from '../answer/json.ts';
-import type { Plan, PlannedPart } from '../answer/plan.ts';
+
 import { withoutDirective } from '../directive.ts';
 import type { Picture } from '../image/render.ts';
 import type { Model } from '../models.ts';
 import { between, type Random } from '../random.ts';
 import type { ImageRequest } from '../request/request.ts';
 import type { World } from '../world.ts';
+import { type Base64, base64Field } from './json.ts';
+import type { Plan, PlannedPart } from './plan.ts';
 
 type Order = {
   model: Model;

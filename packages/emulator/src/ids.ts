@@ -1,0 +1,23 @@
+/** Ids as Google's look, which follow from the emulator's seed. */
+import { createHash } from 'node:crypto';
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const HASH_BYTES = 32;
+
+/** `length` of [a-z0-9], at most 64. */
+export function letters(length: number, ...words: (string | number)[]): string {
+  const bytes = [0, 1].flatMap((half) => [
+    ...createHash('sha256')
+      .update([half, ...words].join(':'))
+      .digest(),
+  ]);
+  return bytes
+    .slice(0, Math.min(length, 2 * HASH_BYTES))
+    .map((byte) => LETTERS[byte % LETTERS.length])
+    .join('');
+}
+
+/** 23 letters of base64url, as those of a response. */
+export function responseIdOf(...words: (string | number)[]): string {
+  return createHash('sha256').update(words.join(':')).digest('base64url').slice(0, 23);
+}
