@@ -1,44 +1,13 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { openBlockingRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
 import { describe, expect, it } from 'vitest';
+import { startProxy } from '../support/proxy.ts';
 import { testRedisUrl } from '../support/redis.ts';
 
 const SILENCE_MS = 150;
 
-/** A TCP proxy before Redis whose connections can be made to swallow everything, without a reset. */
-async function startProxy() {
-  const target = new URL(testRedisUrl());
-  const pairs: [Socket, Socket][] = [];
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
-    client.pipe(upstream).pipe(client);
-    for (const socket of [client, upstream]) socket.on('error', () => {});
-    pairs.push([client, upstream]);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = new URL(target);
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url: url.href,
-    /** Connections so far. */
-    count: () => pairs.length,
-    /** The connections there are go on being open, and carry nothing any more. */
-    swallow: () => {
-      for (const [client, upstream] of pairs) {
-        client.unpipe(upstream).resume();
-        upstream.unpipe(client).resume();
-      }
-    },
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of pairs.flat()) socket.destroy();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
 describe('a connection that went dead without a word', () => {
   it('is replaced, and its commands are sent again', async () => {
-    await using proxy = await startProxy();
+    await using proxy = await startProxy(testRedisUrl());
     const redis = openPatientRedis(proxy.url, { silenceMs: SILENCE_MS });
     await redis.ping();
     proxy.swallow();
@@ -50,7 +19,7 @@ describe('a connection that went dead without a word', () => {
   });
 
   it('is not suspected while nothing is asked', async () => {
-    await using proxy = await startProxy();
+    await using proxy = await startProxy(testRedisUrl());
     const redis = openPatientRedis(proxy.url, { silenceMs: 20 });
     const other = openPatientRedis(proxy.url, { silenceMs: 60_000 });
     await redis.ping();

@@ -37,7 +37,7 @@ import { createSlots } from './standard/slots.ts';
 import { archiveOnce } from './sweeper/archive.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
-import { createWatchdog, LOOK_MS } from './watchdog.ts';
+import { createWatchdog, LOOKS_MAX } from './watchdog.ts';
 import { createStandardLane } from './worker.ts';
 
 export type WorkerApp = {
@@ -140,7 +140,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       const sweep = () => sweepOnce({ ...deps, queue });
       if (roles.includes('standard')) {
         lane.run();
-        loops.push(loop('watch', LOOK_MS, watch, log, draining.signal));
+        loops.push(loop('watch', (config.STUCK_AFTER * 1_000) / LOOKS_MAX, watch, log, draining.signal));
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('sweeper')) {

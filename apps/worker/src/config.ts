@@ -31,6 +31,10 @@ export const WorkerEnv = z.object({
   MESSAGE_LOCK: z.coerce.number().int().min(5).max(3_600).default(60).meta({
     description: 'Seconds after which a job that a killed worker had picked up, and not yet sent, is picked up again.',
   }),
+  STUCK_AFTER: z.coerce.number().int().min(3).max(3_600).default(60).meta({
+    description:
+      'Seconds for which a worker with room may leave waiting messages alone; then it ends with code 1, to be started anew.',
+  }),
   SPOOL_MAX_MB: z.coerce.number().int().min(64).default(4_096).meta({
     description: 'Above 80 % of this, paid bytes that wait for storage stop new calls.',
   }),

@@ -18,10 +18,8 @@ export type Signs = {
   taken: number;
 };
 
-/** Between two looks. */
-export const LOOK_MS = 5_000;
-/** Looks in a row: a minute. Counted, not timed, so a machine that slept or a busy event loop is no evidence. */
-const LOOKS_MAX = 12;
+/** Looks in a row that prove it. Counted, not timed, so a machine that slept or a busy event loop is no evidence. */
+export const LOOKS_MAX = 12;
 
 /** How many looks in a row have shown a queue that is left alone for no reason. */
 export function idleLooks(before: number, { waiting, room, limited, taken }: Signs): number {
@@ -30,7 +28,7 @@ export function idleLooks(before: number, { waiting, room, limited, taken }: Sig
 
 /**
  * @param options `fit`: whether Redis can be worked with; nobody is stuck while it cannot.
- * `stuck`: told at most once per queue and minute
+ * `stuck`: told of a queue after `LOOKS_MAX` looks, and again after as many
  * @returns one look at all queues
  */
 export function createWatchdog(options: {
@@ -48,7 +46,7 @@ export function createWatchdog(options: {
       if (count < LOOKS_MAX) continue;
       counts.delete(signs.queue);
       if (!(await fit())) continue;
-      log.error({ queue: signs.queue, seconds: (LOOKS_MAX * LOOK_MS) / 1_000 }, 'worker.stuck');
+      log.error({ queue: signs.queue, looks: LOOKS_MAX }, 'worker.stuck');
       stuck(signs.queue);
     }
   };
