@@ -16,5 +16,7 @@ export { MAX_ATTEMPTS, pauseAfter } from './next-step.ts';
 export * from './object-names.ts';
 export * from './price.ts';
 export * from './provider-batch.ts';
+export * from './route.ts';
 export * from './scrub.ts';
+export * from './template.ts';
 export * from './verdict.ts';
