@@ -14,6 +14,7 @@ import {
   createApiKeys,
   createRedisChanges,
   createRedisLedger,
+  type OnUnreadable,
   openPatientRedis,
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
@@ -45,11 +46,16 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   });
   const crash = createCrashPoint(config.CRASH_AT);
   const tailMs = config.JOB_TAIL * 1_000;
-  const ledger = withCrashPoints(createRedisLedger({ redis, prefix, tailMs, backlogMax: config.BACKLOG_MAX }), crash, {
-    admit: { before: 'admission.parsed', after: 'admission.recorded' },
-    write: { after: 'control.written' },
-    enqueued: { after: 'outbox.noted' },
-  });
+  const onUnreadable: OnUnreadable = (record) => log.error(record, 'record.unreadable');
+  const ledger = withCrashPoints(
+    createRedisLedger({ redis, prefix, tailMs, backlogMax: config.BACKLOG_MAX, onUnreadable }),
+    crash,
+    {
+      admit: { before: 'admission.parsed', after: 'admission.recorded' },
+      write: { after: 'control.written' },
+      enqueued: { after: 'outbox.noted' },
+    },
+  );
   const queue = withCrashPoints(opened.use(createWakeQueue({ redis: bull, prefix })), crash, {
     enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },
   });

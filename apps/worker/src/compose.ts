@@ -21,6 +21,7 @@ import {
   checkRedis,
   createRedisLedger,
   createRedisQuota,
+  type OnUnreadable,
   openBlockingRedis,
   openPatientRedis,
 } from '@darkroom/shared/storage/redis';
@@ -68,12 +69,17 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),
   });
   const crash = createCrashPoint(config.CRASH_AT);
-  const ledger = withCrashPoints(createRedisLedger({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 }), crash, {
-    enqueued: { after: 'wake.noted' },
-    unfollow: { before: 'handoff.decided', after: 'handoff.moved' },
-    handedOff: { before: 'handoff.ended' },
-    forget: { before: 'archive.written', after: 'archive.forgotten' },
-  });
+  const onUnreadable: OnUnreadable = (record) => log.error(record, 'record.unreadable');
+  const ledger = withCrashPoints(
+    createRedisLedger({ redis, prefix, tailMs: config.JOB_TAIL * 1_000, onUnreadable }),
+    crash,
+    {
+      enqueued: { after: 'wake.noted' },
+      unfollow: { before: 'handoff.decided', after: 'handoff.moved' },
+      handedOff: { before: 'handoff.ended' },
+      forget: { before: 'archive.written', after: 'archive.forgotten' },
+    },
+  );
   const queue = withCrashPoints(opened.use(createWakeQueue({ redis: connect(), prefix })), crash, {
     enqueue: { before: 'wake.gathered', after: 'wake.enqueued' },
   });

@@ -8,7 +8,7 @@ import type { Tenant } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger, ObjectStore } from '@darkroom/shared/ports';
 import { archiveJob } from '@darkroom/shared/usecases';
-import { each } from './each.ts';
+import { each, worthTelling } from './each.ts';
 
 export type ArchiveDeps = { ledger: Ledger; store: ObjectStore; clock: Clock; log: Log };
 
@@ -47,9 +47,8 @@ async function archivePage(deps: ArchiveDeps, tenant: Tenant, signal: AbortSigna
     if (job && (await archiveJob(deps, job))) moved++;
     else await later(id);
   });
-  for (const { item, error } of failed) {
+  for (const { item, error } of worthTelling(failed))
     log.warn({ tenant, job: item, step: 'archive', ...describeError(error) }, 'sweep.failed');
-    await later(item);
-  }
+  for (const { item } of failed) await later(item);
   return { moved, full: ids.length === PAGE };
 }

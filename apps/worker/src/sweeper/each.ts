@@ -1,3 +1,5 @@
+import { AppError } from '@darkroom/shared/domain';
+
 /** An item, and what it failed with. */
 export type Failed<T> = { item: T; error: unknown };
 
@@ -14,4 +16,9 @@ export async function each<T>(items: T[], width: number, act: (item: T) => Promi
   };
   await Promise.all(Array.from({ length: Math.min(width, items.length) }, run));
   return failed;
+}
+
+/** What is to be said about it: a record that cannot be read has been told of by who looked at it. */
+export function worthTelling<T>(failed: Failed<T>[]): Failed<T>[] {
+  return failed.filter(({ error }) => !(error instanceof AppError && error.code === 'record_unreadable'));
 }

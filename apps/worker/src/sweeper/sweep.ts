@@ -18,7 +18,7 @@ import {
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
 import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
-import { each, type Failed } from './each.ts';
+import { each, type Failed, worthTelling } from './each.ts';
 
 export type SweepDeps = {
   ledger: Ledger;
@@ -133,6 +133,6 @@ async function mend(
 }
 
 function warn({ log }: SweepDeps, tenant: Tenant, step: string, failed: Failed<{ id: JobId }>[]): void {
-  for (const { item, error } of failed)
+  for (const { item, error } of worthTelling(failed))
     log.warn({ tenant, job: item.id, step, ...describeError(error) }, 'sweep.failed');
 }

@@ -30,6 +30,7 @@ export const ERROR_CODES = [
   'no_image',
   'storage_unavailable',
   'object_conflict',
+  'record_unreadable',
   'deadline_exceeded',
   'canceled',
   'internal',

@@ -55,6 +55,15 @@ export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger
       this.set((await figures()).ageSeconds);
     },
   });
+  new Gauge({
+    name: 'darkroom_unreadable_records',
+    help: 'Job records that this process came across and cannot read; the log names them, as record.unreadable',
+    registers: [registry],
+    async collect() {
+      await figures(); // A scrape looks at the oldest jobs itself.
+      this.set(deps.ledger.unreadable());
+    },
+  });
 }
 
 async function collectLedger(ledger: Ledger, clock: Clock) {

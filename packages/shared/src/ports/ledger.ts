@@ -76,6 +76,7 @@ export type Ledger = {
   recall(tenant: Tenant, idempotencyKey: string): Promise<{ id: JobId; bodyHash: string } | undefined>;
   /** Notes what an idempotency key was used for beside a submission; the first use stays. */
   remember(tenant: Tenant, idempotencyKey: string, use: { id: JobId; bodyHash: string }): Promise<void>;
+  /** @throws AppError `record_unreadable` when what lies there is no record that this version understands */
   read(tenant: Tenant, id: JobId): Promise<Job | undefined>;
   /** The job that twins of this fingerprint join or share with, while there is one. */
   twin(tenant: Tenant, fingerprint: string): Promise<JobId | undefined>;
@@ -85,13 +86,15 @@ export type Ledger = {
   write(change: Change, condition?: { leaseOver: boolean }): Promise<Written>;
   /** Holds the lease for another full span; `lost` when the attempt is no longer the job's open one. */
   renew(ref: AttemptRef): Promise<'held' | 'lost'>;
-  /** Newest first. */
+  /** Newest first; without those that cannot be read. */
   list(tenant: Tenant, query: ListQuery): Promise<Job[]>;
   /** How many of the tenant's queued jobs are older; `undefined` when the job is not queued. */
   position(tenant: Tenant, id: JobId): Promise<number | undefined>;
   totals(tenant: Tenant): Promise<Totals>;
   countByStatus(tenant: Tenant): Promise<Record<JobStatus, number>>;
   tenants(): Promise<Tenant[]>;
+  /** Records that this process came across and could not read, and has not found mended since. */
+  unreadable(): number;
 
   /** Notes that these versions have a message; each is looked at again after its `recheckAt`. */
   enqueued(tenant: Tenant, wakes: (Wake & { recheckAt: EpochMs })[]): Promise<void>;

@@ -1,4 +1,4 @@
-import { follow, inherit, isTerminal, type Job, type JobId, type Tenant } from '../domain/index.ts';
+import { AppError, follow, inherit, isTerminal, type Job, type JobId, type Tenant } from '../domain/index.ts';
 import type { Clock, Ledger } from '../ports/index.ts';
 import type { Outbox } from './outbox.ts';
 import { updateJob } from './update-job.ts';
@@ -26,13 +26,19 @@ export async function handOff(deps: HandOffDeps, tenant: Tenant, leaderId: JobId
   if (leader.record && !isTerminal(leader.record.state.status)) return { more: false };
   let heir: JobId | undefined;
   for (const id of await ledger.followers(tenant, leaderId, STEP)) {
-    const next = await leadOn(deps, leader, id, heir);
+    const next = await leadOn(deps, leader, id, heir).catch(asUnreadable);
+    if (next === 'unreadable') continue; // It stays where it is, and keeps nobody else waiting.
     await ledger.unfollow(tenant, leaderId, id, next);
     heir ??= next;
   }
   const left = await ledger.followers(tenant, leaderId, 1);
   if (!left.length) await ledger.handedOff(tenant, leaderId);
   return { more: left.length > 0 };
+}
+
+function asUnreadable(error: unknown): 'unreadable' {
+  if (error instanceof AppError && error.code === 'record_unreadable') return 'unreadable';
+  throw error;
 }
 
 /** Ends follower `id` with its leader, or sends it on. @returns whom it waits for now (itself when it is the heir), if it is still open */

@@ -5,8 +5,9 @@ import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '.
 import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
-import { parseRecord, RECORD_FIELDS } from './record.ts';
+import { RECORD_FIELDS } from './record.ts';
 import { loadScript, type ScriptArg } from './scripts.ts';
+import { createRecordReader, type OnUnreadable, type RecordReader } from './unreadable.ts';
 
 export type LedgerOptions = {
   redis: Redis;
@@ -18,6 +19,7 @@ export type LedgerOptions = {
   backlogMax?: number;
   /** Length of a lease tick. */
   tickMs?: number;
+  onUnreadable?: OnUnreadable;
 };
 
 const HOUR_MS = 3_600_000;
@@ -31,6 +33,8 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
   const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000 } = options;
   const space = keySpace(prefix);
   const newNonce = createNonces();
+  const reader = createRecordReader(options.onUnreadable);
+  const look: Look = { redis, space, reader };
   const script = Object.fromEntries(
     ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [
       name,
@@ -43,7 +47,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     return loaded(keys, args);
   };
   const read = async (tenant: string, id: string) =>
-    parseRecord(tenant, id, await redis.hmgetBuffer(space.of(tenant).job(id), ...RECORD_FIELDS));
+    reader.read(tenant, id, await redis.hmgetBuffer(space.of(tenant).job(id), ...RECORD_FIELDS));
 
   return {
     admit: async (submission) => {
@@ -78,7 +82,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
         ? 'held'
         : 'lost';
     },
-    list: (tenant, query) => list(redis, space, tenant, query),
+    list: (tenant, query) => list(look, tenant, query),
     position: async (tenant, id) => (await redis.zrank(space.of(tenant).status('queued'), id)) ?? undefined,
     totals: async (tenant) => parseTotals(await redis.hgetall(space.of(tenant).totals)),
     countByStatus: async (tenant) => {
@@ -87,6 +91,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       return Object.fromEntries(JOB_STATUSES.map((status, i) => [status, counts[i] ?? 0])) as Record<JobStatus, number>;
     },
     tenants: () => redis.smembers(space.tenants),
+    unreadable: () => reader.count(),
 
     enqueued: async (tenant, wakes) => {
       if (!wakes.length) return;
@@ -97,7 +102,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const members = await redis.zrangebyscore(space.of(tenant).wakes, '-inf', now, 'LIMIT', 0, limit);
       return members.map(parseWake);
     },
-    dueSince: (tenant, now) => dueSince(redis, space, tenant, now),
+    dueSince: (tenant, now) => dueSince(look, tenant, now),
     dueDeadlines: (tenant, now, limit) =>
       redis.zrangebyscore(space.of(tenant).deadlines, '-inf', now, 'LIMIT', 0, limit),
     overdueLeases: async (tenant, limit) => {
@@ -190,8 +195,11 @@ function parseTotals(fields: Record<string, string>): Totals {
   };
 }
 
+type Look = { redis: Redis; space: KeySpace; reader: RecordReader };
+
 /** Newest first; ties in time by id, descending, so that a cursor never skips or repeats a job. */
-async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQuery): Promise<Job[]> {
+async function list(look: Look, tenant: string, query: ListQuery): Promise<Job[]> {
+  const { redis, space } = look;
   const keys = space.of(tenant);
   const index = query.status ? keys.status(query.status) : keys.jobs;
   const min = query.createdAfter === undefined ? '-inf' : `(${query.createdAfter}`;
@@ -203,7 +211,7 @@ async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQu
     const fresh = ids.filter(
       (id, i) => !query.after || Number(rows[2 * i + 1]) < query.after.at || id < query.after.id,
     );
-    found.push(...(await readMany(redis, space, tenant, fresh)));
+    found.push(...(await readMany(look, tenant, fresh)));
     if (ids.length < LIST_STEP) break;
   }
   return found.slice(0, query.limit);
@@ -213,10 +221,11 @@ async function list(redis: Redis, space: KeySpace, tenant: string, query: ListQu
  * In the order of creation, since a wake-up that was sent is listed by the time of its re-check. A page is enough unless
  * hundreds of jobs in front have a reason to wait.
  */
-async function dueSince(redis: Redis, space: KeySpace, tenant: string, now: number): Promise<number | undefined> {
+async function dueSince(look: Look, tenant: string, now: number): Promise<number | undefined> {
+  const { redis, space } = look;
   for (let from = 0; from < DUE_LOOK_MAX; from += LIST_STEP) {
     const ids = await redis.zrange(space.of(tenant).status('queued'), String(from), String(from + LIST_STEP - 1));
-    const jobs = await readMany(redis, space, tenant, ids);
+    const jobs = await readMany(look, tenant, ids);
     const due = jobs.filter(({ state }) => isAwaitingWake(state) && state.phase !== 'parked' && state.runAt <= now);
     if (due.length) return Math.min(...due.map(({ state }) => state.runAt));
     if (ids.length < LIST_STEP) return undefined;
@@ -224,8 +233,8 @@ async function dueSince(redis: Redis, space: KeySpace, tenant: string, now: numb
   return undefined;
 }
 
-async function readMany(redis: Redis, space: KeySpace, tenant: string, ids: string[]): Promise<Job[]> {
+async function readMany({ redis, space, reader }: Look, tenant: string, ids: string[]): Promise<Job[]> {
   const keys = space.of(tenant);
   const rows = await Promise.all(ids.map((id) => redis.hmgetBuffer(keys.job(id), ...RECORD_FIELDS)));
-  return rows.flatMap((row, i) => parseRecord(tenant, ids[i] ?? '', row) ?? []);
+  return rows.flatMap((row, i) => reader.readOneOfMany(tenant, ids[i] ?? '', row) ?? []);
 }
