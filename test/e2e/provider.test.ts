@@ -176,6 +176,23 @@ describe('holds a job for its caller when an answer was lost and it wants to be 
 
     expect((await system.client.cancel(id)).body).toMatchObject({ status: 'canceled' });
   });
+
+  it('and sends the twin that joined it on without it', async () => {
+    const { client, emulator } = system;
+    const body = aBody({ on_unknown_outcome: 'hold' });
+    rules.push({ times: 1, fault: lost, match: { promptIncludes: String(body['prompt']) } });
+    emulator.control.putFaults(rules);
+    emulator.control.patchSettings({ hold: true });
+    const leader = (await client.submit(body)).body.id;
+    const twin = (await client.submit(body)).body;
+    expect(twin.deduplicated_of).toBe(leader);
+    emulator.control.patchSettings({ hold: false });
+    emulator.control.release();
+
+    expect(await client.end(twin.id)).toMatchObject({ status: 'succeeded', attempts: [{ state: 'settled' }] });
+    expect((await client.get(leader)).body).toMatchObject({ phase: 'held', attempts: [{ state: 'in_doubt' }] });
+    await client.cancel(leader);
+  });
 });
 
 it('sends reference images along', async () => {
@@ -198,6 +215,6 @@ it('sends reference images along', async () => {
 it('keeps every promise while doing so', async () => {
   const figures = await system.assertInvariants();
 
-  // Lost answers: one, two of them, one to fail, two held; each was charged and is counted as in doubt.
-  expect(figures).toMatchObject({ inDoubt: 6, extra: 6 });
+  // Lost answers: one, two of them, one to fail, three held; each was charged and is counted as in doubt.
+  expect(figures).toMatchObject({ inDoubt: 7, extra: 7 });
 });

@@ -1,6 +1,6 @@
 import { begin, cancel, expire, inherit, settle } from '@darkroom/shared/domain';
-import { anImage, imageEnd, NOON, refusalEnd, rejectionEnd } from '@darkroom/shared/testing/factories';
-import { cancelJob, handOff } from '@darkroom/shared/usecases';
+import { aJob, anImage, doubtEnd, imageEnd, NOON, refusalEnd, rejectionEnd } from '@darkroom/shared/testing/factories';
+import { cancelJob, handOff, releaseJob } from '@darkroom/shared/usecases';
 import { describe, expect, it } from 'vitest';
 import { TENANT } from '../support/ledger.ts';
 import { openTestUsecases, type TestUsecases } from '../support/usecases.ts';
@@ -17,9 +17,9 @@ async function start(test: TestUsecases, id: string): Promise<void> {
 
 describe('hand-off', () => {
   /** A leader and five followers, in the order of their ids. */
-  async function aCrowd(test: TestUsecases) {
+  async function aCrowd(test: TestUsecases, body: object = MUG) {
     const submitted = [];
-    for (let n = 0; n < 6; n++) submitted.push(await test.submit(MUG));
+    for (let n = 0; n < 6; n++) submitted.push(await test.submit(body));
     const [leader, ...followers] = submitted.map(({ job }) => job);
     if (!leader) throw new Error('no leader');
     return { leader, followers: followers.map(({ id }) => id) };
@@ -206,6 +206,77 @@ describe('hand-off', () => {
       Array.from({ length: 250 }, (_, n) => `f${n}`),
     );
     expect(new Set(states.map((state) => state.leader)).size).toBe(2); // One heir, and everybody else behind it.
+  });
+
+  /** Loses the answer of a leader that wants to be asked then. */
+  async function hold(test: TestUsecases, id: string): Promise<void> {
+    await start(test, id);
+    const held = await test.write(settle(await test.read(id), 'att_1', doubtEnd(), NOON, half));
+    expect(held.state.phase).toBe('held');
+  }
+  const CAREFUL = { ...MUG, on_unknown_outcome: 'hold' };
+
+  it('lets followers go on without a leader that is held for the operator', async () => {
+    await using test = await openTestUsecases();
+    const { leader, followers } = await aCrowd(test, CAREFUL);
+
+    await hold(test, leader.id);
+    expect(await test.ledger.dueHandoffs(TENANT, 10)).toEqual([leader.id]);
+    await test.handOff(leader.id);
+
+    const heir = await expectOneHeir(test, leader.id, followers);
+    expect((await test.read(leader.id)).state).toMatchObject({ status: 'queued', phase: 'held' });
+    await test.succeed(heir);
+    for (const state of await statesOf(test, followers)) expect(state.status).toBe('succeeded');
+    // The lost call and the heir's: no follower pays.
+    expect(await test.ledger.totals(TENANT)).toMatchObject({ calls: 2, inDoubt: 1, settled: 1 });
+  });
+
+  it('lets no new twin join a held leader, neither by its fingerprint nor by having looked too early', async () => {
+    await using test = await openTestUsecases();
+    const leader = (await test.submit(CAREFUL)).job;
+    await hold(test, leader.id);
+
+    const state = { leader: leader.id, source: 'joined' } as const;
+    const late = aJob({ id: 'late', fingerprint: leader.fingerprint, state });
+    const mode = { type: 'join', leader: leader.id } as const;
+    expect(await test.ledger.admit({ job: late, bodyHash: 'body', mode })).toEqual({ type: 'gone' });
+    const next = await test.submit(MUG);
+
+    expect(next).toMatchObject({ dedup: 'miss', job: { state: { status: 'queued' } } });
+    expect(await test.ledger.twin(TENANT, leader.fingerprint)).toBe(next.job.id);
+    await releaseJob(test.deps, TENANT, leader.id);
+    expect(await test.ledger.twin(TENANT, leader.fingerprint)).toBe(next.job.id);
+  });
+
+  it('lets twins join a leader again that was released, unless it wants none', async () => {
+    await using test = await openTestUsecases();
+    const leader = (await test.submit(CAREFUL)).job;
+    const single = (await test.submit({ ...CAREFUL, prompt: 'a red cup', dedup: false })).job;
+    for (const { id } of [leader, single]) await hold(test, id);
+
+    for (const { id } of [leader, single]) await releaseJob(test.deps, TENANT, id);
+
+    expect(await test.submit(MUG)).toMatchObject({ dedup: 'joined', job: { state: { leader: leader.id } } });
+    expect(await test.submit({ prompt: 'a red cup' })).toMatchObject({ dedup: 'miss' });
+  });
+
+  it('gives no follower to an heir that is held by then', async () => {
+    await using test = await openTestUsecases();
+    const { leader } = await aCrowd(test, CAREFUL);
+    await hold(test, leader.id);
+    const [heir = '', late = ''] = await test.ledger.followers(TENANT, leader.id, 10);
+    await test.write(inherit(await test.read(heir), leader.id, undefined, NOON));
+    await test.ledger.unfollow(TENANT, leader.id, heir, heir);
+    await hold(test, heir);
+
+    await test.write(inherit(await test.read(late), leader.id, heir, NOON));
+    await test.ledger.unfollow(TENANT, leader.id, late, heir);
+
+    expect(await test.ledger.dueHandoffs(TENANT, 10)).toContain(heir);
+    for (const id of [leader.id, heir]) await test.handOff(id);
+    const open = await statesOf(test, await test.messages());
+    expect(open.filter(({ phase, leader: id }) => phase !== 'held' && !id)).toHaveLength(1);
   });
 
   it('waits while the leader is open', async () => {

@@ -219,16 +219,16 @@ describe('write', () => {
     expect(await test.ledger.twin(TENANT, 'fp')).toBeUndefined();
   });
 
-  it('keeps the fingerprint of a job in doubt: it may be paid', async () => {
+  it.each([
+    ['keeps the fingerprint of a job in doubt that is sent again', 'retry', 'job_1'],
+    ['gives up the fingerprint of a job that waits for its operator: others did not choose to', 'hold', undefined],
+  ] as const)('%s', async (_, onUnknownOutcome, twin) => {
     await using test = await openTestLedger();
-    const running = await start(
-      test,
-      await test.admit('job_1', { fingerprint: 'fp', request: { onUnknownOutcome: 'hold' } }),
-    );
+    const running = await start(test, await test.admit('job_1', { fingerprint: 'fp', request: { onUnknownOutcome } }));
 
     await test.write(settle(running, 'att_1', doubtEnd(), LATER, half));
 
-    expect(await test.ledger.twin(TENANT, 'fp')).toBe('job_1');
+    expect(await test.ledger.twin(TENANT, 'fp')).toBe(twin);
   });
 
   it('never frees a fingerprint that another job has by now', async () => {

@@ -77,7 +77,7 @@ export function follow(follower: Job, leader: Job, now: EpochMs): Change | undef
 }
 
 /**
- * A follower of `leader`, which ended without anything to share, takes its place, or falls in behind `heir`.
+ * A follower of `leader`, which ended without anything to share or is held, takes its place, or falls in behind `heir`.
  * The heir pays for its own call again; who follows costs nothing.
  */
 export function inherit(follower: Job, leader: JobId, heir: JobId | undefined, now: EpochMs): Change | undefined {

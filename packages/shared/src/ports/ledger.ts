@@ -41,7 +41,7 @@ export type Admission =
   /** Too many jobs wait. Nothing was written. */
   | { type: 'full' };
 
-/** `stale` = somebody else changed the record first, and nothing was written. `followers` = twins wait for this end. */
+/** `stale` = somebody else changed the record first, and nothing was written. `followers` = twins wait for this end, or need not wait for a job that is held. */
 export type Written = { type: 'written'; followers: boolean } | { type: 'stale' };
 
 export type Wake = { id: JobId; version: number };
@@ -108,7 +108,7 @@ export type Ledger = {
   dueDeadlines(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;
   /** Moves the reaper's clock on, at most once per tick however many reapers call, and names the jobs whose lease is over. */
   overdueLeases(tenant: Tenant, limit: number): Promise<JobId[]>;
-  /** Leaders that ended while twins waited. */
+  /** Leaders that ended, or were held, while twins waited. */
   dueHandoffs(tenant: Tenant, limit: number): Promise<JobId[]>;
   followers(tenant: Tenant, leader: JobId, limit: number): Promise<JobId[]>;
   /** Follower `id` is done with `leader`; with `heir`, it now waits for that one. */

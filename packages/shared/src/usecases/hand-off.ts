@@ -12,7 +12,7 @@ type Ended = { tenant: Tenant; id: JobId; record: Job | undefined };
 /**
  * Gives a finished leader's end to the twins that waited for it.
  *
- * With an image, a refusal or a failure they end as it did. A leader that was canceled or expired leaves an heir: the
+ * With an image, a refusal or a failure they end as it did. A leader that was canceled, expired or is held leaves an heir: the
  * twin that has its fingerprint by now, else the first open follower, is sent on its own and the others wait for that
  * one. Every step may be repeated; a crash leaves the hand-off on the ledger's list, and the heir is found again by
  * what it holds.
@@ -22,8 +22,8 @@ type Ended = { tenant: Tenant; id: JobId; record: Job | undefined };
 export async function handOff(deps: HandOffDeps, tenant: Tenant, leaderId: JobId): Promise<{ more: boolean }> {
   const { ledger } = deps;
   const leader: Ended = { tenant, id: leaderId, record: await ledger.read(tenant, leaderId) };
-  // Its end may still come: a call of the leader is out.
-  if (leader.record && !isTerminal(leader.record.state.status)) return { more: false };
+  // Its end may still come: a call of the leader is out, or it was sent again.
+  if (leader.record && !isLetGo(leader.record)) return { more: false };
   let heir: JobId | undefined;
   for (const id of await ledger.followers(tenant, leaderId, STEP)) {
     const next = await leadOn(deps, leader, id, heir).catch(asUnreadable);
@@ -34,6 +34,11 @@ export async function handOff(deps: HandOffDeps, tenant: Tenant, leaderId: JobId
   const left = await ledger.followers(tenant, leaderId, 1);
   if (!left.length) await ledger.handedOff(tenant, leaderId);
   return { more: left.length > 0 };
+}
+
+/** Over, or held for an operator whom its twins did not ask for. */
+function isLetGo({ state }: Job): boolean {
+  return isTerminal(state.status) || state.phase === 'held';
 }
 
 function asUnreadable(error: unknown): 'unreadable' {

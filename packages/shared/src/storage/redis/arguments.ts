@@ -1,6 +1,14 @@
 /** What the scripts are told: everything that follows from a submission or a change, computed here and only applied there. */
 
-import { type Attempt, type Change, isAwaitingWake, isTerminal, type Job, terminalEvent } from '../../domain/index.ts';
+import {
+  type Attempt,
+  type Change,
+  isAwaitingWake,
+  isTerminal,
+  type Job,
+  type JobState,
+  terminalEvent,
+} from '../../domain/index.ts';
 import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
@@ -96,7 +104,7 @@ export function writeArgs(
       options.nonce,
       isAtRest(before.state) || isAtRest(state) ? record.request : 'keep',
       record.state,
-      state.status,
+      standing(state),
       state.open ?? '',
       isAwaitingWake(state) ? state.runAt : '',
       hasLease(state) ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
@@ -108,7 +116,7 @@ export function writeArgs(
       cached ? cached.result : '',
       change.events.join(','),
       sums(before, after).join(','),
-      ended && (!state.open || state.images.length > 0) ? '1' : '0',
+      isHandedOn(before, after) ? '1' : '0',
       change.at,
       options.leaseOver ? '1' : '0',
       space.changes,
@@ -122,12 +130,30 @@ function hasLease({ open, attempts }: Job['state']): boolean {
   return open !== undefined && attempts.find(({ id }) => id === open)?.providerBatch === undefined;
 }
 
-/** A finished twin may be joined for its window; one that made nothing must not stand in anyone's way. */
+/** What the scripts know of a state: its status, and of a job that waits for the operator that nobody is to join it. */
+function standing({ status, phase }: JobState): string {
+  return phase === 'held' ? 'held' : status;
+}
+
+/** Whether twins need wait no longer: it is over, or waits for somebody whom they did not ask for. */
+function isHandedOn(before: Job, { state }: Job): boolean {
+  if (state.phase === 'held') return before.state.phase !== 'held';
+  return isTerminal(state.status) && (!state.open || state.images.length > 0);
+}
+
+/** A finished twin may be joined for its window; one that made nothing, or is held, must not stand in anyone's way. */
 function fingerprintFate(before: Job, after: Job): string {
-  if (before.state.leader && !after.state.leader && !isTerminal(after.state.status)) return 'claim';
+  if (after.state.phase === 'held') return '0';
+  if (isTakenUp(before, after)) return after.request.dedup ? 'claim' : '';
   if (!isTerminal(after.state.status) || isTerminal(before.state.status)) return '';
   if (after.state.status !== 'succeeded' || !after.request.dedup) return '0';
   return String(after.request.dedup.windowMs);
+}
+
+/** It goes on by itself from here: as an heir, or released. */
+function isTakenUp({ state: before }: Job, { state: after }: Job): boolean {
+  if (isTerminal(after.status) || after.leader) return false;
+  return before.leader !== undefined || before.phase === 'held';
 }
 
 function cacheOf({ before, after, at }: Change): { ttlMs: number; result: string } | undefined {

@@ -1,5 +1,6 @@
 /**
  * A job as fields of a Redis hash: `r` request, `t` state, `v` version, `f` fingerprint, beside `s`, `a`, `n`, `h` for the scripts.
+ * `s` is the status, or `held`.
  *
  * Of a job at rest, which is most of what lies in Redis, `t` is both in their packed form and `r` is empty.
  */
