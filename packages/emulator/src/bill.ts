@@ -21,37 +21,68 @@ export type Charge = {
 
 type Sums = { calls: number; billed_calls: number; images: number; cost_micros: number };
 
-/** Totals over all calls that make images. Money in integer micro-dollars. */
-export type Bill = Sums & { by_model: Record<string, Sums> };
+/** What one batch came to; its `calls` are its answered lines. */
+type BatchSums = Sums & { model: string; display_name: string };
 
-/** The charge for one answer: each kind of token at its rate, rounded once. */
-export function chargeFor(model: Model, tokens: Tokens, images: number): Charge {
+/**
+ * Totals over all calls that make images; each answered line of a batch is one. Money in integer micro-dollars.
+ */
+export type Bill = Sums & {
+  by_model: Record<string, Sums>;
+  by_lane: { standard: Sums; batch: Sums };
+  /** The latest 10,000 batches that are over, by id without `batches/`. */
+  by_batch: Record<string, BatchSums>;
+};
+
+const BATCHES_MAX = 10_000;
+
+/** The charge for one answer: each kind of token at its rate, that share of it, rounded once. */
+export function chargeFor(model: Model, tokens: Tokens, images: number, share = 1): Charge {
   const { input, text, image } = model.rates;
   return {
     images,
     prompt_tokens: tokens.prompt,
     image_tokens: tokens.image,
     text_tokens: tokens.text,
-    cost_micros: Math.round(tokens.prompt * input + tokens.text * text + tokens.image * image),
+    cost_micros: Math.round(share * (tokens.prompt * input + tokens.text * text + tokens.image * image)),
   };
 }
 
 export function emptyBill(): Bill {
-  return { ...nothing(), by_model: {} };
+  return { ...nothing(), by_model: {}, by_lane: { standard: nothing(), batch: nothing() }, by_batch: {} };
 }
 
 /** Counts a call that asked for an image, charged or not. */
 export function countCall(bill: Bill, model: string): void {
-  bill.calls += 1;
-  sumsOf(bill, model).calls += 1;
+  for (const sums of [bill, sumsOf(bill, model), bill.by_lane.standard]) sums.calls += 1;
 }
 
-export function countCharge(bill: Bill, model: string, { images, cost_micros }: Charge): void {
-  for (const sums of [bill, sumsOf(bill, model)]) {
-    sums.billed_calls += 1;
-    sums.images += images;
-    sums.cost_micros += cost_micros;
+export function countCharge(bill: Bill, model: string, charge: Charge): void {
+  for (const sums of [bill, sumsOf(bill, model), bill.by_lane.standard]) add(sums, charge);
+}
+
+/** Counts a batch that is over: an entry for each answer, with what it cost if it did. */
+export function countBatch(
+  bill: Bill,
+  { id, model, displayName }: { id: string; model: string; displayName: string },
+  charges: Iterable<Charge | undefined>,
+): void {
+  const own = { ...nothing(), model, display_name: displayName };
+  for (const charge of charges) {
+    for (const sums of [bill, sumsOf(bill, model), bill.by_lane.batch, own]) {
+      sums.calls += 1;
+      if (charge) add(sums, charge);
+    }
   }
+  bill.by_batch[id] = own;
+  const [oldest, ...others] = Object.keys(bill.by_batch);
+  if (oldest !== undefined && others.length >= BATCHES_MAX) delete bill.by_batch[oldest];
+}
+
+function add(sums: Sums, { images, cost_micros }: Charge): void {
+  sums.billed_calls += 1;
+  sums.images += images;
+  sums.cost_micros += cost_micros;
 }
 
 function sumsOf(bill: Bill, model: string): Sums {

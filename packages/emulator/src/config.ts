@@ -1,7 +1,7 @@
 /** The environment of the program `darkroom-emulator`. */
 import { z } from 'zod';
 import type { EmulatorOptions } from './server.ts';
-import { LIFELIKE, Settings } from './settings.ts';
+import { BatchSettings, LIFELIKE, Settings } from './settings.ts';
 
 const number = z.string().trim().min(1).transform(Number);
 const limit = number.pipe(z.number().int().min(0)).optional();
@@ -18,6 +18,10 @@ export const Environment = z.object({
   EMULATOR_DRAFTS: number.pipe(shape.drafts).default(LIFELIKE.drafts),
   EMULATOR_TEXT: number.pipe(shape.text).default(LIFELIKE.text),
   EMULATOR_CLOCK_SCALE: number.pipe(shape.clock_scale).default(LIFELIKE.clock_scale),
+  EMULATOR_BATCH_TURNAROUND_MS: number
+    .pipe(BatchSettings.shape.turnaround_ms.unwrap())
+    .default(LIFELIKE.batches.turnaround_ms),
+  EMULATOR_BATCH_TOKENS: limit,
   EMULATOR_RPM: limit,
   EMULATOR_IPM: limit,
   EMULATOR_TPM: limit,
@@ -44,6 +48,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Emulat
       drafts: data.EMULATOR_DRAFTS,
       text: data.EMULATOR_TEXT,
       clock_scale: data.EMULATOR_CLOCK_SCALE,
+      batches: { turnaround_ms: data.EMULATOR_BATCH_TURNAROUND_MS, enqueued_tokens: data.EMULATOR_BATCH_TOKENS },
       quotas: {
         rpm: data.EMULATOR_RPM,
         ipm: data.EMULATOR_IPM,

@@ -1,6 +1,8 @@
 /** A local Gemini for tests and for working without a key. */
 export type { Bill, Charge } from './bill.ts';
+export type { BatchView, LineView } from './control/batches.ts';
 export { type Control, ControlError } from './control/control.ts';
+export type { Course } from './faults/course.ts';
 export type { Fault, FaultRule } from './faults/rules.ts';
 export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
 export type { RouteName } from './routes/names.ts';

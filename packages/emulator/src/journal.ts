@@ -63,6 +63,8 @@ export type Journal = {
   /** Entries after number `since`, at most `limit`. */
   page(since: number, limit: number): JournalPage;
   bill(): Bill;
+  /** Puts on the bill what no single request caused. */
+  book(entry: (bill: Bill) => void): void;
   /** The first entry, present or future, of which `claim` holds. Asked again at each change. */
   when(claim: (entry: JournalEntry) => boolean): Promise<JournalEntry>;
   /** Resolves once no request is open. */
@@ -118,6 +120,7 @@ export function createJournal(now: () => number): Journal {
       return { entries: entries.slice(start, start + limit), last, in_flight: open.size };
     },
     bill: () => structuredClone(bill),
+    book: (entry) => entry(bill),
     when: (claim) =>
       new Promise((resolve) => {
         const known = entries.find((entry) => claim(entry));

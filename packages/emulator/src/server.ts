@@ -107,6 +107,7 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
     startedAt: performance.now(),
     manner: undefined,
     requestBytesMax: undefined,
+    staleMs: undefined,
     instead: undefined,
   };
   response.once('close', () => {

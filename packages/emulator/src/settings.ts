@@ -34,7 +34,7 @@ const span = z
 const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 /** The Files API. What is left out is as Google documents it. */
-export const FileSettings = z.strictObject({
+const FileSettings = z.strictObject({
   /** Room of one project for what it uploads. */
   storage_bytes: bytes.default(20 * GIB),
   /** The largest file. */
@@ -45,6 +45,26 @@ export const FileSettings = z.strictObject({
   life_ms: span.default(48 * HOUR_MS),
   /** Begins the address that chunks are sent to, as another host would; none = the emulator's own. */
   upload_origin: z.url().optional(),
+});
+
+/** The Batch API. What is left out is as Google documents it, or as it was seen. */
+export const BatchSettings = z.strictObject({
+  /** Half of all batches take no longer, from their creation to their end. */
+  turnaround_ms: span.default(8 * 60_000),
+  /** Sigma of the logarithm of a turnaround; 0 = all take the same. */
+  spread: z.number().min(0).max(3).default(0.5),
+  /** One that is not over by then expires. */
+  life_ms: span.default(48 * HOUR_MS),
+  /** Batches of one project that are not over. */
+  jobs_max: z.number().int().min(0).default(100),
+  /** Prompt tokens of one project in batches that are not over, per model; none = as many as they like. */
+  enqueued_tokens: z.union([limit, z.record(z.string(), z.number().int().min(0))]),
+  /** An answer that would carry more output than this is never given: 503. */
+  inline_output_bytes: bytes.default(1_100_000_000),
+  /** Inline answers carry the metadata of their requests. */
+  inline_metadata: z.boolean().default(false),
+  /** Lines of an output come in another order than those of its input. */
+  shuffle: z.boolean().default(true),
 });
 
 export const Settings = z.strictObject({
@@ -84,6 +104,7 @@ export const Settings = z.strictObject({
   /** Milliseconds of files, batches and webhooks that pass in each real one; 0 = only when told to. */
   clock_scale: z.number().min(0).max(1_000_000),
   files: FileSettings,
+  batches: BatchSettings,
 });
 export type Settings = z.infer<typeof Settings>;
 
@@ -105,6 +126,7 @@ export const QUIET: Settings = {
   quotas: { day: 'pacific', project: 'global' },
   clock_scale: 1,
   files: FileSettings.parse({}),
+  batches: BatchSettings.parse({}),
 };
 
 /** Made for people and measurements: as slow, as heavy and as moody as the real thing. */

@@ -1,5 +1,6 @@
 /** Everything the routes share. */
 import { createSigner, type Signer } from './answer/signature.ts';
+import { type BatchStore, createBatchStore } from './batches/batch-store.ts';
 import { type Clock, createClock } from './clock.ts';
 import { createDisk, type Disk } from './disk.ts';
 import type { FaultRule } from './faults/rules.ts';
@@ -26,6 +27,7 @@ export type World = {
   disk: Disk;
   files: FileStore;
   uploads: Uploads;
+  batches: BatchStore;
   hold: Hold;
   pictures: Pictures;
   sign: Signer;
@@ -38,7 +40,7 @@ type Start = { seed: string; now: () => number; settings: Settings; faults: Faul
 export function createWorld({ faults, ...start }: Start): World {
   const clock = createClock(start.now, start.settings.clock_scale);
   const disk = createDisk();
-  return {
+  const parts = {
     ...start,
     clock,
     disk,
@@ -51,4 +53,5 @@ export function createWorld({ faults, ...start }: Start): World {
     pictures: createPictures(start.seed),
     sign: createSigner(start.seed),
   };
+  return { ...parts, batches: createBatchStore(parts) };
 }

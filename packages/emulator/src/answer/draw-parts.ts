@@ -16,6 +16,8 @@ type Order = {
   /** Makes signatures of different answers differ. */
   owner: string;
   imageBytes: number | undefined;
+  /** Set from the second answer to the same request on, so that no two show the same picture. */
+  copy?: number;
   random: Random;
 };
 
@@ -28,7 +30,9 @@ const WEIGHTS: Readonly<Record<string, readonly [min: number, max: number]>> = {
   'image/png 1K': [1_200_000, 1_950_000],
 };
 
-export async function drawParts(world: World, order: Order): Promise<{ pictures: Base64[]; signatures: Base64[] }> {
+type Tools = Pick<World, 'settings' | 'pictures' | 'sign'>;
+
+export async function drawParts(world: Tools, order: Order): Promise<{ pictures: Base64[]; signatures: Base64[] }> {
   const { model, plan, owner, random } = order;
   const images = plan.parts.filter((part) => part.type === 'image');
   const pictures: Base64[] = [];
@@ -38,13 +42,14 @@ export async function drawParts(world: World, order: Order): Promise<{ pictures:
   return { pictures, signatures };
 }
 
-function pictureOf(world: World, order: Order, part: Extract<PlannedPart, { type: 'image' }>): Picture {
+function pictureOf(world: Tools, order: Order, part: Extract<PlannedPart, { type: 'image' }>): Picture {
   const { model, request } = order;
   const [width, height] = request.pixels;
   const shared = world.settings.render === 'fast';
   const footer = [
     ...(part.draft === undefined ? [] : [`DRAFT ${part.draft}`]),
     ...(part.thought ? ['THOUGHT'] : []),
+    ...(order.copy === undefined ? [] : [`COPY ${order.copy}`]),
     ...(shared ? [] : [model.id.replace(/^gemini-/, '')]),
     `${width}x${height}`,
     ...(shared || request.seed === undefined ? [] : [`seed ${request.seed}`]),
@@ -53,7 +58,7 @@ function pictureOf(world: World, order: Order, part: Extract<PlannedPart, { type
   return { width, height, mime: model.mime, words, footer: footer.join(' '), bytes: weightOf(world, order) };
 }
 
-function weightOf({ settings }: World, { model, request, imageBytes, random }: Order): number {
+function weightOf({ settings }: Tools, { model, request, imageBytes, random }: Order): number {
   const wanted = imageBytes ?? settings.image_bytes;
   if (wanted !== 'auto') return wanted;
   if (settings.render !== 'full') return 0;

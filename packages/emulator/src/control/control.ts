@@ -2,12 +2,15 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { Batch } from '../batches/batch-store.ts';
 import type { Bill } from '../bill.ts';
+import { Course } from '../faults/course.ts';
 import { type FaultRule, FaultRules } from '../faults/rules.ts';
 import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
 import { type Settings, SettingsPatch } from '../settings.ts';
 import type { World } from '../world.ts';
+import { type BatchView, type LineView, toBatchView, toLineViews } from './batches.ts';
 
 export type Control = {
   settings(): Settings;
@@ -30,6 +33,14 @@ export type Control = {
   clock(): { now: number; scale: number; next: number | undefined };
   /** Moves that time on at once, and does all that falls due. Returns the new time. */
   advance(ms: number): number;
+  /** All batches, newest first, deleted ones too. */
+  batches(): BatchView[];
+  /** What each line of a batch that is over came to. @throws ControlError when there is no such batch. */
+  batchLines(id: string): LineView[];
+  /** Changes some of the course of a batch that is not over. @throws ControlError when it makes no sense. */
+  setCourse(id: string, course: Course): BatchView;
+  /** Waits for a batch, present or future, of which `claim` holds. Asked again at each change. */
+  whenBatch(claim: (batch: BatchView) => boolean): Promise<BatchView>;
   /** Stores a file to download as `files/{name}`. @throws ControlError for a name Google would not give. */
   putFile(file: { name: string; mimeType: string; bytes: Buffer }): void;
 };
@@ -50,6 +61,12 @@ const Span = z.number().int().min(0).max(SPAN_MS_MAX);
 const FileName = z.string().regex(/^[a-z0-9-]{1,60}$/, 'lower-case letters, digits and dashes, at most 60');
 
 export function createControl(world: World): Control {
+  const viewOf = (batch: Batch) => toBatchView(batch, world.clock.now());
+  const batchOf = (id: string) => {
+    const batch = world.batches.find(id.replace(/^batches\//, ''));
+    if (!batch) throw new ControlError(`id: there is no batch ${id}`);
+    return batch;
+  };
   return {
     settings: () => world.settings,
     patchSettings(patch) {
@@ -77,6 +94,24 @@ export function createControl(world: World): Control {
       world.clock.advance(parse(Span, ms));
       return world.clock.now();
     },
+    batches: () => world.batches.all().map(viewOf).toReversed(),
+    batchLines: (id) => toLineViews(batchOf(id), world.clock.now()),
+    setCourse(id, course) {
+      const batch = batchOf(id);
+      world.batches.redirect(batch, parse(Course, course));
+      return viewOf(batch);
+    },
+    whenBatch: (claim) =>
+      new Promise((resolve) => {
+        const known = world.batches.all().map(viewOf).find(claim);
+        if (known) return resolve(known);
+        const forget = world.batches.onChange((batch) => {
+          const view = viewOf(batch);
+          if (!claim(view)) return;
+          forget();
+          resolve(view);
+        });
+      }),
     putFile({ name, mimeType, bytes }) {
       const id = parse(FileName, name);
       world.files.remove(id);

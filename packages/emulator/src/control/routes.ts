@@ -1,6 +1,7 @@
 /** `Control` over HTTP, under `/__emulator/`. These requests stand in no journal. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { Course } from '../faults/course.ts';
 import { FaultRules } from '../faults/rules.ts';
 import { readBody } from '../http/body.ts';
 import { GoogleError } from '../http/google-error.ts';
@@ -33,6 +34,10 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     control.advance(wholeNumber(query, 'ms') ?? 0);
     return control.clock();
   },
+  'GET batches': ({ control }) => control.batches(),
+  'GET batch-lines': ({ control, query }) => control.batchLines(query.get('id') ?? ''),
+  'PATCH batches': async ({ control, query, body }) =>
+    control.setCourse(query.get('id') ?? '', readAs(Course, await body())),
   'GET idle': ({ control }) => control.idle(),
   'POST files': async ({ control, query, body }) => {
     const file = { name: query.get('name') ?? '', mimeType: query.get('mimeType') ?? 'application/octet-stream' };

@@ -1,9 +1,11 @@
 /** The language of fault scripts: which call a rule is for, and what goes wrong with it. */
 import { z } from 'zod';
 import { ROUTE_NAMES } from '../routes/names.ts';
+import { Course } from './course.ts';
 import { REFUSAL_KINDS } from './refusals.ts';
 
 const ms = z.number().int().min(0).max(3_600_000);
+const YEAR_MS = 366 * 24 * 3_600_000;
 
 export const FINISH_REASONS = [
   'MAX_TOKENS',
@@ -102,13 +104,42 @@ const CONTENT = [
   z.strictObject({ kind: z.literal('slow'), ms }),
 ] as const;
 
-export const Fault = z.discriminatedUnion('kind', [Refused, ...TRANSPORT, ...CONTENT]);
+/** What goes wrong with one line of a batch, beside all that can go wrong with an answer. */
+const LINE = [
+  /** An error in place of the answer, by gRPC code. */
+  z.strictObject({
+    kind: z.literal('line_error'),
+    code: z.number().int().min(1).max(16),
+    message: z.string().max(2000).optional(),
+  }),
+  /** Not in the output; nothing is charged unless `billed`. */
+  z.strictObject({ kind: z.literal('line_missing'), billed: z.boolean().optional() }),
+  /** In the output `count` times, each time with another image, each of them charged. */
+  z.strictObject({ kind: z.literal('line_duplicated'), count: z.number().int().min(2).max(100).optional() }),
+  /** Followed by `count` lines under keys that nobody sent, each of them charged. */
+  z.strictObject({ kind: z.literal('line_stray'), count: z.number().int().min(1).max(100).optional() }),
+  /** In the output without its key. */
+  z.strictObject({ kind: z.literal('line_keyless') }),
+] as const;
+
+const BATCH = [
+  /** Chosen when a batch is created, beside any fault of the call that creates it. */
+  z.strictObject({ kind: z.literal('course'), ...Course.shape }),
+  /** The list shows batches as they stood `ms` ago in the emulator's time. */
+  z.strictObject({ kind: z.literal('stale_list'), ms: z.number().int().min(0).max(YEAR_MS) }),
+] as const;
+
+export const Fault = z.discriminatedUnion('kind', [Refused, ...TRANSPORT, ...CONTENT, ...LINE, ...BATCH]);
 export type Fault = z.infer<typeof Fault>;
 export type ContentFault = z.infer<(typeof CONTENT)[number]>;
+export type LineFault = z.infer<(typeof LINE)[number]>;
 export type RefusedFault = z.infer<typeof Refused>;
 
 export const FaultRule = z.strictObject({
-  /** Every condition given must hold; none = every call of every route. */
+  /**
+   * Every condition given must hold; none = every call of every route. Lines of a batch are no calls: a rule strikes
+   * them when it names the route `batch_line`, or a fault that only a line can have.
+   */
   match: z
     .strictObject({
       route: z.enum(ROUTE_NAMES).optional(),
@@ -116,6 +147,11 @@ export const FaultRule = z.strictObject({
       promptIncludes: z.string().min(1).optional(),
       /** The id of a file, without `files/`. */
       file: z.string().optional(),
+      /** The id of a batch, without `batches/`; also of the batch whose output is downloaded. */
+      batch: z.string().optional(),
+      displayNameIncludes: z.string().min(1).optional(),
+      /** Of the line of a batch. */
+      keyIncludes: z.string().min(1).optional(),
       /** Only the nth call, from 1, that meets the other conditions. */
       nth: z.number().int().min(1).optional(),
     })
@@ -131,11 +167,17 @@ export type FaultRule = z.infer<typeof FaultRule>;
 export const FaultRules = z.array(FaultRule).max(1000);
 
 const CONTENT_KINDS: ReadonlySet<string> = new Set(CONTENT.map(({ shape }) => shape.kind.value));
+const LINE_KINDS: ReadonlySet<string> = new Set(LINE.map(({ shape }) => shape.kind.value));
 const REFUSALS: ReadonlySet<string> = new Set(REFUSAL_KINDS);
 
 /** The fault changes what a 200 says. */
 export function isContent(fault: Fault): fault is ContentFault {
   return CONTENT_KINDS.has(fault.kind);
+}
+
+/** The fault is one that only the line of a batch can have. */
+export function isOfLine(fault: Fault): fault is LineFault {
+  return LINE_KINDS.has(fault.kind);
 }
 
 /** The fault is an error answer. */

@@ -1,23 +1,47 @@
 /** A running fault script: decides, call by call and repeatably, what goes wrong. */
 import { createRandom } from '../random.ts';
 import { makesImages, type RouteName } from '../routes/names.ts';
-import { type Fault, type FaultRule, isContent } from './rules.ts';
+import type { Course } from './course.ts';
+import { type Fault, type FaultRule, isContent, isOfLine, isRefused } from './rules.ts';
 
 /** What a rule can match on. */
-type Subject = { route: RouteName; model?: string; prompt?: string; file?: string };
+export type Subject = {
+  route: RouteName;
+  model?: string;
+  prompt?: string;
+  file?: string;
+  batch?: string;
+  displayName?: string;
+  key?: string;
+};
 
 export type FaultScript = {
   /** Starts over with these rules; the first that applies to a call wins. */
   replace(rules: FaultRule[]): void;
   /** The rules, with how many calls each one matched and how many it spoiled. */
   list(): (FaultRule & { matched: number; fired: number })[];
-  /** The fault of this call, if any. Counts the call. */
+  /** The fault of this call, or of this line of a batch, if any. Counts it. */
   choose(subject: Subject): Fault | undefined;
+  /** The course of a new batch, if a rule tells one. Counts it. */
+  chooseCourse(subject: Subject): Course | undefined;
 };
 
 export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript {
   let running = start(rules);
   let random = createRandom(seed, 'faults');
+
+  function pick(subject: Subject, suits: (rule: FaultRule) => boolean): Fault | undefined {
+    for (const state of running) {
+      const { match, probability = 1, times = Number.POSITIVE_INFINITY, fault } = state.rule;
+      if (!suits(state.rule) || !matches(state.rule, subject)) continue;
+      state.matched += 1;
+      if (match?.nth !== undefined && match.nth !== state.matched) continue;
+      if (state.fired >= times || random() >= probability) continue;
+      state.fired += 1;
+      return fault;
+    }
+    return undefined;
+  }
 
   return {
     replace(rules) {
@@ -25,17 +49,12 @@ export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript
       random = createRandom(seed, 'faults');
     },
     list: () => running.map(({ rule, matched, fired }) => ({ ...rule, matched, fired })),
-    choose(subject) {
-      for (const state of running) {
-        const { match, probability = 1, times = Number.POSITIVE_INFINITY, fault } = state.rule;
-        if (!matches(state.rule, subject)) continue;
-        state.matched += 1;
-        if (match?.nth !== undefined && match.nth !== state.matched) continue;
-        if (state.fired >= times || random() >= probability) continue;
-        state.fired += 1;
-        return fault;
-      }
-      return undefined;
+    choose: (subject) => pick(subject, (rule) => suitsRoute(rule, subject.route)),
+    chooseCourse(subject) {
+      const fault = pick(subject, (rule) => rule.fault.kind === 'course');
+      if (fault?.kind !== 'course') return undefined;
+      const { kind: _, ...course } = fault;
+      return course;
     },
   };
 }
@@ -44,10 +63,27 @@ function start(rules: FaultRule[]): { rule: FaultRule; matched: number; fired: n
   return rules.map((rule) => ({ rule, matched: 0, fired: 0 }));
 }
 
-function matches({ match = {}, fault }: FaultRule, { route, model, prompt = '', file }: Subject): boolean {
-  if (isContent(fault) && !makesImages(route)) return false;
-  if (match.route !== undefined && match.route !== route) return false;
-  if (match.model !== undefined && match.model !== model) return false;
-  if (match.file !== undefined && match.file !== file) return false;
-  return match.promptIncludes === undefined || prompt.includes(match.promptIncludes);
+/** Whether a fault can happen on a route at all. */
+function suitsRoute({ match, fault }: FaultRule, route: RouteName): boolean {
+  if (isOfLine(fault)) return route === 'batch_line';
+  if (fault.kind === 'course') return false;
+  if (fault.kind === 'stale_list') return route === 'list_batches';
+  if (route === 'batch_line') return match?.route === 'batch_line' && (isContent(fault) || isRefused(fault));
+  return !isContent(fault) || makesImages(route);
+}
+
+function matches({ match = {} }: FaultRule, subject: Subject): boolean {
+  return (
+    (match.route ?? subject.route) === subject.route &&
+    (match.model ?? subject.model) === subject.model &&
+    (match.file ?? subject.file) === subject.file &&
+    (match.batch ?? subject.batch) === subject.batch &&
+    includes(subject.prompt, match.promptIncludes) &&
+    includes(subject.displayName, match.displayNameIncludes) &&
+    includes(subject.key, match.keyIncludes)
+  );
+}
+
+function includes(text: string | undefined, wanted: string | undefined): boolean {
+  return wanted === undefined || (text ?? '').includes(wanted);
 }

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { letters } from '../ids.ts';
 import type { Content } from './content.ts';
 
-export type FileSource = 'UPLOADED' | 'GENERATED';
+type FileSource = 'UPLOADED' | 'GENERATED';
 
 export type StoredFile = {
   /** Grows with each file. */
@@ -25,7 +25,7 @@ export type StoredFile = {
   content: Content;
 };
 
-export type NewFile = Omit<StoredFile, 'n'>;
+type NewFile = Omit<StoredFile, 'n'>;
 
 export type FileStore = {
   /** Keeps a file until it expires. `undefined` = another one has its id. */

@@ -19,8 +19,8 @@ export async function readBody(request: IncomingMessage, bytesMax = REQUEST_BYTE
 }
 
 /** The body as JSON. @throws GoogleError 400 in the words of Google's parser. */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
-  const body = await readBody(request);
+export async function readJson(request: IncomingMessage, bytesMax = REQUEST_BYTES_MAX): Promise<unknown> {
+  const body = await readBody(request, bytesMax);
   try {
     return JSON.parse(body.toString('utf8') || '{}');
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Google's error answers: one envelope, the texts as they were seen on the wire. */
 
-type GoogleStatus =
+export type GoogleStatus =
   | 'INVALID_ARGUMENT'
   | 'FAILED_PRECONDITION'
   | 'PERMISSION_DENIED'

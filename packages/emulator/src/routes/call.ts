@@ -23,6 +23,8 @@ export type Call = {
   manner: Manner | undefined;
   /** A fault breaks the connection once so many bytes of the request were taken. */
   requestBytesMax: number | undefined;
+  /** A fault shows lists as they were so long ago. */
+  staleMs: number | undefined;
   /** What a fault does in place of the answer, once all that was asked for is done. */
   instead: (() => void | Promise<void>) | undefined;
 };
@@ -71,6 +73,12 @@ export async function refuseByFault(call: Call, fault: RefusedFault): Promise<vo
     refusalOf(fault.kind, { ...example, ...(fault.retryMs !== undefined && { retryMs: fault.retryMs }) }),
     fault,
   );
+}
+
+/** The client may shorten the server's own deadline. */
+export function serverTimeoutMs({ request }: Call): number {
+  const seconds = Number(request.headers['x-server-timeout']);
+  return seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY;
 }
 
 /** Resets the connection: the client sees neither headers nor an orderly end. */

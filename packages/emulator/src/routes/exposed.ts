@@ -1,19 +1,27 @@
 /** Puts the fault script in front of a route that makes no image. */
 import { mannerOf } from '../faults/manner.ts';
 import { type Fault, isRefused } from '../faults/rules.ts';
+import type { Subject } from '../faults/script.ts';
 import { type Call, hang, refuseByFault, reset } from './call.ts';
 
 type Handler = (call: Call) => Promise<void>;
 
 export function exposed(handle: Handler): Handler {
   return async (call) => {
-    const { file, model } = call.params;
-    const fault = call.world.faults.choose({
-      route: call.entry.route,
-      ...(model !== undefined && { model }),
-      ...(file !== undefined && { file }),
-    });
+    const fault = call.world.faults.choose(subjectOf(call));
     if (!(await strike(call, fault))) await handle(call);
+  };
+}
+
+/** What a rule can match on: also the batch whose output is asked for. */
+function subjectOf({ world, entry, params }: Call): Subject {
+  const { file, model } = params;
+  const batch = world.batches.find(params['batch'] ?? /^batch-(.*)/.exec(file ?? '')?.[1] ?? '');
+  return {
+    route: entry.route,
+    ...(model !== undefined && { model }),
+    ...(file !== undefined && { file }),
+    ...(batch && { batch: batch.id, displayName: batch.displayName, model: batch.model.id }),
   };
 }
 
@@ -33,6 +41,7 @@ export async function strike(call: Call, fault: Fault | undefined): Promise<bool
   call.instead = answer?.act;
   call.manner = mannerOf(fault);
   if (fault.kind === 'cut_request') call.requestBytesMax = fault.atByte;
+  if (fault.kind === 'stale_list') call.staleMs = fault.ms;
   return false;
 }
 

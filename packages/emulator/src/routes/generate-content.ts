@@ -22,7 +22,7 @@ import { projectOf } from '../quota.ts';
 import { createRandom, type Random } from '../random.ts';
 import { type ImageRequest, parseRequest } from '../request/request.ts';
 import { promptOf } from '../request/wire.ts';
-import { answer, type Body, type Call, close, hang, pause, refuseByFault, reset } from './call.ts';
+import { answer, type Body, type Call, close, hang, pause, refuseByFault, reset, serverTimeoutMs } from './call.ts';
 
 type Job = { call: Call; model: Model; request: ImageRequest; directive: Directive; random: Random };
 
@@ -145,10 +145,4 @@ const LIST_END = Buffer.from(']');
 
 function idOf(purpose: string, { world, entry }: Call): string {
   return responseIdOf(purpose, world.seed, entry.n);
-}
-
-/** The client may shorten the server's own deadline. */
-function serverTimeoutMs({ request }: Call): number {
-  const seconds = Number(request.headers['x-server-timeout']);
-  return seconds > 0 ? seconds * 1000 : Number.POSITIVE_INFINITY;
 }

@@ -1,4 +1,7 @@
 /** The routes of the Gemini API, each with the path it answers and the file that answers it. */
+
+import { cancelBatch, deleteBatch, getBatch, listBatches } from './batches/batches.ts';
+import { createBatch } from './batches/create.ts';
 import type { Call } from './call.ts';
 import { exposed } from './exposed.ts';
 import { deleteFile, downloadFile, getFile, listFiles } from './files/files.ts';
@@ -13,6 +16,7 @@ type Route = { name: RouteName; methods: readonly Method[]; path: RegExp; query?
 
 const VERSION = '(?<version>v1|v1beta|v1alpha)';
 const MODEL = 'models/(?<model>[^/:]+)';
+const BATCH = 'batches/(?<batch>[a-z0-9-]+)';
 const FILE = 'files/(?<file>[a-z0-9-]+)';
 
 const at = (path: string) => new RegExp(`^${path}$`);
@@ -27,6 +31,7 @@ const ROUTES: readonly Route[] = [
   // Decide for themselves when a fault strikes: it depends on what was charged.
   route('POST', `/${VERSION}/${MODEL}:generateContent`, 'generate_content', generateContent),
   route('POST', `/${VERSION}/${MODEL}:streamGenerateContent`, 'stream_generate_content', generateContent),
+  route('POST', `/${VERSION}/${MODEL}:batchGenerateContent`, 'create_batch', createBatch),
   route('GET', `/${VERSION}/models`, 'list_models', exposed(listModels)),
   route('GET', `/${VERSION}/${MODEL}`, 'get_model', exposed(getModel)),
   {
@@ -41,6 +46,13 @@ const ROUTES: readonly Route[] = [
   route('GET', `/${VERSION}/${FILE}`, 'get_file', exposed(getFile)),
   route('DELETE', `/${VERSION}/${FILE}`, 'delete_file', exposed(deleteFile)),
   route('GET', `/(?:download/)?${VERSION}/${FILE}:download`, 'download_file', exposed(downloadFile)),
+  route('GET', `/${VERSION}/batches`, 'list_batches', exposed(listBatches)),
+  route('GET', `/${VERSION}/${BATCH}`, 'get_batch', exposed(getBatch)),
+  route('POST', `/${VERSION}/${BATCH}:cancel`, 'cancel_batch', exposed(cancelBatch)),
+  route('DELETE', `/${VERSION}/${BATCH}`, 'delete_batch', exposed(deleteBatch)),
+  route('POST', `/${VERSION}/${BATCH}:delete`, 'delete_batch', exposed(deleteBatch)),
+  // As the documentation has it, beside what the SDK does.
+  route('DELETE', `/${VERSION}/${BATCH}:delete`, 'delete_batch', exposed(deleteBatch)),
 ];
 
 // An upload's address is its own key.

@@ -1,4 +1,4 @@
-/** The routes a client may call, as fault scripts and the journal name them. */
+/** The routes a client may call, as fault scripts and the journal name them; `batch_line` is each line of a batch. */
 export const ROUTE_NAMES = [
   'generate_content',
   'stream_generate_content',
@@ -10,6 +10,12 @@ export const ROUTE_NAMES = [
   'list_files',
   'delete_file',
   'download_file',
+  'create_batch',
+  'get_batch',
+  'list_batches',
+  'cancel_batch',
+  'delete_batch',
+  'batch_line',
   'unknown',
 ] as const;
 

@@ -1,7 +1,7 @@
 /** Shows, lists, deletes and downloads files. */
 import type { StoredFile } from '../../files/file-store.ts';
-import { toFileView } from '../../files/file-view.ts';
-import { fileForbidden, GoogleError, invalidArgument } from '../../http/google-error.ts';
+import { isActive, toFileView } from '../../files/file-view.ts';
+import { ENTITY_NOT_FOUND, fileForbidden, GoogleError, invalidArgument } from '../../http/google-error.ts';
 import { pageOf } from '../../page.ts';
 import { answer, answerJson, type Call, projectOfCall } from '../call.ts';
 import { baseOf } from './base.ts';
@@ -27,9 +27,10 @@ export async function downloadFile(call: Call): Promise<void> {
   if (call.url.searchParams.get('alt') !== 'media') {
     throw new GoogleError(invalidArgument('Only media downloads are supported: set alt=media.'));
   }
-  const { content, mimeType, source } = fileOf(call);
-  if (source === 'UPLOADED') throw new GoogleError(NOT_GENERATED);
-  await answer(call, { source: content.bytes, contentType: mimeType });
+  const file = fileOf(call);
+  if (file.source === 'UPLOADED') throw new GoogleError(NOT_GENERATED);
+  if (!isActive(file, call.world.clock.now())) throw new GoogleError(ENTITY_NOT_FOUND);
+  await answer(call, { source: file.content.bytes, contentType: file.mimeType });
 }
 
 const NOT_GENERATED = invalidArgument('Only generated files can be downloaded.');
