@@ -43,7 +43,7 @@ it('waits as long as a 429 asks, charges no attempt for it, and then makes the i
   expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2_000);
 });
 
-it('parks a job whose quota of the day is used up, tells so, and can be asked to forget it', async () => {
+it('parks a job whose quota of the day is used up, tells so, and goes on when the operator says so', async () => {
   const model = 'gemini-nano-banana-2.1';
   const id = await submit([{ times: 1, fault: { kind: 'quota_day' } }], { model, size: '1K' });
 
@@ -51,7 +51,9 @@ it('parks a job whose quota of the day is used up, tells so, and can be asked to
 
   expect(parked).toMatchObject({ status: 'queued', attempts: [{ error: 'upstream_quota_exhausted' }] });
   expect(Date.parse(parked.queue?.eta ?? '')).toBeGreaterThan(Date.now() + 60_000);
-  await system.client.cancel(id);
+  const resumed = await system.client.call('POST', `/v1/limits/${model}/resume`);
+  expect(resumed.body).toEqual({ model, resumed: true, woken: 1 });
+  expect(await system.client.end(id)).toMatchObject({ status: 'succeeded' });
   expect((await system.client.call<string>('GET', `/v1/jobs/${id}/events`)).body).toContain('event: quota.parked');
 });
 

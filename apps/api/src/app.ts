@@ -13,6 +13,7 @@ import { filesRouter } from './routes/files.ts';
 import { healthRouter, metricsRouter } from './routes/health.ts';
 import { jobsRouter } from './routes/jobs.ts';
 import { keysRouter } from './routes/keys.ts';
+import { limitsRouter } from './routes/limits.ts';
 import { modelsRouter } from './routes/models.ts';
 
 const MEBIBYTE = 1_048_576;
@@ -39,6 +40,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
+  app.use('/v1/limits', auth, limitsRouter(deps));
   app.use('/v1/keys', auth, budget, keysRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));
   app.use(notFound);

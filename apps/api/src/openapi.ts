@@ -6,9 +6,11 @@ import {
   JobList,
   JobView,
   KeyView,
+  LimitList,
   ListJobsQuery,
   ModelList,
   Problem,
+  ResumedModel,
   SubmitJobBody,
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
@@ -182,6 +184,19 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         get: operation('listModels', 'models', {
           summary: 'What each model can do',
           answers: { '200': json(ModelList, 'All') },
+        }),
+      },
+      '/v1/limits': {
+        get: operation('listLimits', 'limits', {
+          summary: 'Models that are paused, because the provider said so',
+          answers: { '200': json(LimitList, 'All that are paused now') },
+        }),
+      },
+      '/v1/limits/{model}/resume': {
+        post: operation('resumeModel', 'limits', {
+          summary: 'End the pause of a model now (scope admin)',
+          params: { path: z.object({ model: z.string() }) },
+          answers: { '200': json(ResumedModel, 'It may be called again') },
         }),
       },
       '/v1/keys': {

@@ -31,7 +31,7 @@ function routesOf(stack: Layer[], prefix: string): string[] {
   });
 }
 
-const MOUNTS = ['/v1/jobs', '/v1/assets', '/v1/models', '/v1/keys', '/metrics', '/files', ''];
+const MOUNTS = ['/v1/jobs', '/v1/assets', '/v1/models', '/v1/limits', '/v1/keys', '/metrics', '/files', ''];
 
 /** Routers are found by asking where they are mounted: Express keeps no path of its own. */
 function appRoutes(): string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aJob, anError, anImage, aRunningJob, NOON, SECOND } from '../testing/factories.ts';
-import { cancel, follow, inherit, release, sharedResult, terminalEvent, wait } from './control.ts';
+import { cancel, follow, inherit, release, sharedResult, terminalEvent, unpark, wait } from './control.ts';
 import { JOB_STATUSES } from './job.ts';
 
 const LATER = NOON + 10 * SECOND;
@@ -27,6 +27,25 @@ describe('cancel', () => {
 
   it.each(TERMINAL)('changes nothing when the job is %s', (status) => {
     expect(cancel(aJob({ state: { status } }), LATER)).toBeUndefined();
+  });
+});
+
+describe('unpark', () => {
+  it.each(['parked', 'rate_limited'] as const)('makes a job due that is %s until later', (phase) => {
+    const change = unpark(aJob({ state: { phase, runAt: LATER + SECOND } }), LATER);
+
+    expect(change?.after.state).toEqual(aJob({ state: { runAt: LATER } }).state);
+    expect(change?.events).toEqual([]);
+  });
+
+  it.each([
+    ['is due anyway', aJob({ state: { phase: 'parked', runAt: LATER } })],
+    ['backs off from a fault of its own', aJob({ state: { phase: 'backoff', runAt: LATER + SECOND } })],
+    ['waits for its operator', aJob({ state: { phase: 'held', runAt: LATER + SECOND } })],
+    ['is running', aRunningJob()],
+    ['follows another', aFollower({ phase: 'parked', runAt: LATER + SECOND })],
+  ])('leaves a job alone that %s', (_, job) => {
+    expect(unpark(job, LATER)).toBeUndefined();
   });
 });
 

@@ -47,6 +47,14 @@ export function wait(job: Job, phase: 'rate_limited' | 'parked', now: EpochMs): 
   return changeTo(job, { ...state, phase }, phase === 'parked' ? ['quota.parked'] : [], now);
 }
 
+/** Ends the wait for a limit that is lifted; `undefined` when it waits for something else, or is due anyway. */
+export function unpark(job: Job, now: EpochMs): Change | undefined {
+  const { state } = job;
+  const limited = state.phase === 'parked' || state.phase === 'rate_limited';
+  if (state.status !== 'queued' || !limited || state.open || state.leader || state.runAt <= now) return undefined;
+  return changeTo(job, { ...without(state, 'phase'), runAt: now }, [], now);
+}
+
 /** Failures that the request itself leads to. Others may be due to the leader's own options, which are not its followers'. */
 const SHARED_FAILURES: ReadonlySet<ErrorCode> = new Set([
   'no_image',

@@ -100,6 +100,8 @@ export type Ledger = {
   enqueued(tenant: Tenant, wakes: (Wake & { recheckAt: EpochMs })[]): Promise<void>;
   /** Queued versions whose message is due, or was due and may be lost. */
   dueWakes(tenant: Tenant, now: EpochMs, limit: number): Promise<Wake[]>;
+  /** Queued versions that are due, or looked at again, after `after`: the latest first. */
+  latestWakes(tenant: Tenant, after: EpochMs, limit: number): Promise<Wake[]>;
   /**
    * Since when the longest waiting job should have been running: not one that is held or parked, waits for a twin or
    * for its time. Looks at the thousand oldest queued jobs.

@@ -8,6 +8,7 @@ export * from './outbox.ts';
 export * from './present-job.ts';
 export * from './references.ts';
 export * from './resolve-request.ts';
+export * from './resume-model.ts';
 export * from './retry-job.ts';
 export * from './submit-job.ts';
 export * from './update-job.ts';

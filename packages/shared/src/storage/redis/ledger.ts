@@ -102,6 +102,10 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       const members = await redis.zrangebyscore(space.of(tenant).wakes, '-inf', now, 'LIMIT', 0, limit);
       return members.map(parseWake);
     },
+    latestWakes: async (tenant, after, limit) => {
+      const members = await redis.zrevrangebyscore(space.of(tenant).wakes, '+inf', `(${after}`, 'LIMIT', 0, limit);
+      return members.map(parseWake);
+    },
     dueSince: (tenant, now) => dueSince(look, tenant, now),
     dueDeadlines: (tenant, now, limit) =>
       redis.zrangebyscore(space.of(tenant).deadlines, '-inf', now, 'LIMIT', 0, limit),

@@ -21,10 +21,20 @@ export function createRedisQuota(options: {
       const keys = [space.pace(channel, model), space.pause(channel, model)];
       const [wait, reason] = (await take(keys, [interval])) as [number, string?];
       if (wait <= 0) return { granted: true };
-      return { granted: false, retryAfterMs: wait, reason: reason === 'parked' ? 'parked' : 'rate_limited' };
+      return { granted: false, retryAfterMs: wait, reason: parseReason(reason) };
     },
     pause: async (channel, model, ms, reason) => {
       await pause([space.pause(channel, model)], [Math.max(1, Math.ceil(ms)), reason]);
     },
+    paused: async (channel, model) => {
+      const key = space.pause(channel, model);
+      const [ms, reason] = await Promise.all([redis.pttl(key), redis.get(key)]);
+      return ms > 0 && reason ? { ms, reason: parseReason(reason) } : undefined;
+    },
+    resume: async (channel, model) => (await redis.del(space.pause(channel, model))) === 1,
   };
+}
+
+function parseReason(reason: string | undefined): 'rate_limited' | 'parked' {
+  return reason === 'parked' ? 'parked' : 'rate_limited';
 }

@@ -1,0 +1,29 @@
+import { AppError, chooseModel } from '@darkroom/shared/domain';
+import { pausedModels, resumeModel } from '@darkroom/shared/usecases';
+import { Router } from 'express';
+import type { ApiDeps } from '../deps.ts';
+import { callerOf } from '../http/authenticate.ts';
+
+/** Models that the provider's limits keep everybody away from, and an operator's way to end that. */
+export function limitsRouter(deps: Pick<ApiDeps, 'ledger' | 'quota' | 'outbox' | 'clock' | 'log'>): Router {
+  const router = Router();
+  router.get('/', async (_req, res) => {
+    callerOf(res, 'jobs:read');
+    res.json({ data: await pausedModels(deps) });
+  });
+  router.post('/:model/resume', async (req, res) => {
+    const { keyId } = callerOf(res, 'admin');
+    const choice = chooseModel(req.params.model);
+    if (choice.type !== 'model') {
+      throw new AppError('not_found', {
+        message: 'There is no such model.',
+        param: 'model',
+        fix: 'See GET /v1/models for all of them.',
+      });
+    }
+    const resumed = await resumeModel(deps, choice.model.id);
+    deps.log.info({ ...resumed, keyId }, 'quota.resumed');
+    res.json(resumed);
+  });
+  return router;
+}
