@@ -37,6 +37,7 @@ const STATUS: Record<RefusalKind, number> = {
   cancelled: 499,
   model_not_found: 404,
   file_forbidden: 403,
+  not_found: 404,
   permission_denied: 403,
   key_invalid: 400,
   key_expired: 400,

@@ -1,5 +1,6 @@
 /** The error answers a fault script can ask for, by kind. */
 import {
+  ENTITY_NOT_FOUND,
   fileForbidden,
   invalidArgument,
   KEY_EXPIRED,
@@ -22,6 +23,7 @@ const PLAIN_KINDS = [
   'cancelled',
   'model_not_found',
   'file_forbidden',
+  'not_found',
   'permission_denied',
   'key_invalid',
   'key_expired',
@@ -63,6 +65,7 @@ const PLAIN: Readonly<Record<(typeof PLAIN_KINDS)[number], Refusal | ((example: 
   cancelled: { http: 499, status: 'CANCELLED', message: 'The operation was cancelled.' },
   model_not_found: ({ model, version }) => modelNotFound(model, version),
   file_forbidden: fileForbidden('abc123def456'),
+  not_found: ENTITY_NOT_FOUND,
   permission_denied: { http: 403, status: 'PERMISSION_DENIED', message: 'The caller does not have permission' },
   key_invalid: KEY_INVALID,
   key_expired: KEY_EXPIRED,
