@@ -266,7 +266,7 @@ describe('submitJob', () => {
       'a shape it does not make': [{ ...MUG, model: 'pro', aspect_ratio: '1:8' }, 'unsupported_aspect_ratio'],
       'thinking it does not do': [{ ...MUG, model: 'nano-banana', thinking: 'high' }, 'invalid_request'],
       'tools it does not have': [{ ...MUG, model: 'lite', tools: ['google_search'] }, 'invalid_request'],
-      'a price too low': [{ ...MUG, model: 'pro', max_cost: '0.10' }, 'max_cost_exceeded'],
+      'a price too low': [{ ...MUG, model: 'pro', max_cost: '0.05' }, 'max_cost_exceeded'],
       'a deadline in the past': [{ ...MUG, deadline: '2026-11-20T11:59:59Z' }, 'invalid_request'],
       'a deadline next year': [{ ...MUG, deadline: '2027-11-20T12:00:00Z' }, 'invalid_request'],
       'too many references': [

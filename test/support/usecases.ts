@@ -7,7 +7,7 @@ import type { ObjectStore, WakeQueue } from '@darkroom/shared/ports';
 import { createWakeQueue, queueName, queuePrefix, type WakeData } from '@darkroom/shared/queue/bullmq';
 import { SubmitJobBody } from '@darkroom/shared/schemas';
 import { createFolderStore } from '@darkroom/shared/storage';
-import type { LedgerOptions } from '@darkroom/shared/storage/redis';
+import { createRedisLatency, createRedisQuotes, type LedgerOptions } from '@darkroom/shared/storage/redis';
 import { HOUR, imageEnd, NOON } from '@darkroom/shared/testing/factories';
 import {
   createOutbox,
@@ -61,6 +61,8 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
     ledger,
     store,
     outbox,
+    quotes: createRedisQuotes({ redis, prefix }),
+    latency: createRedisLatency({ redis, prefix, now: clock.now }),
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => {

@@ -15,6 +15,8 @@ import { jobsRouter } from './routes/jobs.ts';
 import { keysRouter } from './routes/keys.ts';
 import { limitsRouter } from './routes/limits.ts';
 import { modelsRouter } from './routes/models.ts';
+import { quotesRouter } from './routes/quotes.ts';
+import { templatesRouter } from './routes/templates.ts';
 
 const MEBIBYTE = 1_048_576;
 
@@ -40,6 +42,8 @@ export function createApp(deps: ApiDeps): Express {
   app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
+  app.use('/v1/quotes', auth, budget, quotesRouter(deps));
+  app.use('/v1/templates', auth, budget, templatesRouter(deps));
   app.use('/v1/limits', auth, limitsRouter(deps));
   app.use('/v1/keys', auth, budget, keysRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));

@@ -1,7 +1,7 @@
 import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
-import type { ApiKeys, Changes, Clock, Ledger, Quota } from '@darkroom/shared/ports';
+import type { ApiKeys, Changes, Clock, Latency, Ledger, Quota, Quotes, Templates } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
 import type { Outbox } from '@darkroom/shared/usecases';
@@ -18,6 +18,9 @@ export type ApiDeps = {
   ledger: Ledger;
   quota: Quota;
   store: OpenedStore;
+  templates: Templates;
+  quotes: Quotes;
+  latency: Latency;
   changes: Changes;
   outbox: Outbox;
   safeFetch: SafeFetch;

@@ -9,20 +9,17 @@ import {
   LimitList,
   ListJobsQuery,
   ModelList,
-  Problem,
+  QuoteSetBody,
+  QuoteView,
   ResumedModel,
-  SubmitJobBody,
+  SubmitJobRequest,
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiParameters } from 'zod-openapi';
+import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { json, operation } from './openapi-operation.ts';
+import { templatePaths } from './openapi-templates.ts';
 import { AssetFromUrl } from './routes/assets.ts';
 import { ErrorKind } from './routes/errors.ts';
-
-const problem = {
-  description: 'What is wrong, and the fix',
-  content: { 'application/problem+json': { schema: Problem } },
-};
-const json = (schema: z.ZodType, description: string) => ({ description, content: { 'application/json': { schema } } });
 
 const jobId = z.object({ id: z.string().meta({ description: 'A job id: ours, or the one it was put under.' }) });
 const imageNumber = jobId.extend({ n: z.string().meta({ description: 'The number of the image, from 0.' }) });
@@ -43,29 +40,7 @@ const submitHeaders = idempotencyKey.extend({
     .meta({ examples: ['wait=30'] }),
 });
 
-type Facts = {
-  summary: string;
-  params?: ZodOpenApiParameters;
-  body?: ZodOpenApiOperationObject['requestBody'];
-  answers: ZodOpenApiOperationObject['responses'];
-};
-
-function operation(
-  operationId: string,
-  tag: string,
-  { summary, params, body, answers }: Facts,
-): ZodOpenApiOperationObject {
-  return {
-    operationId,
-    tags: [tag],
-    summary,
-    ...(params && { requestParams: params }),
-    ...(body && { requestBody: body }),
-    responses: { ...answers, '4XX': problem, '5XX': problem },
-  };
-}
-
-const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobBody } } };
+const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobRequest } } };
 const retryAfter = z
   .string()
   .meta({ description: 'Seconds after which another look is worth it; while open.' })
@@ -184,6 +159,17 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         get: operation('listModels', 'models', {
           summary: 'What each model can do',
           answers: { '200': json(ModelList, 'All') },
+        }),
+      },
+      ...templatePaths,
+      '/v1/quotes': {
+        post: operation('createQuote', 'quotes', {
+          summary: 'Price and expected time of each lane, for a job or a set of jobs',
+          body: {
+            required: true,
+            content: { 'application/json': { schema: z.union([SubmitJobRequest, QuoteSetBody]) } },
+          },
+          answers: { '201': json(QuoteView, 'Holds for an hour; pass its id as `quote` to cap what is spent') },
         }),
       },
       '/v1/limits': {

@@ -9,7 +9,12 @@ import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { parse, SubmitJobBody } from '@darkroom/shared/schemas';
 import { openStore } from '@darkroom/shared/storage';
-import { createRedisLedger, openRequestRedis } from '@darkroom/shared/storage/redis';
+import {
+  createRedisLatency,
+  createRedisLedger,
+  createRedisQuotes,
+  openRequestRedis,
+} from '@darkroom/shared/storage/redis';
 import { createOutbox, submitJob } from '@darkroom/shared/usecases';
 import { jobBody } from './body.ts';
 import type { Stand } from './stand.ts';
@@ -38,6 +43,8 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
     ledger,
     store,
     outbox,
+    quotes: createRedisQuotes({ redis }),
+    latency: createRedisLatency({ redis, now: () => clock.now() }),
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => [],

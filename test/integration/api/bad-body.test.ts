@@ -154,7 +154,7 @@ describe('a body with a field that is wrong', () => {
     );
   });
 
-  it.each(['template', 'variables', 'edit_of', 'mask', 'webhook', 'routing', 'quote'])(
+  it.each(['edit_of', 'mask', 'webhook', 'routing'])(
     'is refused by name for %s, which is not there yet',
     async (field) => {
       const answer = await submit({ body: { prompt: PROMPT, [field]: {} } });

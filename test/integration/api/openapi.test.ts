@@ -31,7 +31,19 @@ function routesOf(stack: Layer[], prefix: string): string[] {
   });
 }
 
-const MOUNTS = ['/v1/jobs', '/v1/assets', '/v1/models', '/v1/limits', '/v1/keys', '/metrics', '/files', ''];
+const MOUNTS = [
+  '/v1/jobs',
+  '/v1/batches',
+  '/v1/assets',
+  '/v1/models',
+  '/v1/templates',
+  '/v1/quotes',
+  '/v1/limits',
+  '/v1/keys',
+  '/metrics',
+  '/files',
+  '',
+];
 
 /** Routers are found by asking where they are mounted: Express keeps no path of its own. */
 function appRoutes(): string[] {
@@ -107,9 +119,9 @@ describe('the OpenAPI document', () => {
     const schema = document.components.schemas.SubmitJob;
 
     expect(schema.additionalProperties).toBe(false);
-    expect(schema.required).toEqual(['prompt']);
+    expect(schema.required).toBeUndefined();
     expect(Object.keys(schema.properties).toSorted()).toEqual(
-      'aspect_ratio cache deadline dedup lane max_cost metadata model on_unknown_outcome priority prompt references safety seed size tags thinking tools'.split(
+      'aspect_ratio cache deadline dedup lane locale max_cost metadata model on_unknown_outcome priority prompt quote references safety seed size tags template thinking tools variables'.split(
         ' ',
       ),
     );

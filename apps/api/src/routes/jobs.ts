@@ -3,6 +3,7 @@ import { describeError } from '@darkroom/shared/observability';
 import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
 import {
   cancelJob,
+  expandTemplate,
   getJob,
   LINK_MS,
   listJobs,
@@ -48,12 +49,15 @@ export function jobsRouter(deps: ApiDeps): Router {
 
 async function submit(deps: ApiDeps, req: Request, res: Response, own?: string): Promise<Submitted> {
   const { tenant } = callerOf(res, 'jobs:write');
-  refuseReserved(req.body as Record<string, unknown>);
+  const asked = req.body as Record<string, unknown>;
+  refuseReserved(asked);
   requireAccepting(deps);
+  const body = await expandTemplate(deps.templates, tenant, asked);
   const key = hashedKeyOf(req);
   return submitJob(deps, {
     tenant,
-    body: parse(SubmitJobBody, req.body),
+    body: parse(SubmitJobBody, body),
+    ...(body !== asked && { asked }),
     ...(key && { idempotencyKey: key }),
     ...(own && { ownId: own }),
   });

@@ -9,7 +9,7 @@ const VERSION = 1;
 
 export type FingerprintInput = Pick<
   JobRequest,
-  'prompt' | 'model' | 'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety'
+  'prompt' | 'template' | 'model' | 'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety'
 > & { references: readonly Pick<JobRequest['references'][number], 'sha256' | 'role' | 'name'>[] };
 
 /**
@@ -21,6 +21,7 @@ export function fingerprint(request: FingerprintInput): string {
     v: VERSION,
     model: request.model,
     prompt: request.prompt.normalize('NFC'),
+    template: request.template,
     size: request.size,
     ratio: request.aspectRatio,
     seed: request.seed,

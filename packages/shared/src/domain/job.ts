@@ -65,6 +65,8 @@ export type SafetySetting = { category: string; threshold: string };
 /** What the caller asked for, validated, defaults filled in, references resolved. Never changes. */
 export type JobRequest = {
   prompt: string;
+  /** `name@version` of the template that wrote the prompt. */
+  template?: string;
   /** A model id of the catalogue, aliases resolved. */
   model: string;
   size: string;

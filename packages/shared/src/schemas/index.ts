@@ -1,8 +1,13 @@
 export * from './api-key.ts';
+export * from './batch.ts';
+export * from './batch-query.ts';
+export { check, didYouMean } from './faults.ts';
 export * from './job-view.ts';
 export * from './limits.ts';
 export * from './list-jobs.ts';
 export * from './parse.ts';
 export * from './primitives.ts';
 export * from './problem.ts';
+export * from './quote.ts';
 export * from './submit-job.ts';
+export * from './template.ts';

@@ -64,6 +64,7 @@ export const JobView = z
     route: z.string().optional().meta({ description: 'Why it travels on this lane, when it was chosen here.' }),
     model: z.string(),
     prompt: z.string(),
+    template: z.string().optional().meta({ description: '`name@version` of the template that wrote the prompt.' }),
     size: z.string(),
     aspect_ratio: z.string().optional(),
     created_at: instant,

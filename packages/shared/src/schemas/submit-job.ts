@@ -91,6 +91,8 @@ export const SubmitJobBody = z
       .array(z.strictObject({ category: z.enum(SAFETY_CATEGORIES), threshold: z.enum(SAFETY_THRESHOLDS) }))
       .max(SAFETY_CATEGORIES.length)
       .default([]),
+    template: z.string().max(80).optional(),
+    quote: z.string().max(64).optional().meta({ description: 'The id of a quote: its cap is a max_cost.' }),
     lane: z.enum(['auto', 'standard']).default('auto'),
     deadline: instantSchema.optional(),
     max_cost: moneySchema.optional(),
@@ -108,10 +110,8 @@ export const SubmitJobBody = z
       .refine((record) => Object.keys(record).length <= 32, 'must have at most 32 keys')
       .default({}),
   })
-  .meta({ id: 'SubmitJob', description: 'One image to make.' });
+  .meta({ description: 'One image to make, its template filled in.' });
 export type SubmitJobBody = z.output<typeof SubmitJobBody>;
-/** As a caller may write it: everything with a default left out. */
-export type SubmitJobInput = z.input<typeof SubmitJobBody>;
 
 /** Names the wire reserves for parts that are not there yet: refused by name, so nobody believes they were heeded. */
-export const RESERVED_FIELDS = ['template', 'variables', 'edit_of', 'mask', 'webhook', 'routing', 'quote'] as const;
+export const RESERVED_FIELDS = ['edit_of', 'mask', 'webhook', 'routing'] as const;

@@ -35,6 +35,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     ...(state.route && { route: state.route.reason }),
     model: request.model,
     prompt: request.prompt,
+    ...(request.template && { template: request.template }),
     size: request.size,
     ...(request.aspectRatio && { aspect_ratio: request.aspectRatio }),
     created_at: iso(state.createdAt),

@@ -3,12 +3,11 @@
 import {
   AppError,
   chooseModel,
-  estimateCost,
   type JobRequest,
+  type Lane,
   type Micros,
   MODELS,
   type Model,
-  modelById,
   type Reference,
 } from '../domain/index.ts';
 import { REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
@@ -84,10 +83,19 @@ function checkReferences(body: SubmitJobBody, model: Model): void {
   }
 }
 
-/** The request as it will be recorded. @throws AppError `max_cost_exceeded` when one image already costs more */
-export function toRequest(body: SubmitJobBody, model: Model, references: Reference[]): JobRequest {
+/** The request as it will be recorded. */
+export function toRequest(
+  body: SubmitJobBody,
+  {
+    model,
+    lane,
+    maxCost,
+    references,
+  }: { model: Model; lane: Lane; maxCost: Micros | undefined; references: Reference[] },
+): JobRequest {
   const request: JobRequest = {
     prompt: body.prompt,
+    ...(body.template && { template: body.template }),
     model: model.id,
     size: body.size ?? model.defaultSize,
     ...(body.aspect_ratio && { aspectRatio: body.aspect_ratio }),
@@ -96,8 +104,8 @@ export function toRequest(body: SubmitJobBody, model: Model, references: Referen
     references,
     tools: body.tools,
     safety: body.safety,
-    lane: 'standard',
-    ...(body.max_cost !== undefined && { maxCost: body.max_cost }),
+    lane,
+    ...(maxCost !== undefined && { maxCost }),
     priority: body.priority,
     onUnknownOutcome: body.on_unknown_outcome,
     dedup: body.dedup === false ? false : { windowMs: body.dedup?.window ?? DEDUP_WINDOW_MS },
@@ -106,16 +114,4 @@ export function toRequest(body: SubmitJobBody, model: Model, references: Referen
     metadata: body.metadata,
   };
   return request;
-}
-
-export function checkCost(request: JobRequest, format: (micros: Micros) => string): Micros {
-  const estimated = estimateCost(request, request.lane);
-  if (request.maxCost !== undefined && estimated > request.maxCost) {
-    throw new AppError('max_cost_exceeded', {
-      message: `max_cost is ${format(request.maxCost)}, but one image is estimated at ${format(estimated)}.`,
-      param: 'max_cost',
-      fix: `Raise max_cost, or choose a smaller size or another model than ${modelById(request.model).id}.`,
-    });
-  }
-  return estimated;
 }

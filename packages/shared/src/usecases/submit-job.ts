@@ -2,30 +2,32 @@ import {
   AppError,
   estimateCost,
   fingerprint,
-  formatMicros,
   isGeneratedJobId,
-  isTerminal,
   type Job,
-  type JobId,
   type JobRequest,
   type JobState,
   type Micros,
   type Reference,
-  sharedResult,
   shortDigest,
   type Tenant,
+  unreachable,
 } from '../domain/index.ts';
-import type { AdmitMode, CachedResult, Clock, Ledger, ObjectStore } from '../ports/index.ts';
+import type { Clock, Latency, Ledger, ObjectStore, Quotes } from '../ports/index.ts';
 import type { SubmitJobBody } from '../schemas/index.ts';
+import { admitAsTrue } from './admission.ts';
 import { readArchive } from './archive.ts';
 import { findJob } from './get-job.ts';
 import type { Outbox } from './outbox.ts';
-import { checkCapabilities, checkCost, toRequest } from './resolve-request.ts';
+import { capOf } from './quote-jobs.ts';
+import { checkCapabilities, toRequest } from './resolve-request.ts';
+import { routeJob } from './route-job.ts';
 
 export type SubmitDeps = {
   ledger: Ledger;
   store: ObjectStore;
   outbox: Outbox;
+  quotes: Quotes;
+  latency: Latency;
   clock: Clock;
   newJobId: () => string;
   /** Turns the body's references into images at rest. */
@@ -37,6 +39,8 @@ export type SubmitDeps = {
 export type Submit = {
   tenant: Tenant;
   body: SubmitJobBody;
+  /** As it was sent, when a template has been filled in since: sent again, it must be known again. */
+  asked?: unknown;
   idempotencyKey?: string;
   /** The id of `PUT /v1/jobs/{id}`. */
   ownId?: string;
@@ -50,7 +54,6 @@ export type Submitted = {
   cache?: 'hit';
 };
 
-const TRIES = 10;
 const DEADLINE_MAX_MS = 30 * 86_400_000;
 
 /**
@@ -62,7 +65,7 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
 export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
   const { body } = submit;
   // Only a key or an id that may come again needs to know its body again.
-  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(body) : '-';
+  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(submit.asked ?? body) : '-';
   // Before references are fetched again: they may be gone by now. And Redis before the archive: a document is written
   // before its record goes, so in this order no job of the caller's own id is between the two.
   const early = body.references.length > 0 || submit.ownId !== undefined;
@@ -82,9 +85,20 @@ async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
   const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
-  const request = toRequest(body, model, references);
-  const estimated = checkCost(request, formatMicros);
-  return newJob(deps, submit, { request, estimated, warnings });
+  const maxCost = body.quote === undefined ? body.max_cost : await quotedCost(deps, tenant, body);
+  const { lane, reason } = await routeJob(deps.latency, body, { model, maxCost, now: deps.clock.now() });
+  const request = toRequest(body, { model, lane, maxCost, references });
+  const estimated = estimateCost(request, lane);
+  return newJob(deps, submit, { request, estimated, warnings, ...(reason && { route: { lane, reason } }) });
+}
+
+/** The lower of what the quote and the caller allow. */
+async function quotedCost(
+  { quotes }: SubmitDeps,
+  tenant: Tenant,
+  { quote = '', max_cost }: SubmitJobBody,
+): Promise<Micros> {
+  return Math.min(await capOf(quotes, tenant, quote, 1), max_cost ?? Number.POSITIVE_INFINITY);
 }
 
 /**
@@ -129,10 +143,13 @@ async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: bo
   });
 }
 
+/** What is known of a job before it has an id. */
+type Facts = { request: JobRequest; estimated: Micros; warnings: string[]; route?: NonNullable<JobState['route']> };
+
 function newJob(
   deps: SubmitDeps,
   { tenant, ownId, body }: Pick<Submit, 'tenant' | 'ownId'> & { body: Pick<SubmitJobBody, 'deadline'> },
-  { request, estimated, warnings }: { request: JobRequest; estimated: Micros; warnings: string[] },
+  { request, estimated, warnings, route }: Facts,
 ): Job {
   const now = deps.clock.now();
   const expiresAt = body.deadline ?? now + deps.deadlineMs;
@@ -150,6 +167,7 @@ function newJob(
     runAt: now,
     attempts: [],
     estimated,
+    ...(route && { route }),
     images: [],
     lateImages: [],
     ...(warnings.length && { warnings }),
@@ -157,86 +175,27 @@ function newJob(
   return { id: ownId ?? deps.newJobId(), tenant, version: 1, fingerprint: fingerprint(request), request, state };
 }
 
-/** How a submission is to be written, and what its caller is told when it was. */
-type Plan = { job: Job; mode: AdmitMode; how: Pick<Submitted, 'dedup' | 'cache'> };
-
-/** What a job knows of others already: a twin with nothing to share, a cached result that is too old for it. */
-type Known = { past?: JobId; uncached?: true };
-
 /** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
 async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
-  // Only ever grows: to forget one of the two while learning the other would go round for ever.
-  const known: Known = {};
-  let plan = leading(fresh, known);
-  for (let n = 0; n < TRIES; n++) {
-    const { job, mode, how } = plan;
-    const admission = await deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) });
-    switch (admission.type) {
-      case 'created':
-        if (job.state.status === 'queued' && !job.state.leader) deps.outbox.push(job);
-        return { job, replayed: false, ...how };
-      case 'replayed':
-        return replay(deps, job.tenant, admission.id, true);
-      case 'reused':
-        return replay(deps, job.tenant, admission.id, false);
-      case 'full':
-        throw new AppError('queue_full', {
-          message: 'Too many of your jobs wait already.',
-          retryable: true,
-          retryAfterMs: 30_000,
-        });
-      case 'cached':
-        plan = withCached(fresh, admission.result) ?? leading(fresh, Object.assign(known, { uncached: true }));
-        break;
-      case 'twin':
-        plan =
-          (await beside(deps, fresh, admission.id)) ?? leading(fresh, Object.assign(known, { past: admission.id }));
-        break;
-      case 'gone':
-        plan = leading(fresh, known);
-        break;
-    }
+  const { plan, admission } = await admitAsTrue(deps, fresh, ({ job, mode }) =>
+    deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) }),
+  );
+  const { job, how } = plan;
+  switch (admission.type) {
+    case 'created':
+      if (job.state.status === 'queued' && !job.state.leader) deps.outbox.push(job);
+      return { job, replayed: false, ...how };
+    case 'replayed':
+      return replay(deps, job.tenant, admission.id, true);
+    case 'reused':
+      return replay(deps, job.tenant, admission.id, false);
+    case 'full':
+      throw new AppError('queue_full', {
+        message: 'Too many of your jobs wait already.',
+        retryable: true,
+        retryAfterMs: 30_000,
+      });
+    default:
+      return unreachable(admission);
   }
-  throw new AppError('conflict', {
-    message: 'A twin of this job kept changing.',
-    retryable: true,
-    retryAfterMs: 1_000,
-  });
-}
-
-function leading(job: Job, known: Known): Plan {
-  return { job, mode: { type: 'lead', ...known }, how: { dedup: 'miss' } };
-}
-
-/** What a job becomes that found a twin: its follower or the sharer of its result; `undefined` when that one has nothing to share. */
-async function beside(deps: SubmitDeps, fresh: Job, twinId: JobId): Promise<Plan | undefined> {
-  // In the archive too: a window may be longer than a finished job stays in Redis.
-  const twin = await findJob(deps, fresh.tenant, twinId);
-  const joined: JobState = { ...fresh.state, leader: twinId, source: 'joined', estimated: 0 };
-  if (twin && !isTerminal(twin.state.status)) {
-    return { job: { ...fresh, state: joined }, mode: { type: 'join', leader: twinId }, how: { dedup: 'joined' } };
-  }
-  const window = fresh.request.dedup ? fresh.request.dedup.windowMs : 0;
-  const completedAt = twin?.state.completedAt ?? 0;
-  if (twin?.state.status === 'succeeded' && completedAt + window > fresh.state.createdAt) {
-    const state = { ...joined, ...sharedResult(twin), completedAt: fresh.state.createdAt };
-    return { job: { ...fresh, state }, mode: { type: 'alone' }, how: { dedup: 'joined' } };
-  }
-  return undefined;
-}
-
-/** With the cached result; `undefined` when that one is older than this caller wants it. */
-function withCached(fresh: Job, { id, at, state }: CachedResult): Plan | undefined {
-  const ttl = fresh.request.cache?.ttlMs ?? 0;
-  if (at + ttl <= fresh.state.createdAt) return undefined;
-  const shared: JobState = {
-    ...fresh.state,
-    ...state,
-    status: 'succeeded',
-    estimated: 0,
-    completedAt: fresh.state.createdAt,
-    leader: id,
-    source: 'cache',
-  };
-  return { job: { ...fresh, state: shared }, mode: { type: 'alone' }, how: { dedup: 'miss', cache: 'hit' } };
 }

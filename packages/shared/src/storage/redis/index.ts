@@ -1,7 +1,14 @@
 export * from './api-keys.ts';
+export * from './batches.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './health.ts';
+export * from './ingests.ts';
+export * from './latency.ts';
 export * from './ledger.ts';
+export * from './pool.ts';
+export * from './provider-batches.ts';
 export * from './quota.ts';
+export * from './quotes.ts';
+export * from './templates.ts';
 export type { OnUnreadable } from './unreadable.ts';

@@ -21,8 +21,14 @@ export function keySpace(prefix: string) {
     changes: `${prefix}changes`,
     apiKey: (id: string) => `${prefix}key:${id}`,
     of,
+    latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
+    pool: (model: string) => `${prefix}{q:batch:${model}}:pool`,
+    providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,
+    openProviderBatches: `${prefix}{q:batches}:open`,
+    providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
+    lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
   };
 }
 
@@ -40,9 +46,23 @@ function tenantKeys(tag: string) {
     events: `${tag}events`,
     totals: `${tag}totals`,
     handoffs: `${tag}handoffs`,
+    ingests: `${tag}ingests`,
     fingerprint: (hash: string) => `${tag}fp:${hash}`,
     cache: (hash: string) => `${tag}cache:${hash}`,
     idempotency: (hash: string) => `${tag}idem:${hash}`,
+    quote: (id: string) => `${tag}quote:${id}`,
+    templates: `${tag}templates`,
+    template: (name: string) => `${tag}template:${name}`,
     followers: (id: string) => `${tag}followers:${id}`,
+    rowStatuses: `${tag}rows`,
+    batch: (id: string) => `${tag}batch:${id}`,
+    batchTotals: (id: string) => `${tag}batch:${id}:totals`,
+    batchBits: (id: string, generation: number) => `${tag}batch:${id}:bits:${generation}`,
+    batchClaim: (id: string, work: string) => `${tag}batch:${id}:claim:${work}`,
+    batches: `${tag}batches`,
+    openBatches: `${tag}batches:open`,
+    heldBatches: `${tag}batches:held`,
+    pastBatches: `${tag}batches:past`,
+    batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
   };
 }

@@ -1,0 +1,10 @@
+/** How long jobs take on a lane, as lately measured. */
+
+import type { JobRequest, Lane } from '../domain/job.ts';
+
+export type Latency = {
+  /** One job's time on the lane, from the wait's beginning to the image. */
+  note(lane: Lane, request: Pick<JobRequest, 'model' | 'size'>, ms: number): Promise<void>;
+  /** What 95 % of the last jobs took at most; a guess while there are too few. */
+  p95Ms(lane: Lane, request: Pick<JobRequest, 'model' | 'size'>): Promise<number>;
+};

@@ -1,0 +1,33 @@
+/** Prices before anything is spent. */
+
+import { z } from 'zod';
+import { LANES } from '../domain/index.ts';
+import { SubmitJobRequest } from './template.ts';
+
+const money = z.string().meta({ examples: ['0.0361'] });
+
+/** The set that is asked about; a single job is asked about by its own body. */
+export const QuoteSetBody = SubmitJobRequest.pick({ lane: true, deadline: true })
+  .extend({ items: z.array(SubmitJobRequest).min(1).max(1_000) })
+  .meta({ id: 'QuoteSet', description: 'Many jobs at once.' });
+
+export const QuoteView = z
+  .object({
+    id: z.string(),
+    expires_at: z.string().meta({ format: 'date-time' }),
+    currency: z.literal('USD'),
+    jobs: z.int(),
+    cap: money.meta({ description: 'What the jobs may cost together when submitted with `quote`.' }),
+    lane: z.enum(LANES).meta({ description: 'The lane that would be taken now.' }),
+    reason: z.string(),
+    lanes: z.array(
+      z.object({
+        lane: z.enum(LANES),
+        cost: money,
+        expected_at: z.string().meta({ format: 'date-time', description: 'When 95 % of such jobs are done, lately.' }),
+        meets_deadline: z.boolean().optional(),
+      }),
+    ),
+    warnings: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Quote' });

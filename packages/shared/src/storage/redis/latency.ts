@@ -1,0 +1,48 @@
+import type { Redis } from 'ioredis';
+import type { Lane } from '../../domain/index.ts';
+import type { Latency } from '../../ports/index.ts';
+import { keySpace } from './keys.ts';
+
+/** Times kept for each lane, model and size; below `ENOUGH` of them the guess stands. */
+const KEPT = 200;
+const ENOUGH = 20;
+/** A figure is good for this long: it is asked for with each submission. */
+const FRESH_MS = 10_000;
+/** A lane that nobody has used for so long is guessed anew. */
+const FORGET_MS = 7 * 86_400_000;
+
+const MINUTE_MS = 60_000;
+/** An ordinary call's slow end; and what a provider batch takes on a bad day, within the provider's own 24 hours. */
+const GUESS_MS: Record<Lane, number> = { standard: 2 * MINUTE_MS, batch: 12 * 60 * MINUTE_MS };
+
+/** The last times of each lane in Redis, shared by all processes. @see Latency */
+export function createRedisLatency(options: { redis: Redis; prefix?: string; now: () => number }): Latency {
+  const { redis, prefix = '', now } = options;
+  const space = keySpace(prefix);
+  const known = new Map<string, { ms: number; until: number }>();
+  return {
+    note: async (lane, { model, size }, ms) => {
+      const key = space.latency(lane, model, size);
+      await redis
+        .multi()
+        .lpush(key, Math.round(ms))
+        .ltrim(key, 0, KEPT - 1)
+        .pexpire(key, FORGET_MS)
+        .exec();
+    },
+    p95Ms: async (lane, { model, size }) => {
+      const key = space.latency(lane, model, size);
+      const cached = known.get(key);
+      if (cached && cached.until > now()) return cached.ms;
+      const times = (await redis.lrange(key, 0, -1)).map(Number);
+      const ms = times.length < ENOUGH ? GUESS_MS[lane] : percentile95(times);
+      known.set(key, { ms, until: now() + FRESH_MS });
+      return ms;
+    },
+  };
+}
+
+function percentile95(times: number[]): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0;
+}

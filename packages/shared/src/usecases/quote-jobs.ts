@@ -1,0 +1,125 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { z } from 'zod';
+import {
+  AppError,
+  chooseLane,
+  type EpochMs,
+  estimateCost,
+  formatMicros,
+  idFrom,
+  LANES,
+  type Lane,
+  type Micros,
+  type Model,
+  type Route,
+  type Tenant,
+} from '../domain/index.ts';
+import type { Clock, Latency, Quote, Quotes } from '../ports/index.ts';
+import type { QuoteView, SubmitJobBody } from '../schemas/index.ts';
+import { checkCapabilities } from './resolve-request.ts';
+
+/** A price that was told holds for this long. */
+const BINDING_MS = 3_600_000;
+
+type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock };
+
+export type JobsAsked = { bodies: SubmitJobBody[]; lane: 'auto' | Lane; deadline: EpochMs | undefined };
+
+/** One lane as the jobs would take it. */
+type Offer = { lane: Lane; cost: Micros; p95Ms: number };
+
+/**
+ * What jobs would cost on each lane and when they would be done. Fetches nothing and spends nothing.
+ *
+ * Submitted with the quote's id, they never cost more than its dearest lane.
+ */
+export async function quoteJobs(
+  deps: QuoteDeps,
+  tenant: Tenant,
+  asked: JobsAsked,
+): Promise<z.output<typeof QuoteView>> {
+  const jobs = asked.bodies.map((body) => ({ body, ...checkCapabilities(body) }));
+  const offers = await offersFor(deps.latency, jobs);
+  const now = deps.clock.now();
+  const route = routeOf(asked, offers, now);
+  const quote: Quote = {
+    id: idFrom('quo', randomUUIDv7()),
+    jobs: jobs.length,
+    cap: Math.max(...offers.map(({ cost }) => cost)),
+    expiresAt: now + BINDING_MS,
+  };
+  await deps.quotes.save(tenant, quote);
+  const warnings = [...new Set(jobs.flatMap((job) => job.warnings))];
+  return {
+    id: quote.id,
+    expires_at: iso(quote.expiresAt),
+    currency: 'USD',
+    jobs: quote.jobs,
+    cap: formatMicros(quote.cap),
+    lane: route.lane,
+    reason: route.reason,
+    lanes: offers.map((offer) => presentOffer(offer, asked.deadline, now)),
+    ...(warnings.length && { warnings }),
+  };
+}
+
+async function offersFor(latency: Latency, jobs: { body: SubmitJobBody; model: Model }[]): Promise<Offer[]> {
+  const lanes = LANES.filter((lane) => jobs.every(({ model }) => model.lanes.includes(lane)));
+  const kinds = new Map(jobs.map(({ body, model }) => [`${model.id} ${body.size}`, kindOf(body, model)]));
+  return Promise.all(
+    lanes.map(async (lane) => {
+      const times = await Promise.all([...kinds.values()].map((kind) => latency.p95Ms(lane, kind)));
+      const costs = jobs.map(({ body, model }) => estimateCost({ ...body, ...kindOf(body, model) }, lane));
+      return { lane, cost: costs.reduce((total, cost) => total + cost, 0), p95Ms: Math.max(...times) };
+    }),
+  );
+}
+
+function kindOf({ size }: SubmitJobBody, model: Model): { model: string; size: string } {
+  return { model: model.id, size: size ?? model.defaultSize };
+}
+
+/** @throws AppError `invalid_request` when no lane may be taken */
+function routeOf(
+  { lane, deadline, bodies }: JobsAsked,
+  offers: Offer[],
+  now: EpochMs,
+): Extract<Route, { type: 'lane' }> {
+  const offerOf = (wanted: Lane) => offers.find((offer) => offer.lane === wanted);
+  const route = chooseLane({
+    asked: lane,
+    offered: offers.map((offer) => offer.lane),
+    cost: (wanted) => offerOf(wanted)?.cost ?? 0,
+    p95Ms: (wanted) => offerOf(wanted)?.p95Ms ?? 0,
+    now,
+    set: bodies.length,
+    ...(deadline !== undefined && { deadline }),
+  });
+  if (route.type === 'lane') return route;
+  const message = `lane "${lane}" is not offered for these jobs.`;
+  throw new AppError('invalid_request', { message, param: 'lane', fix: 'Use "auto".' });
+}
+
+function presentOffer({ lane, cost, p95Ms }: Offer, deadline: EpochMs | undefined, now: EpochMs) {
+  return {
+    lane,
+    cost: formatMicros(cost),
+    expected_at: iso(now + p95Ms),
+    ...(deadline !== undefined && { meets_deadline: now + p95Ms < deadline }),
+  };
+}
+
+/** What a set of `jobs` jobs may cost by the quote they are submitted with. @throws AppError `invalid_request` */
+export async function capOf(quotes: Quotes, tenant: Tenant, id: string, jobs: number): Promise<Micros> {
+  const quote = await quotes.find(tenant, id);
+  if (quote && quote.jobs >= jobs) return quote.cap;
+  throw new AppError('invalid_request', {
+    message: quote ? `quote was given for ${quote.jobs} jobs, not ${jobs}.` : 'quote is not known, or no longer holds.',
+    param: 'quote',
+    fix: 'POST /v1/quotes for a new one.',
+  });
+}
+
+function iso(at: EpochMs): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,76 @@
+import {
+  AppError,
+  chooseLane,
+  type EpochMs,
+  estimateCost,
+  formatMicros,
+  type Lane,
+  type Micros,
+  type Model,
+} from '../domain/index.ts';
+import type { Latency } from '../ports/index.ts';
+import type { SubmitJobBody } from '../schemas/index.ts';
+
+export type Routed = {
+  lane: Lane;
+  /** Absent on the ordinary way: by itself, because nothing speaks for another. */
+  reason?: string;
+};
+
+/**
+ * The lane of one job at its submission.
+ *
+ * @param maxCost what the caller and a quote allow. @throws AppError `max_cost_exceeded` when no lane is that cheap,
+ * `invalid_request` when the lane that was asked for cannot carry the request
+ */
+export async function routeJob(
+  latency: Latency,
+  body: SubmitJobBody,
+  { model, maxCost, now }: { model: Model; maxCost: Micros | undefined; now: EpochMs },
+): Promise<Routed> {
+  const kind = { model: model.id, size: body.size ?? model.defaultSize };
+  const cost = (lane: Lane) => estimateCost({ ...body, ...kind }, lane);
+  const p95 = body.deadline !== undefined && body.lane === 'auto' ? await timesOf(latency, model, kind) : undefined;
+  const route = chooseLane({
+    asked: body.lane,
+    offered: model.lanes,
+    cost,
+    p95Ms: (lane) => p95?.get(lane) ?? 0,
+    now,
+    set: 1,
+    ...(maxCost !== undefined && { maxCost }),
+    ...(body.deadline !== undefined && { deadline: body.deadline }),
+  });
+  if (route.type === 'lane') {
+    const ordinary = route.lane === 'standard' && (body.lane === 'standard' || body.deadline === undefined);
+    return ordinary ? { lane: route.lane } : { lane: route.lane, reason: route.reason };
+  }
+  if (route.type === 'dear') throw tooDear(body, model, maxCost ?? 0, Math.min(...lanesAsked(body, model).map(cost)));
+  throw new AppError('invalid_request', {
+    message: `lane "${body.lane}" is not offered by ${model.id}.`,
+    param: 'lane',
+    fix: 'Use "auto".',
+  });
+}
+
+function lanesAsked({ lane }: SubmitJobBody, model: Model): readonly Lane[] {
+  return lane === 'auto' ? model.lanes : [lane];
+}
+
+async function timesOf(
+  latency: Latency,
+  model: Model,
+  kind: { model: string; size: string },
+): Promise<Map<Lane, number>> {
+  const times = model.lanes.map(async (lane) => [lane, await latency.p95Ms(lane, kind)] as const);
+  return new Map(await Promise.all(times));
+}
+
+function tooDear({ lane }: SubmitJobBody, model: Model, maxCost: Micros, cheapest: Micros): AppError {
+  const where = lane === 'auto' ? 'on the cheapest lane' : `on the ${lane} lane`;
+  return new AppError('max_cost_exceeded', {
+    message: `max_cost is ${formatMicros(maxCost)}, but one image is estimated at ${formatMicros(cheapest)} ${where}.`,
+    param: 'max_cost',
+    fix: `Raise max_cost, or choose a smaller size or another model than ${model.id}.`,
+  });
+}

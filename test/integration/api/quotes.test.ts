@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startApi, type TestApi } from '../../support/start-api.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api[Symbol.asyncDispose]());
+
+const quote = (body: object) => api.call('POST', '/v1/quotes', { body });
+const later = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
+const laneCosts = (json: { lanes: { lane: string; cost: string }[] }) =>
+  Object.fromEntries(json.lanes.map(({ lane, cost }) => [lane, Number(cost)]));
+
+describe('a quote', () => {
+  it('says what a job costs on each lane, the batch lane at half, and makes no job', async () => {
+    const { status, json } = await quote({ prompt: 'a red mug', model: 'pro', size: '4K' });
+
+    const { standard = 0, batch = 0 } = laneCosts(json);
+    expect(status).toBe(201);
+    expect(json).toMatchObject({ jobs: 1, lane: 'standard', currency: 'USD', cap: expect.stringMatching(/^0\.2/) });
+    expect(standard).toBeGreaterThan(0.24);
+    expect(Math.abs(batch - standard / 2)).toBeLessThan(0.000_002);
+    expect((await api.call('GET', '/v1/jobs')).json.data).toEqual([]);
+  });
+
+  it.each([
+    [48, 'batch', true],
+    [0.5, 'standard', false],
+  ])('for a deadline %d hours ahead takes the %s lane', async (hours, lane, batchMeets) => {
+    const { json } = await quote({ prompt: 'a red mug', deadline: later(hours) });
+
+    expect(json).toMatchObject({ lane, reason: 'cheapest that meets the deadline' });
+    expect(json.lanes).toMatchObject([
+      { lane: 'standard', meets_deadline: true },
+      { lane: 'batch', meets_deadline: batchMeets },
+    ]);
+  });
+
+  it('for a set adds its jobs up, templates filled in', async () => {
+    const mug = { template: 'product-hero', variables: { name: 'a mug' } };
+    const one = (await quote(mug)).json;
+    const { json } = await quote({ items: Array.from({ length: 25 }, () => mug) });
+
+    expect(json).toMatchObject({ jobs: 25, lane: 'batch' });
+    expect(Number(json.cap)).toBeCloseTo(25 * Number(one.cap), 6);
+  });
+
+  it.each([
+    [{ prompt: '' }, 'prompt'],
+    [{ prompt: 'x', size: '9K' }, 'size'],
+    [{ items: [] }, 'items'],
+    [{ items: [{ prompt: 'x' }, { promt: 'x' }] }, 'items[1].promt'],
+    [{ items: [{ prompt: 'x' }], lane: 'slow' }, 'lane'],
+  ])('of %j is refused by name', async (body, param) => {
+    const { status, json } = await quote(body);
+
+    expect([Math.trunc(status / 100), json.param]).toEqual([4, param]);
+  });
+});
+
+describe('a job submitted with a quote', () => {
+  const submit = (body: object) => api.call('POST', '/v1/jobs', { body });
+
+  it('is capped by it', async () => {
+    const cheap = (await quote({ prompt: 'x', model: 'flash', size: '1K' })).json.id;
+
+    expect((await submit({ prompt: 'x', model: 'flash', size: '1K', quote: cheap })).status).toBe(202);
+    expect((await submit({ prompt: 'x', model: 'pro', size: '4K', quote: cheap })).json).toMatchObject({
+      code: 'max_cost_exceeded',
+      status: 422,
+    });
+  });
+
+  it('is refused when the quote is not known, and another tenant has none of it', async () => {
+    const mine = (await quote({ prompt: 'x' })).json.id;
+    const other = await api.addKey('quotes-other');
+
+    expect((await submit({ prompt: 'x', quote: 'quo_1' })).json).toMatchObject({ status: 400, param: 'quote' });
+    const foreign = await api.call('POST', '/v1/jobs', { body: { prompt: 'x', quote: mine }, key: other });
+    expect(foreign.json).toMatchObject({ status: 400, param: 'quote' });
+  });
+});
