@@ -22,6 +22,34 @@ export type BatchCounts = Record<JobStatus, number> & { deduplicated: number };
 /** Sums over the attempts of a batch's jobs, in micro-dollars. */
 export type BatchCosts = { actual: Micros; inDoubt: Micros };
 
+/** What the scripts that change a batch's jobs count. */
+export type BatchTotals = {
+  /** Of the newest job of each row. Rows that are not jobs yet are in none of them. @see shownCounts */
+  counts: BatchCounts;
+  costs: BatchCosts;
+  /** What the open jobs are expected to cost. */
+  openEstimated: Micros;
+  /** Rows that have become jobs, and the row behind the last of them. */
+  enlisted: number;
+  next: number;
+  /** Jobs ever made: rises with each one, also with those made again. */
+  made: number;
+};
+
+/** What callers are told of a batch as a whole. */
+export const BATCH_EVENT_TYPES = [
+  'batch.started',
+  'batch.progressed',
+  'batch.completed',
+  'batch.canceled',
+  'batch.expired',
+  'batch.rescued',
+] as const;
+export type BatchEventType = (typeof BATCH_EVENT_TYPES)[number];
+
+export const SWEEP_ACTIONS = ['cancel', 'expire', 'retry', 'patch'] as const;
+export type SweepAction = (typeof SWEEP_ACTIONS)[number];
+
 export type Batch = {
   id: BatchId;
   tenant: Tenant;
@@ -45,14 +73,23 @@ export type Batch = {
   route: { lane: Lane; reason: string };
   /** Rows that have become jobs, in order of the shards: where the loader goes on. */
   loaded: number;
-  /** Rows that go ahead in the standard lane before the rest is paid for. */
+  /**
+   * Rows that go ahead in the standard lane before the rest is paid for. `failed` counts those that brought no image.
+   * `passed` also when there was no verdict in time, or the caller resumed the batch in spite of it.
+   */
   canary?: { rows: number; state: 'running' | 'passed' | 'failed'; failed: number };
   /** What a bulk action over all rows has reached, for it to go on after a crash. */
-  sweep?: { action: 'cancel' | 'expire' | 'retry' | 'patch'; row: number };
+  sweep?: { action: SweepAction; row: number };
   /** Rows made again: how often, so that a new job has a new id. */
   generation: number;
-  /** Why it is paused, when not by the caller. */
+  /** Who paused it. Paused by `max_cost`, the jobs it has already go on; no more rows become jobs. */
   pausedBy?: 'caller' | 'canary' | 'max_cost';
+  /** Rows that never became jobs, and what they are counted as since the batch ended. */
+  dropped?: { status: 'canceled' | 'expired'; rows: number };
+  /** Set by the caller since: goes before the rows' own. */
+  patchedPriority?: number;
+  /** What was last told of its progress. */
+  progress?: { at: EpochMs; done: number };
   metadata: Record<string, string>;
   tags: string[];
 };

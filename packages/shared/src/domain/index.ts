@@ -3,6 +3,8 @@ export * from './attempt.ts';
 export * from './attempt-end.ts';
 export * from './backoff.ts';
 export * from './batch.ts';
+export * from './batch-rows.ts';
+export * from './batch-steps.ts';
 export * from './change.ts';
 export * from './classify.ts';
 export * from './control.ts';

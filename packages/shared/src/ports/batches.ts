@@ -1,7 +1,10 @@
 /** The records of the callers' batches. Every method may be sent twice with the same effect as once. */
 
-import type { Batch, BatchCosts, BatchCounts, BatchRow } from '../domain/batch.ts';
+import type { Batch, BatchRow, BatchTotals } from '../domain/batch.ts';
+import type { RowSums } from '../domain/batch-rows.ts';
+import type { BatchChange } from '../domain/batch-steps.ts';
 import type { BatchId, EpochMs, Job, Tenant } from '../domain/job.ts';
+import type { Admission, AdmitMode } from './ledger.ts';
 
 export type BatchAdmission =
   | { type: 'created' }
@@ -12,11 +15,30 @@ export type BatchAdmission =
   /** The same key's body is still arriving on another connection. Nothing was written. */
   | { type: 'busy' };
 
-export type BatchTotals = { counts: BatchCounts; costs: BatchCosts };
+/** The job that a row is to become, and how. */
+export type Enlistment = {
+  row: Pick<BatchRow, 'n'>;
+  generation: number;
+  job: Job;
+  mode: AdmitMode;
+  /** What goes out of the counts with it: the row's job before this one. */
+  replaces?: RowSums;
+};
+
+/**
+ * `known` = this row became a job before, and nothing was written. `stale` = the batch has changed, so its rows may have
+ * to become other jobs, or none.
+ */
+export type Enlisted =
+  | Extract<Admission, { type: 'created' | 'twin' | 'cached' | 'gone' }>
+  | { type: 'known' | 'stale' };
 
 export type Batches = {
-  /** Marks a key as being in the middle of its body, for at most `ms`; `busy` when somebody else is. */
-  reserve(tenant: Tenant, idempotencyKey: string, owner: string, ms: number): Promise<'reserved' | 'busy'>;
+  /**
+   * Marks a key as being in the middle of its body, for at most `ms`. `busy` = somebody else is; `used` = a batch was
+   * accepted under it already: whether with this body, `accept` tells.
+   */
+  reserve(tenant: Tenant, idempotencyKey: string, owner: string, ms: number): Promise<'reserved' | 'busy' | 'used'>;
   /** Lets go of a key whose body was refused or broke off. */
   release(tenant: Tenant, idempotencyKey: string, owner: string): Promise<void>;
   /**
@@ -26,20 +48,24 @@ export type Batches = {
    */
   accept(batch: Batch, idempotency?: { key: string; bodyHash: string; owner: string }): Promise<BatchAdmission>;
   read(tenant: Tenant, id: BatchId): Promise<Batch | undefined>;
-  /** Puts `batch` in the place of the version before it. @returns false when somebody else was first */
-  write(batch: Batch): Promise<boolean>;
+  /** Puts the batch in the place of the version before it. @returns false when somebody else was first */
+  write(change: BatchChange): Promise<boolean>;
   /** Counted by the very scripts that change the jobs. */
   totals(tenant: Tenant, id: BatchId): Promise<BatchTotals>;
   /** Newest first. */
   list(tenant: Tenant, query: { after?: { at: EpochMs; id: BatchId }; limit: number }): Promise<Batch[]>;
   /** All of every tenant that are not over. */
   open(): Promise<{ tenant: Tenant; id: BatchId }[]>;
-  /** Ids that are paused, for workers to ask often. */
-  paused(tenant: Tenant): Promise<ReadonlySet<BatchId>>;
-  /**
-   * Makes jobs of rows, one script each: coalescing and cache as at admission, counted once. Repeated, it changes nothing.
-   *
-   * @returns the jobs that now wait for a worker
-   */
-  enlist(batch: Batch, rows: BatchRow[], shard: number): Promise<Job[]>;
+  /** Batches whose jobs no worker is to begin: paused, or being canceled. For workers to ask often. */
+  held(tenant: Tenant): Promise<ReadonlySet<BatchId>>;
+  /** Keeps others from working on the same one at once; not what safety rests on. @returns a way to let go, or undefined */
+  claim(tenant: Tenant, id: BatchId, work: 'load' | 'sweep', ms: number): Promise<(() => Promise<void>) | undefined>;
+  /** Makes a job of a row of this very version of the batch: coalescing and cache as at admission, counted once. */
+  enlist(batch: Batch, enlistment: Enlistment): Promise<Enlisted>;
+  /** How often each of the rows was made again; `undefined` = it never became a job. */
+  generations(batch: Batch, from: number, count: number): Promise<(number | undefined)[]>;
+  /** Batches that ended and whose tail is over. */
+  dueRetention(tenant: Tenant, now: EpochMs, limit: number): Promise<BatchId[]>;
+  /** Drops the record of a batch that is over and archived. @returns false when it changed since */
+  forget(batch: Batch): Promise<boolean>;
 };

@@ -7,12 +7,13 @@ import {
   isTerminal,
   type Job,
   type JobState,
+  rowSums,
   terminalEvent,
 } from '../../domain/index.ts';
 import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
-import { formatRecord, isAtRest } from './record.ts';
+import { formatRecord, isPackedJob, PIECE_BYTES } from './record.ts';
 import type { ScriptArg } from './scripts.ts';
 
 type Call = { keys: string[]; args: ScriptArg[] };
@@ -97,19 +98,21 @@ export function writeArgs(
       keys.totals,
       keys.followers(after.id),
       keys.handoffs,
+      keys.batchTotals(after.request.batch?.id ?? ''),
+      keys.rowStatuses,
     ],
     args: [
       after.id,
       before.version,
       options.nonce,
-      isAtRest(before.state) || isAtRest(state) ? record.request : 'keep',
+      isPackedJob(before) || isPackedJob(after) ? record.request : 'keep',
       record.state,
       standing(state),
       state.open ?? '',
       isAwaitingWake(state) ? state.runAt : '',
       hasLease(state) ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
       state.createdAt,
-      state.expiresAt,
+      after.request.batch ? '' : state.expiresAt,
       ended ? change.at + options.tailMs : '',
       fingerprintFate(before, after),
       cached ? cached.ttlMs : '',
@@ -121,6 +124,9 @@ export function writeArgs(
       options.leaseOver ? '1' : '0',
       space.changes,
       `${after.tenant} ${after.id}`,
+      after.request.batch ? `${before.state.status} ${state.status}` : '',
+      after.request.batch ? Object.entries(rowSums(before, after)).join(',') : '',
+      isPackedJob(after) ? PIECE_BYTES : '',
     ],
   };
 }

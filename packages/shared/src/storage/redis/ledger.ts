@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { isAwaitingWake, JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
 import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
 import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
-import { RECORD_FIELDS } from './record.ts';
+import { createNonces } from './nonces.ts';
+import { recordValues } from './record.ts';
 import { loadScript, type ScriptArg } from './scripts.ts';
 import { createRecordReader, type OnUnreadable, type RecordReader } from './unreadable.ts';
 
@@ -47,7 +47,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     return loaded(keys, args);
   };
   const read = async (tenant: string, id: string) =>
-    reader.read(tenant, id, await redis.hmgetBuffer(space.of(tenant).job(id), ...RECORD_FIELDS));
+    reader.read(tenant, id, recordValues(await redis.hgetallBuffer(space.of(tenant).job(id))));
 
   return {
     admit: async (submission) => {
@@ -87,8 +87,12 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     totals: async (tenant) => parseTotals(await redis.hgetall(space.of(tenant).totals)),
     countByStatus: async (tenant) => {
       const keys = space.of(tenant);
-      const counts = await Promise.all(JOB_STATUSES.map((status) => redis.zcard(keys.status(status))));
-      return Object.fromEntries(JOB_STATUSES.map((status, i) => [status, counts[i] ?? 0])) as Record<JobStatus, number>;
+      const [rows, ...counts] = await Promise.all([
+        redis.hgetall(keys.rowStatuses),
+        ...JOB_STATUSES.map((status) => redis.zcard(keys.status(status))),
+      ]);
+      const both = JOB_STATUSES.map((status, i) => [status, (counts[i] ?? 0) + Number(rows[status] ?? 0)]);
+      return Object.fromEntries(both) as Record<JobStatus, number>;
     },
     tenants: () => redis.smembers(space.tenants),
     unreadable: () => reader.count(),
@@ -151,18 +155,12 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
           keys.retention,
           keys.deadlines,
           keys.followers(job.id),
+          keys.rowStatuses,
         ],
-        [job.id, job.version, Date.now() + HOUR_MS],
+        [job.id, job.version, Date.now() + HOUR_MS, job.request.batch ? job.state.status : ''],
       );
     },
   };
-}
-
-/** Names one write, so that it is known again when it is sent twice: chance for the process, and a count. */
-function createNonces(): () => string {
-  const process = randomBytes(6).toString('base64url');
-  let count = 0;
-  return () => `${process}${(count++).toString(36)}`;
 }
 
 function parseAdmission([type, value = '']: string[]): Admission {
@@ -239,6 +237,6 @@ async function dueSince(look: Look, tenant: string, now: number): Promise<number
 
 async function readMany({ redis, space, reader }: Look, tenant: string, ids: string[]): Promise<Job[]> {
   const keys = space.of(tenant);
-  const rows = await Promise.all(ids.map((id) => redis.hmgetBuffer(keys.job(id), ...RECORD_FIELDS)));
-  return rows.flatMap((row, i) => reader.readOneOfMany(tenant, ids[i] ?? '', row) ?? []);
+  const rows = await Promise.all(ids.map((id) => redis.hgetallBuffer(keys.job(id))));
+  return rows.flatMap((row, i) => reader.readOneOfMany(tenant, ids[i] ?? '', recordValues(row)) ?? []);
 }

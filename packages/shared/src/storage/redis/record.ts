@@ -2,26 +2,49 @@
  * A job as fields of a Redis hash: `r` request, `t` state, `v` version, `f` fingerprint, beside `s`, `a`, `n`, `h` for the scripts.
  * `s` is the status, or `held`.
  *
- * Of a job at rest, which is most of what lies in Redis, `t` is both in their packed form and `r` is empty.
+ * Of a job at rest and of a batch's row, which are most of what lies in Redis, `t` is both in their packed form and `r` is
+ * empty or missing. The packed form goes on in the fields `1`, `2` …: Redis keeps a hash compactly, at half the size,
+ * while none of its values passes 64 bytes. What is read behind its end is left over from a longer one, and is ignored.
  */
 
 import { isTerminal, type Job, type JobRequest, type JobState } from '../../domain/index.ts';
 import { isPacked, pack, unpack } from './pack.ts';
 
-export const RECORD_FIELDS = ['r', 't', 'v', 'f'] as const;
+/** Bytes of one field of a packed record: one less than a length that takes Redis a second byte to say. */
+export const PIECE_BYTES = 63;
+
+const EMPTY = Buffer.alloc(0);
+
+/** @param fields of the whole hash. @returns `r`, `t`, `v` and `f`, as `parseRecord` takes them */
+export function recordValues(fields: Record<string, Buffer>): (Buffer | null)[] {
+  const { r = EMPTY, t = null, v = null, f = null } = fields;
+  return [r, t && isPacked(t) ? joined(t, fields) : t, v, f];
+}
+
+function joined(first: Buffer, fields: Record<string, Buffer>): Buffer {
+  const pieces = [first];
+  for (let n = 1, piece = fields[n]; piece; piece = fields[++n]) pieces.push(piece);
+  return pieces.length > 1 ? Buffer.concat(pieces) : first;
+}
 
 /** Ended, with no call out whose image could come late. */
 export function isAtRest({ status, open }: JobState): boolean {
   return isTerminal(status) && !open;
 }
 
-/** The fields `r` and `t`. */
-export function formatRecord({ id, request, state }: Job): { request: string; state: string | Buffer } {
-  if (isAtRest(state)) return { request: '', state: pack(id, { request, state }) };
+/** Kept in the packed form: at rest, or one of thousands of rows. */
+export function isPackedJob({ request, state }: Job): boolean {
+  return isAtRest(state) || request.batch !== undefined;
+}
+
+/** The fields `r` and `t`, the latter whole. */
+export function formatRecord(job: Job): { request: string; state: string | Buffer } {
+  const { id, request, state } = job;
+  if (isPackedJob(job)) return { request: '', state: pack(id, { request, state }) };
   return { request: JSON.stringify(request), state: JSON.stringify(state) };
 }
 
-/** @param values of `RECORD_FIELDS`, in that order, as Redis gave them. @throws when they cannot be read */
+/** @param values of `r`, `t`, `v` and `f`. @throws when they cannot be read */
 export function parseRecord(tenant: string, id: string, values: (Buffer | null)[]): Job | undefined {
   const [request, state, version, fingerprint] = values;
   if (!request || !state || !version || !fingerprint) return undefined;

@@ -1,0 +1,309 @@
+/**
+ * The batch's life, decided. Pure, like `attempt.ts`: time is an argument, and each function answers with the change to
+ * write, or `undefined` when there is nothing to do.
+ *
+ *   ingesting → queued → running → completed
+ *        └─ paused ─┘                 canceling → canceled          expired = nothing of it ended before the deadline
+ *
+ * A batch changes by its version only, and so do its rows become jobs: whoever makes jobs by an older version is
+ * refused. What has to be done to every row is a sweep: noted on the record first, done in bounded steps, each of them
+ * safe to repeat.
+ */
+
+import { type Batch, type BatchEventType, type BatchTotals, isBatchOver } from './batch.ts';
+import { AppError } from './errors.ts';
+import { type EpochMs, isTerminal, JOB_STATUSES, type Micros } from './job.ts';
+
+/** One step of a batch: the record after it, what is told, and what it adds to the counts. */
+export type BatchChange = {
+  batch: Batch;
+  events: BatchEventType[];
+  /** Rows that are counted although they never became jobs. */
+  dropped?: { status: 'canceled' | 'expired'; rows: number };
+  /** Only as long as no more jobs than these were made. */
+  made?: number;
+};
+
+/** A batch of at least this many rows in the batch lane sends a canary ahead. */
+export const CANARY_MIN = 200;
+/** Rows of a canary when nobody says otherwise. */
+export const CANARY_ROWS = 10;
+/** The part of a batch's time after which the rest no longer waits for the canary. */
+const CANARY_PATIENCE = 0.25;
+/** Open jobs of one batch above which no more rows become jobs: what a batch may take of Redis at a time. */
+const OPEN_MAX = 250_000;
+const PROGRESS_SHARE = 0.05;
+const PROGRESS_MS = 60_000;
+const DEADLINE_MAX_MS = 30 * 86_400_000;
+
+export type NewBatch = Omit<Batch, 'version' | 'status' | 'loaded' | 'canary' | 'generation'> & {
+  /** Rows that go ahead; 0 = none. */
+  canaryRows?: number;
+};
+
+/** A batch as it is accepted: durable, none of its rows a job yet. */
+export function newBatch({ canaryRows = CANARY_ROWS, ...facts }: NewBatch): Batch {
+  const sendsCanary = facts.route.lane === 'batch' && facts.total >= CANARY_MIN && canaryRows > 0;
+  return {
+    ...facts,
+    version: 1,
+    status: 'ingesting',
+    loaded: 0,
+    generation: 0,
+    ...(sendsCanary && { canary: { rows: Math.min(canaryRows, facts.total), state: 'running', failed: 0 } }),
+  };
+}
+
+/** Rows that ended. */
+export function doneOf({ counts }: BatchTotals): number {
+  return JOB_STATUSES.filter(isTerminal).reduce((sum, status) => sum + counts[status], 0);
+}
+
+export function openOf({ counts }: BatchTotals): number {
+  return counts.queued + counts.running;
+}
+
+/** The counts as a caller sees them: rows that are not jobs yet are queued, so that all of them together are the total. */
+export function shownCounts(batch: Batch, totals: BatchTotals): BatchTotals['counts'] {
+  return { ...totals.counts, queued: totals.counts.queued + waitingRows(batch, totals) };
+}
+
+/** Rows that may still become jobs for the first time. */
+function waitingRows(batch: Batch, totals: BatchTotals): number {
+  return batch.total - totals.enlisted - (batch.dropped?.rows ?? 0);
+}
+
+/** The next rows that become jobs: none, or those from `from` to before `to` whose estimates fit into `budget`. */
+export type NextRows = { from: number; to: number; budget: Micros };
+
+export function nextRows(batch: Batch, totals: BatchTotals, most: number, now: EpochMs): NextRows | undefined {
+  const { canary, loaded, total } = batch;
+  if (batch.status !== 'ingesting' || batch.sweep || loaded >= total || now >= batch.expiresAt) return undefined;
+  const end = canary?.state === 'running' ? canary.rows : total;
+  const to = Math.min(end, loaded + most, loaded + OPEN_MAX - openOf(totals));
+  if (to <= loaded) return undefined;
+  const { actual, inDoubt } = totals.costs;
+  const spent = actual + inDoubt + totals.openEstimated;
+  return { from: loaded, to, budget: batch.maxCost === undefined ? Number.POSITIVE_INFINITY : batch.maxCost - spent };
+}
+
+/** The rows before `to` are jobs now. */
+export function loadedTo(batch: Batch, to: number): BatchChange | undefined {
+  if (batch.loaded >= to) return undefined;
+  const loaded = { ...batch, loaded: to };
+  return changed({ ...loaded, status: batch.status === 'ingesting' ? restingStatus(loaded) : batch.status });
+}
+
+/** No further row fits into `max_cost`. */
+export function outOfMoney(batch: Batch): BatchChange {
+  return changed({ ...batch, status: 'paused', pausedBy: 'max_cost' });
+}
+
+/** What follows from the counts and the passing of time. */
+export function mind(batch: Batch, totals: BatchTotals, now: EpochMs): BatchChange | undefined {
+  if (isBatchOver(batch.status)) return undefined;
+  const started = start(batch, totals, now);
+  const judged = judgeCanary(started.batch, totals, now);
+  const next = expireDue(judged, totals, now);
+  const ended = end(next, totals, now);
+  if (ended) return { ...ended, events: [...started.events, ...ended.events], made: totals.made };
+  const told = tellProgress(next, totals, now);
+  if (told.batch === batch) return undefined;
+  return { ...changed(told.batch, batch), events: [...started.events, ...told.events] };
+}
+
+type Step = { batch: Batch; events: BatchEventType[] };
+
+function start(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
+  const { counts, costs } = totals;
+  const seen =
+    counts.running + counts.succeeded + counts.blocked + counts.failed > 0 || costs.actual + costs.inDoubt > 0;
+  if (!seen) return { batch, events: [] };
+  const running = batch.status === 'queued' ? ({ ...batch, status: 'running' } as const) : batch;
+  if (batch.startedAt !== undefined) return { batch: running, events: [] };
+  return { batch: { ...running, startedAt: now }, events: ['batch.started'] };
+}
+
+/** By the first rows alone: no other is a job while the canary is out. More than half without an image is a failure. */
+function judgeCanary(batch: Batch, totals: BatchTotals, now: EpochMs): Batch {
+  const { canary } = batch;
+  if (canary?.state !== 'running' || batch.status !== 'ingesting' || totals.enlisted < canary.rows) return batch;
+  const { succeeded } = totals.counts;
+  const failed = doneOf(totals) - succeeded;
+  if (failed * 2 > canary.rows) {
+    return { ...batch, canary: { ...canary, state: 'failed', failed }, status: 'paused', pausedBy: 'canary' };
+  }
+  const late = now > batch.createdAt + (batch.expiresAt - batch.createdAt) * CANARY_PATIENCE;
+  if (succeeded * 2 < canary.rows && !late) return batch;
+  return { ...batch, canary: { ...canary, state: 'passed', failed } };
+}
+
+function expireDue(batch: Batch, totals: BatchTotals, now: EpochMs): Batch {
+  const { sweep } = batch;
+  if (now < batch.expiresAt || batch.status === 'canceling' || openOf(totals) === 0) return batch;
+  return sweep?.action === 'expire' ? batch : { ...batch, sweep: { action: 'expire', row: 0 } };
+}
+
+/** The end, once nothing of it is open any more. */
+function end(batch: Batch, totals: BatchTotals, now: EpochMs): BatchChange | undefined {
+  if (batch.sweep || openOf(totals) > 0) return undefined;
+  const waiting = waitingRows(batch, totals);
+  if (batch.status === 'canceling') return finish(batch, 'canceled', 'canceled', waiting, now);
+  const late = now >= batch.expiresAt;
+  if (waiting > 0 && !late) return undefined;
+  if (!late && batch.loaded < batch.total) return undefined; // The loader has still to note what it did.
+  const { counts } = totals;
+  const anyEnded = counts.succeeded + counts.blocked + counts.failed > 0;
+  const anyExpired = counts.expired + waiting > 0;
+  return finish(batch, anyExpired && !anyEnded ? 'expired' : 'completed', 'expired', waiting, now);
+}
+
+function finish(
+  batch: Batch,
+  status: 'completed' | 'canceled' | 'expired',
+  rowStatus: 'canceled' | 'expired',
+  waiting: number,
+  now: EpochMs,
+): BatchChange {
+  const { pausedBy: _pausedBy, ...rest } = batch;
+  const dropped = { status: rowStatus, rows: waiting };
+  const before = batch.dropped?.rows ?? 0;
+  return {
+    ...changed({
+      ...rest,
+      status,
+      completedAt: now,
+      ...(waiting > 0 && { dropped: { ...dropped, rows: before + waiting } }),
+    }),
+    events: [`batch.${status}`],
+    ...(waiting > 0 && { dropped }),
+  };
+}
+
+function tellProgress(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
+  const done = doneOf(totals);
+  const { at, done: told } = batch.progress ?? { at: batch.createdAt, done: 0 };
+  const more = done - told;
+  const worthTelling = more >= Math.max(1, batch.total * PROGRESS_SHARE) || (more > 0 && now - at >= PROGRESS_MS);
+  if (!worthTelling) return { batch, events: [] };
+  return { batch: { ...batch, progress: { at: now, done } }, events: ['batch.progressed'] };
+}
+
+/** Stops the loader and whoever would send its jobs; calls that are out end. */
+export function pauseBatch(batch: Batch): BatchChange | undefined {
+  requireOpen(batch, 'paused');
+  if (batch.status === 'paused' && batch.pausedBy === 'caller') return undefined;
+  return changed({ ...batch, status: 'paused', pausedBy: 'caller' });
+}
+
+/** Goes on where it stopped; a canary that failed is overruled by it. */
+export function resumeBatch(batch: Batch): BatchChange | undefined {
+  requireOpen(batch, 'resumed');
+  if (batch.status !== 'paused') return undefined;
+  const { pausedBy: _pausedBy, ...rest } = batch;
+  const overruled = batch.canary?.state === 'failed' ? { canary: { ...batch.canary, state: 'passed' as const } } : {};
+  return changed({ ...rest, ...overruled, status: restingStatus(rest) });
+}
+
+/** Ends every job of it by the caller's wish; rows that are no jobs yet never become any. */
+export function cancelBatch(batch: Batch): BatchChange | undefined {
+  if (batch.status === 'canceling' || batch.status === 'canceled') return undefined;
+  requireOpen(batch, 'canceled');
+  const { pausedBy: _pausedBy, ...rest } = batch;
+  return changed({ ...rest, status: 'canceling', sweep: { action: 'cancel', row: 0 } });
+}
+
+/**
+ * Makes the rows that failed or expired again, as new jobs. A batch that was over is open again, with at least as much
+ * time as it had at first.
+ */
+export function retryBatch(batch: Batch, now: EpochMs): BatchChange {
+  const isRunning = batch.status === 'running' || batch.status === 'queued';
+  if (!isRunning && batch.status !== 'completed' && batch.status !== 'expired') {
+    throw conflict(`The batch is ${batch.status}; rows are made again once it is running or over.`);
+  }
+  if (batch.sweep) throw busy();
+  const { completedAt: _completedAt, progress: _progress, ...rest } = batch;
+  const expiresAt = isRunning ? batch.expiresAt : Math.max(batch.expiresAt, now + batch.expiresAt - batch.createdAt);
+  return changed({
+    ...rest,
+    status: 'running',
+    expiresAt: Math.min(expiresAt, now + DEADLINE_MAX_MS),
+    loaded: batch.total,
+    generation: batch.generation + 1,
+    sweep: { action: 'retry', row: 0 },
+  });
+}
+
+export type BatchPatch = {
+  deadline?: EpochMs | undefined;
+  priority?: number | undefined;
+  maxCost?: Micros | undefined;
+};
+
+/** New terms, for the rows to come and for the jobs that are open. */
+export function patchBatch(batch: Batch, patch: BatchPatch, now: EpochMs): BatchChange | undefined {
+  requireOpen(batch, 'changed');
+  const { deadline = batch.expiresAt, maxCost = batch.maxCost } = patch;
+  if (deadline !== batch.expiresAt && (deadline <= now || deadline > now + DEADLINE_MAX_MS)) {
+    throw new AppError('invalid_request', {
+      message: 'deadline must lie in the future, at most 30 days ahead.',
+      param: 'deadline',
+      fix: 'Send a later time, with its time zone.',
+    });
+  }
+  const priority = patch.priority ?? batch.patchedPriority;
+  const forRows = deadline !== batch.expiresAt || priority !== batch.patchedPriority;
+  if (!forRows && maxCost === batch.maxCost) return undefined;
+  if (forRows && batch.sweep && batch.sweep.action !== 'patch') throw busy();
+  // More money is all that such a batch waits for; should it not be enough, the loader says so again.
+  const goesOn = batch.pausedBy === 'max_cost' && patch.maxCost !== undefined;
+  const base = (goesOn && resumeBatch(batch)?.batch) || batch;
+  const patched: Batch = {
+    ...base,
+    expiresAt: deadline,
+    ...(maxCost !== undefined && { maxCost }),
+    ...(patch.priority !== undefined && { priority: patch.priority, patchedPriority: patch.priority }),
+    ...(forRows && { sweep: { action: 'patch', row: 0 } }),
+  };
+  return changed(patched, batch);
+}
+
+/** The sweep has dealt with the rows before `row`; with all of them when that reaches `end`. */
+export function sweptTo(batch: Batch, row: number, end: number): BatchChange | undefined {
+  const { sweep, ...rest } = batch;
+  if (!sweep) return undefined;
+  return changed(row >= end ? rest : { ...batch, sweep: { ...sweep, row } });
+}
+
+/** Rows went on in another lane because they would have been late. */
+export function rescued(batch: Batch): BatchChange | undefined {
+  return isBatchOver(batch.status) ? undefined : { ...changed(batch), events: ['batch.rescued'] };
+}
+
+/** Where a batch is that nobody holds up. */
+function restingStatus({ loaded, total, startedAt }: Pick<Batch, 'loaded' | 'total' | 'startedAt'>): Batch['status'] {
+  if (loaded < total) return 'ingesting';
+  return startedAt === undefined ? 'queued' : 'running';
+}
+
+function requireOpen({ status }: Batch, done: string): void {
+  if (isBatchOver(status) || status === 'canceling') throw conflict(`The batch is ${status}; it cannot be ${done}.`);
+}
+
+function conflict(message: string): AppError {
+  return new AppError('conflict', { message, param: 'id' });
+}
+
+function busy(): AppError {
+  return new AppError('conflict', {
+    message: 'An earlier change is still being made to the rows of this batch.',
+    param: 'id',
+    retryable: true,
+    retryAfterMs: 1_000,
+  });
+}
+
+function changed(batch: Batch, before: Batch = batch): BatchChange {
+  return { batch: { ...batch, version: before.version + 1 }, events: [] };
+}

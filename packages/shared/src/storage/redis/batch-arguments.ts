@@ -1,0 +1,121 @@
+/** What the scripts of batches are told: computed here, and only applied there. */
+
+import {
+  type Batch,
+  type BatchChange,
+  isAwaitingWake,
+  isBatchOver,
+  isTerminal,
+  plus,
+  rowSums,
+} from '../../domain/index.ts';
+import type { Enlistment } from '../../ports/index.ts';
+import { IDEMPOTENCY_MS } from './arguments.ts';
+import type { KeySpace } from './keys.ts';
+import { formatRecord, PIECE_BYTES } from './record.ts';
+import type { ScriptArg } from './scripts.ts';
+
+type Call = { keys: string[]; args: ScriptArg[] };
+
+export function acceptArgs(
+  space: KeySpace,
+  batch: Batch,
+  nonce: string,
+  idempotency?: { key: string; bodyHash: string; owner: string },
+): Call {
+  const keys = space.of(batch.tenant);
+  return {
+    keys: [
+      keys.batch(batch.id),
+      keys.batches,
+      keys.openBatches,
+      keys.batchTotals(batch.id),
+      keys.batchIdempotency(idempotency?.key ?? ''),
+    ],
+    args: [
+      batch.id,
+      JSON.stringify(batch),
+      batch.createdAt,
+      idempotency?.bodyHash ?? '',
+      idempotency?.owner ?? '',
+      idempotency ? IDEMPOTENCY_MS : '',
+      nonce,
+    ],
+  };
+}
+
+export function writeBatchArgs(
+  space: KeySpace,
+  { batch, events, dropped, made }: BatchChange,
+  { tailMs, nonce }: { tailMs: number; nonce: string },
+): Call {
+  const keys = space.of(batch.tenant);
+  return {
+    keys: [
+      keys.batch(batch.id),
+      keys.batchTotals(batch.id),
+      keys.openBatches,
+      keys.heldBatches,
+      keys.pastBatches,
+      keys.events,
+    ],
+    args: [
+      batch.id,
+      batch.version - 1,
+      nonce,
+      JSON.stringify(batch),
+      made ?? '',
+      batch.createdAt,
+      isHeld(batch) ? '1' : '0',
+      isBatchOver(batch.status) ? (batch.completedAt ?? batch.createdAt) + tailMs : '',
+      dropped ? `${dropped.status},${dropped.rows}` : '',
+      events.join(','),
+      space.changes,
+      `${batch.tenant} ${batch.id}`,
+    ],
+  };
+}
+
+/** Whether no worker is to begin its jobs. When the money is gone, what was within it goes on. */
+function isHeld({ status, pausedBy }: Batch): boolean {
+  return status === 'canceling' || (status === 'paused' && pausedBy !== 'max_cost');
+}
+
+export function enlistArgs(space: KeySpace, batch: Batch, enlistment: Enlistment, tailMs: number): Call {
+  const { row, generation, job, mode, replaces = {} } = enlistment;
+  const { state, request } = job;
+  const keys = space.of(batch.tenant);
+  const leader = mode.type === 'join' ? mode.leader : job.id;
+  return {
+    keys: [
+      keys.job(job.id),
+      keys.fingerprint(job.fingerprint),
+      keys.cache(job.fingerprint),
+      keys.wakes,
+      keys.retention,
+      keys.job(leader),
+      keys.followers(leader),
+      keys.batch(batch.id),
+      keys.batchTotals(batch.id),
+      keys.rowStatuses,
+      keys.batchBits(batch.id, generation),
+    ],
+    args: [
+      job.id,
+      batch.version,
+      row.n,
+      generation,
+      mode.type,
+      formatRecord(job).state,
+      state.status,
+      job.fingerprint,
+      isAwaitingWake(state) ? state.runAt : '',
+      isTerminal(state.status) ? state.createdAt + tailMs : '',
+      request.dedup ? '1' : '0',
+      request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
+      (mode.type === 'lead' && mode.past) || '',
+      Object.entries(plus(rowSums(undefined, job), replaces)).join(','),
+      PIECE_BYTES,
+    ],
+  };
+}

@@ -1,0 +1,26 @@
+-- Accepts a batch: idempotency, record, indexes, the hash of its counts. All of it or nothing.
+-- Sent twice it answers as it did the first time: `n` names the write that made the current version.
+local batch, batches, open, totals, idempotency = unpack(KEYS)
+-- kept_ms: how long the idempotency key is kept; '' = none was sent.
+local id, record, created_at, body, owner, kept_ms, nonce = unpack(ARGV)
+if redis.call('HGET', batch, 'n') == nonce then return { 'created' } end
+
+if kept_ms ~= '' then
+  local seen = redis.call('GET', idempotency)
+  if seen and string.sub(seen, 1, 1) == '~' then
+    if seen ~= '~' .. owner then return { 'busy' } end
+  elseif seen then
+    local at = string.find(seen, '|', 1, true)
+    local first = string.sub(seen, at + 1)
+    if string.sub(seen, 1, at - 1) ~= body then return { 'reused', first } end
+    return { 'replayed', first }
+  end
+end
+if redis.call('EXISTS', batch) == 1 then return { 'replayed', id } end
+
+redis.call('HSET', batch, 'b', record, 'v', 1, 'n', nonce)
+redis.call('ZADD', batches, created_at, id)
+redis.call('ZADD', open, created_at, id)
+redis.call('HSET', totals, 'made', 0)
+if kept_ms ~= '' then redis.call('SET', idempotency, body .. '|' .. id, 'PX', kept_ms) end
+return { 'created' }

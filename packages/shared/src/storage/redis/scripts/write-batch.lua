@@ -1,0 +1,28 @@
+-- Puts the next version of a batch in the place of the one it was decided from, with its indexes and its events.
+-- Sent twice it answers as it did the first time: `n` names the write that made the current version.
+local batch, totals, open, held, past, events = unpack(KEYS)
+-- made: only while this many jobs were made; '' = however many. dropped: name,amount to be counted, '' = none.
+-- retained_until: '' = it is not over. event_types: csv.
+local id, decided_from, nonce, record, made, created_at, is_held, retained_until, dropped, event_types, channel,
+  message = unpack(ARGV)
+local current = redis.call('HMGET', batch, 'v', 'n')
+if not current[1] then return 0 end
+if current[2] == nonce then return 1 end
+if current[1] ~= decided_from then return 0 end
+if made ~= '' and redis.call('HGET', totals, 'made') ~= made then return 0 end
+
+redis.call('HSET', batch, 'b', record, 'v', decided_from + 1, 'n', nonce)
+for name, amount in string.gmatch(dropped, '([^,]+),([^,]+)') do redis.call('HINCRBY', totals, name, amount) end
+if is_held == '1' then redis.call('SADD', held, id) else redis.call('SREM', held, id) end
+if retained_until == '' then
+  redis.call('ZADD', open, created_at, id)
+  redis.call('ZREM', past, id)
+else
+  redis.call('ZREM', open, id)
+  redis.call('ZADD', past, retained_until, id)
+end
+for type in string.gmatch(event_types, '[^,]+') do
+  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', type, 'b', id)
+end
+redis.call('PUBLISH', channel, message)
+return 1
