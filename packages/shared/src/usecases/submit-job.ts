@@ -2,7 +2,6 @@ import {
   AppError,
   estimateCost,
   fingerprint,
-  formatMicros,
   isGeneratedJobId,
   type Job,
   type JobRequest,
@@ -13,18 +12,22 @@ import {
   type Tenant,
   unreachable,
 } from '../domain/index.ts';
-import type { Clock, Ledger, ObjectStore } from '../ports/index.ts';
+import type { Clock, Latency, Ledger, ObjectStore, Quotes } from '../ports/index.ts';
 import type { SubmitJobBody } from '../schemas/index.ts';
 import { admitAsTrue } from './admission.ts';
 import { readArchive } from './archive.ts';
 import { findJob } from './get-job.ts';
 import type { Outbox } from './outbox.ts';
-import { checkCapabilities, checkCost, toRequest } from './resolve-request.ts';
+import { capOf } from './quote-jobs.ts';
+import { checkCapabilities, toRequest } from './resolve-request.ts';
+import { routeJob } from './route-job.ts';
 
 export type SubmitDeps = {
   ledger: Ledger;
   store: ObjectStore;
   outbox: Outbox;
+  quotes: Quotes;
+  latency: Latency;
   clock: Clock;
   newJobId: () => string;
   /** Turns the body's references into images at rest. */
@@ -36,6 +39,8 @@ export type SubmitDeps = {
 export type Submit = {
   tenant: Tenant;
   body: SubmitJobBody;
+  /** As it was sent, when a template has been filled in since: sent again, it must be known again. */
+  asked?: unknown;
   idempotencyKey?: string;
   /** The id of `PUT /v1/jobs/{id}`. */
   ownId?: string;
@@ -60,7 +65,7 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
 export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
   const { body } = submit;
   // Only a key or an id that may come again needs to know its body again.
-  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(body) : '-';
+  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(submit.asked ?? body) : '-';
   // Before references are fetched again: they may be gone by now. And Redis before the archive: a document is written
   // before its record goes, so in this order no job of the caller's own id is between the two.
   const early = body.references.length > 0 || submit.ownId !== undefined;
@@ -80,9 +85,20 @@ async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
   const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
-  const request = toRequest(body, model, references);
-  const estimated = checkCost(request, formatMicros);
-  return newJob(deps, submit, { request, estimated, warnings });
+  const maxCost = body.quote === undefined ? body.max_cost : await quotedCost(deps, tenant, body);
+  const { lane, reason } = await routeJob(deps.latency, body, { model, maxCost, now: deps.clock.now() });
+  const request = toRequest(body, { model, lane, maxCost, references });
+  const estimated = estimateCost(request, lane);
+  return newJob(deps, submit, { request, estimated, warnings, ...(reason && { route: { lane, reason } }) });
+}
+
+/** The lower of what the quote and the caller allow. */
+async function quotedCost(
+  { quotes }: SubmitDeps,
+  tenant: Tenant,
+  { quote = '', max_cost }: SubmitJobBody,
+): Promise<Micros> {
+  return Math.min(await capOf(quotes, tenant, quote, 1), max_cost ?? Number.POSITIVE_INFINITY);
 }
 
 /**
@@ -127,10 +143,13 @@ async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: bo
   });
 }
 
+/** What is known of a job before it has an id. */
+type Facts = { request: JobRequest; estimated: Micros; warnings: string[]; route?: NonNullable<JobState['route']> };
+
 function newJob(
   deps: SubmitDeps,
   { tenant, ownId, body }: Pick<Submit, 'tenant' | 'ownId'> & { body: Pick<SubmitJobBody, 'deadline'> },
-  { request, estimated, warnings }: { request: JobRequest; estimated: Micros; warnings: string[] },
+  { request, estimated, warnings, route }: Facts,
 ): Job {
   const now = deps.clock.now();
   const expiresAt = body.deadline ?? now + deps.deadlineMs;
@@ -148,6 +167,7 @@ function newJob(
     runAt: now,
     attempts: [],
     estimated,
+    ...(route && { route }),
     images: [],
     lateImages: [],
     ...(warnings.length && { warnings }),

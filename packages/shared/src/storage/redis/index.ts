@@ -1,6 +1,5 @@
 export * from './api-keys.ts';
 export * from './batches.ts';
-export * from './batches.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './health.ts';

@@ -64,15 +64,5 @@ function tenantKeys(tag: string) {
     heldBatches: `${tag}batches:held`,
     pastBatches: `${tag}batches:past`,
     batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
-    rowStatuses: `${tag}rows`,
-    batch: (id: string) => `${tag}batch:${id}`,
-    batchTotals: (id: string) => `${tag}batch:${id}:totals`,
-    batchBits: (id: string, generation: number) => `${tag}batch:${id}:bits:${generation}`,
-    batchClaim: (id: string, work: string) => `${tag}batch:${id}:claim:${work}`,
-    batches: `${tag}batches`,
-    openBatches: `${tag}batches:open`,
-    heldBatches: `${tag}batches:held`,
-    pastBatches: `${tag}batches:past`,
-    batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
   };
 }
