@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { issueMessage } from '../schemas/index.ts';
+import { check } from '../schemas/index.ts';
 
 /** A value that no log, error or JSON ever shows. */
 export class Secret {
@@ -40,15 +40,9 @@ export class ConfigError extends Error {
 export function parseEnv<S extends z.ZodObject>(schema: S, env: Record<string, string | undefined>): z.output<S> {
   const known = Object.keys(schema.shape);
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
-  const result = schema.safeParse(given);
-  if (result.success) return result.data;
-  throw new ConfigError(
-    result.error.issues.map((issue) => {
-      const name = issue.path.join('.');
-      const missing = given[name] === undefined;
-      return `${name} ${missing ? 'is required' : issueMessage(issue)}`;
-    }),
-  );
+  const { data, faults } = check(schema, given);
+  if (!faults) return data;
+  throw new ConfigError(faults.map(({ path, message }) => `${path} ${message}`));
 }
 
 /** One row of the configuration table. */

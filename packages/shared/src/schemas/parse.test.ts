@@ -65,7 +65,11 @@ describe('parse', () => {
       ),
     );
 
-    expect(error).toMatchObject({ param: '[0]', message: '[0] must be a string, not number', errors: { length: 100 } });
+    expect(error).toMatchObject({
+      param: '[0]',
+      message: '[0] must be a string, not a number.',
+      errors: { length: 100 },
+    });
   });
 });
 

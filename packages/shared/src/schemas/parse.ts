@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { AppError } from '../domain/index.ts';
+import { check, pathOf } from './faults.ts';
 
 /** Deeper or wider than any body the wire knows: refused before anything walks it. */
 const DEPTH_MAX = 16;
@@ -7,16 +8,19 @@ const KEYS_MAX = 2_000;
 
 /** `value` as `schema` says it is. @throws AppError `invalid_request` naming every field at fault */
 export function parse<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const errors = result.error.issues.slice(0, 100).flatMap(describe);
-  const [first] = errors;
+  const { data, faults } = check(schema, value);
+  if (!faults) return data;
+  const [first] = faults;
   throw new AppError('invalid_request', {
-    message: first ? `${first.path || 'The body'} ${first.message}` : 'The request is not valid.',
+    message: first ? sentence(`${first.path || 'The body'} ${first.message}`) : 'The request is not valid.',
     ...(first?.path && { param: first.path }),
     fix: 'Correct the fields named in errors; see /openapi.json for every field.',
-    errors,
+    errors: faults,
   });
+}
+
+function sentence(text: string): string {
+  return /[.?]$/.test(text) ? text : `${text}.`;
 }
 
 type Node = { path: PropertyKey[]; value: unknown };
@@ -70,44 +74,4 @@ function tooMuch(what: string): AppError {
     message: `The body is ${what}.`,
     fix: 'Send a flat job body; see /openapi.json.',
   });
-}
-
-type Issue = { message: string };
-
-function describe(issue: z.core.$ZodIssue): { path: string; message: string }[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: 'is not a field of this request' }));
-  }
-  const inside = issue.code === 'invalid_union' ? issue.errors.find((branch) => branch.every(isInside)) : undefined;
-  if (inside) return inside.flatMap((fault) => describe({ ...fault, path: [...issue.path, ...fault.path] }));
-  return [{ path: pathOf(issue.path), message: issueMessage(issue) }];
-}
-
-/** About a part of the value: a branch of a union with such faults alone is the one that was meant. */
-function isInside(fault: z.core.$ZodIssue): boolean {
-  return fault.path.length > 0 || fault.code === 'unrecognized_keys';
-}
-
-/** What is wrong with a value, to be read after its name: `must be a number, not string`. */
-export function issueMessage({ message }: Issue): string {
-  if (message.startsWith('Invalid input: expected ')) {
-    const [expected = '', got] = message.slice('Invalid input: expected '.length).split(', received ');
-    return got === 'undefined' ? 'is required' : `must be ${article(expected)}${got ? `, not ${got}` : ''}`;
-  }
-  if (message.startsWith('Invalid option: expected one of ')) return `must be one of ${message.slice(32)}`;
-  if (/^(Too (big|small)|Invalid )/.test(message))
-    return `is not valid: ${message[0]?.toLowerCase()}${message.slice(1)}`;
-  return message;
-}
-
-function article(noun: string): string {
-  return /^[aeiou]/.test(noun) ? `an ${noun}` : `a ${noun}`;
-}
-
-/** `['references', 2, 'url']` → `references[2].url`. */
-function pathOf(path: PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
-    '',
-  );
 }
