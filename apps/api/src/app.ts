@@ -7,6 +7,7 @@ import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
 import { assetsRouter } from './routes/assets.ts';
+import { batchesRouter } from './routes/batches.ts';
 import { docsRouter } from './routes/docs.ts';
 import { errorsRouter } from './routes/errors.ts';
 import { filesRouter } from './routes/files.ts';
@@ -41,6 +42,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(docsRouter());
   app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
+  app.use('/v1/batches', auth, batchesRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));

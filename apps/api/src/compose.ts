@@ -12,7 +12,9 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createApiKeys,
+  createRedisBatches,
   createRedisChanges,
+  createRedisIngests,
   createRedisLatency,
   createRedisLedger,
   createRedisQuota,
@@ -30,6 +32,9 @@ import { createApiMetrics } from './metrics.ts';
 
 /** Below the idle limit of common proxies, so a quiet stream of events stays open. */
 const HEARTBEAT_MS = 15_000;
+
+/** A body of any length, as long as it moves; six hours are 200,000 rows at ten a second. */
+const BATCH_PACE = { idleMs: 30_000, totalMs: 6 * 3_600_000 };
 
 export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
 
@@ -80,6 +85,8 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     ledger,
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     store,
+    batches: createRedisBatches({ redis, prefix, tailMs }),
+    ingests: createRedisIngests({ redis, prefix }),
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
@@ -87,8 +94,10 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     outbox,
     safeFetch,
     newJobId: () => idFrom('job', randomUUIDv7()),
+    newBatchId: () => idFrom('bat', randomUUIDv7()),
     resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
     deadlineMs: config.JOB_DEADLINE * 1_000,
+    batchPace: BATCH_PACE,
     bodyLimitMb: config.BODY_LIMIT_MB,
     bodiesMaxMb: config.BODIES_MAX_MB,
     health: health.look,

@@ -1,10 +1,22 @@
-import type { Job, Reference, Tenant } from '@darkroom/shared/domain';
+import type { BatchId, Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
-import type { ApiKeys, Changes, Clock, Latency, Ledger, Quota, Quotes, Templates } from '@darkroom/shared/ports';
+import type {
+  ApiKeys,
+  Batches,
+  Changes,
+  Clock,
+  Ingests,
+  Latency,
+  Ledger,
+  Quota,
+  Quotes,
+  Templates,
+} from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
 import type { Outbox } from '@darkroom/shared/usecases';
+import type { Pace } from './http/slow-body.ts';
 import type { ApiMetrics } from './metrics.ts';
 
 export type Health = { ready: boolean; checks: Record<string, string> };
@@ -18,6 +30,8 @@ export type ApiDeps = {
   ledger: Ledger;
   quota: Quota;
   store: OpenedStore;
+  batches: Batches;
+  ingests: Ingests;
   templates: Templates;
   quotes: Quotes;
   latency: Latency;
@@ -25,9 +39,12 @@ export type ApiDeps = {
   outbox: Outbox;
   safeFetch: SafeFetch;
   newJobId: () => Job['id'];
+  newBatchId: () => BatchId;
   resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   deadlineMs: number;
   bodyLimitMb: number;
+  /** How slowly the body of a batch may come. */
+  batchPace: Pace;
   /** Of all bodies in memory at one time. */
   bodiesMaxMb: number;
   health: () => Promise<Health>;

@@ -49,6 +49,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
     ...(error.param && { param: error.param }),
     ...(fix && { fix }),
     ...(error.errors && { errors: error.errors }),
+    ...error.extensions,
     request_id: requestId,
   };
 }

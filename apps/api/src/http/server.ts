@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError, idFrom } from '@darkroom/shared/domain';
 import { toProblem } from './problem.ts';
+import { hasOwnPace } from './slow-body.ts';
 
 export type HttpLimits = typeof HTTP_LIMITS;
 
@@ -30,6 +31,8 @@ export function createHttpServer(handle: RequestListener, limits: HttpLimits = H
 
 /** What never became a request is still told what was wrong with it, in the words of every other error. */
 function answerClientError(error: Error & { code?: string }, socket: Duplex): void {
+  // A body of any length: it is watched by who reads it. The server asks once, and has let go of it now.
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && hasOwnPace(socket)) return;
   // An answer may be half way out already, or nobody is left to read this one.
   if (!socket.writable || ('bytesWritten' in socket && Number(socket.bytesWritten) > 0)) {
     socket.destroy();

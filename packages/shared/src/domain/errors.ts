@@ -2,6 +2,8 @@
 
 export const ERROR_CODES = [
   'invalid_request',
+  'invalid_rows',
+  'request_timeout',
   'unsupported_size',
   'unsupported_aspect_ratio',
   'too_many_references',
@@ -38,6 +40,9 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
+/** What is wrong with one field; of a row of a batch, with its line and key, and what kind of error it is. */
+export type FieldError = { path: string; message: string; line?: number; key?: string; code?: string };
+
 export type ErrorOptions = {
   /** Shown to callers: no secrets, no provider text. */
   message: string;
@@ -49,7 +54,9 @@ export type ErrorOptions = {
   /** What the caller can do about it. */
   fix?: string;
   /** Every field at fault, when there are several. */
-  errors?: { path: string; message: string }[];
+  errors?: FieldError[];
+  /** Further members of the problem that the caller is told. */
+  extensions?: Record<string, unknown>;
   cause?: unknown;
 };
 
@@ -60,7 +67,8 @@ export class AppError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly param: string | undefined;
   readonly fix: string | undefined;
-  readonly errors: { path: string; message: string }[] | undefined;
+  readonly errors: FieldError[] | undefined;
+  readonly extensions: Record<string, unknown> | undefined;
 
   constructor(code: ErrorCode, options: ErrorOptions) {
     super(options.message, { cause: options.cause });
@@ -71,6 +79,7 @@ export class AppError extends Error {
     this.param = options.param;
     this.fix = options.fix;
     this.errors = options.errors;
+    this.extensions = options.extensions;
   }
 }
 

@@ -14,7 +14,19 @@ export const Problem = z
     retryable: z.boolean(),
     param: z.string().optional(),
     fix: z.string().optional(),
-    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          path: z.string(),
+          message: z.string(),
+          line: z.int().optional(),
+          key: z.string().optional(),
+          code: z.string().optional(),
+        }),
+      )
+      .optional(),
+    errors_url: z.string().optional().meta({ description: 'All errors of a batch as CSV, for a day.' }),
+    counts: z.record(z.string(), z.int()).optional().meta({ description: 'Rows of a refused batch.' }),
     request_id: z.string(),
   })
   .meta({ id: 'Problem' });
@@ -25,6 +37,8 @@ export type ErrorFacts = { status: number; category: string; title: string };
 /** Exhaustive: a new code fails to compile until it has a status and a category. */
 export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
   invalid_request: { status: 400, category: 'invalid', title: 'Invalid request' },
+  invalid_rows: { status: 422, category: 'invalid', title: 'Invalid rows' },
+  request_timeout: { status: 408, category: 'invalid', title: 'Request timeout' },
   unsupported_size: { status: 422, category: 'invalid', title: 'Unsupported size' },
   unsupported_aspect_ratio: { status: 422, category: 'invalid', title: 'Unsupported aspect ratio' },
   too_many_references: { status: 422, category: 'invalid', title: 'Too many references' },
@@ -62,6 +76,8 @@ export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
 /** What a caller can do about an error that names no fix of its own. */
 export const FIXES: Partial<Record<ErrorCode, string>> = {
   invalid_request: 'See /openapi.json for every field and what it may hold.',
+  invalid_rows: 'Correct the rows named in errors; errors_url leads to all of them.',
+  request_timeout: 'Send it again over a faster connection.',
   unsupported_media: 'Send a PNG, JPEG or WebP image.',
   unsupported_content_type: 'Send JSON with `Content-Type: application/json`.',
   too_many_references: 'Send fewer references.',

@@ -1,5 +1,6 @@
 export * from './archive.ts';
 export * from './control-job.ts';
+export * from './get-batch.ts';
 export * from './get-job.ts';
 export * from './hand-off.ts';
 export * from './ingest/index.ts';

@@ -10,7 +10,7 @@ import { findJob } from './get-job.ts';
 
 export const REFERENCE_BYTES_MAX = 20 * 1024 * 1024;
 /** All references of one job: as base64 they must fit the provider's 100 MB request. */
-const TOTAL_BYTES_MAX = 70 * 1024 * 1024;
+export const TOTAL_BYTES_MAX = 70 * 1024 * 1024;
 
 export type ReferenceDeps = { ledger: Ledger; store: ObjectStore; safeFetch: SafeFetch };
 

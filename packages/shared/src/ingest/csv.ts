@@ -1,0 +1,76 @@
+/** Splits CSV (RFC 4180) into records, whatever the chunks it comes in. */
+
+import { CsvError, Parser } from 'csv-parse';
+import { AppError } from '../domain/index.ts';
+import type { Splitter } from './lines.ts';
+
+/** `line` is where the record begins, counted from 1: a quoted cell may hold several. */
+export type CsvRecord = { line: number; cells: string[] };
+
+/**
+ * Records by comma and quote; a byte order mark is dropped, empty lines are left out, and records need not be of one
+ * length.
+ *
+ * @throws AppError `invalid_request` naming the line, from which on nothing can be told apart: a stray quote, or a record of more than `maxBytes`
+ */
+export function createCsvSplitter(maxBytes: number): Splitter<CsvRecord> {
+  const parser = new Parser({
+    bom: true,
+    max_record_size: maxBytes,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    relax_column_count: true,
+  });
+  let line = 1;
+  let records: CsvRecord[] = [];
+  let fault: unknown;
+  // As the parser is told how to hand on what it found; a stream would cost a wait for each chunk, and lose the lines.
+  parser.push = (cells: string[] | null) => {
+    if (!cells) return false;
+    if (cells.length > 1 || cells[0]) records.push({ line, cells });
+    line += 1 + linesWithin(cells);
+    return true;
+  };
+  const ended = (error?: Error | null) => {
+    fault = error;
+  };
+  const take = (): CsvRecord[] => {
+    if (fault) throw refusal(fault, line, maxBytes);
+    const taken = records;
+    records = [];
+    return taken;
+  };
+  return {
+    push: (chunk) => {
+      parser._transform(chunk, 'buffer' as BufferEncoding, ended);
+      return take();
+    },
+    end: () => {
+      parser._flush(ended);
+      return take();
+    },
+  };
+}
+
+function linesWithin(cells: string[]): number {
+  let lines = 0;
+  for (const cell of cells) {
+    if (cell.includes('\n') || cell.includes('\r')) lines += cell.match(/\r\n|\n|\r/g)?.length ?? 0;
+  }
+  return lines;
+}
+
+function refusal(fault: unknown, line: number, maxBytes: number): AppError {
+  const code = fault instanceof CsvError ? fault.code : undefined;
+  const [what, fix] =
+    code === 'CSV_MAX_RECORD_SIZE'
+      ? [`is longer than ${maxBytes / 1_048_576} MB`, 'Give images by address, or close the quote that is open.']
+      : code === 'CSV_QUOTE_NOT_CLOSED'
+        ? ['opens a quote that is never closed', 'Close it, or double it: "" stands for a quote within a quoted cell.']
+        : ['has a quote in the wrong place', 'Put the cell in quotes, and double each quote within it: "".'];
+  return new AppError('invalid_request', {
+    message: `The record that begins in line ${line} ${what}.`,
+    param: `line ${line}`,
+    fix,
+    cause: fault,
+  });
+}

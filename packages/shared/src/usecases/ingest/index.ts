@@ -1,0 +1,2 @@
+export { csvLine } from './csv-cell.ts';
+export { createCsvReader, createNdjsonReader, fromItem, type IncomingRow, type RowReader } from './read-rows.ts';
