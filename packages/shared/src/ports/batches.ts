@@ -57,7 +57,7 @@ export type Batches = {
   /** All of every tenant that are not over. */
   open(): Promise<{ tenant: Tenant; id: BatchId }[]>;
   /** Batches whose jobs no worker is to begin: paused, or being canceled. For workers to ask often. */
-  held(tenant: Tenant): Promise<ReadonlySet<BatchId>>;
+  paused(tenant: Tenant): Promise<ReadonlySet<BatchId>>;
   /** Keeps others from working on the same one at once; not what safety rests on. @returns a way to let go, or undefined */
   claim(tenant: Tenant, id: BatchId, work: 'load' | 'sweep', ms: number): Promise<(() => Promise<void>) | undefined>;
   /** Makes a job of a row of this very version of the batch: coalescing and cache as at admission, counted once. */

@@ -55,7 +55,7 @@ export function writeBatchArgs(
       keys.batch(batch.id),
       keys.batchTotals(batch.id),
       keys.openBatches,
-      keys.heldBatches,
+      keys.pausedBatches,
       keys.pastBatches,
       keys.events,
     ],
@@ -66,7 +66,7 @@ export function writeBatchArgs(
       JSON.stringify(batch),
       made ?? '',
       batch.createdAt,
-      isHeld(batch) ? '1' : '0',
+      isStopped(batch) ? '1' : '0',
       isBatchOver(batch.status) ? (batch.completedAt ?? batch.createdAt) + tailMs : '',
       dropped ? `${dropped.status},${dropped.rows}` : '',
       events.join(','),
@@ -77,7 +77,7 @@ export function writeBatchArgs(
 }
 
 /** Whether no worker is to begin its jobs. When the money is gone, what was within it goes on. */
-function isHeld({ status, pausedBy }: Batch): boolean {
+function isStopped({ status, pausedBy }: Batch): boolean {
   return status === 'canceling' || (status === 'paused' && pausedBy !== 'max_cost');
 }
 

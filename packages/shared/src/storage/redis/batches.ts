@@ -54,7 +54,7 @@ export function createRedisBatches({ redis, prefix = '', tailMs = DAY_MS }: Batc
       const open = await Promise.all(tenants.map((tenant) => redis.zrange(space.of(tenant).openBatches, '0', '-1')));
       return tenants.flatMap((tenant, i) => (open[i] ?? []).map((id) => ({ tenant, id })));
     },
-    held: async (tenant) => new Set(await redis.smembers(space.of(tenant).heldBatches)),
+    paused: async (tenant) => new Set(await redis.smembers(space.of(tenant).pausedBatches)),
     claim: async (tenant, id, work, ms) => {
       const key = space.of(tenant).batchClaim(id, work);
       const owner = newNonce();

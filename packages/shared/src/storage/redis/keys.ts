@@ -61,7 +61,7 @@ function tenantKeys(tag: string) {
     batchClaim: (id: string, work: string) => `${tag}batch:${id}:claim:${work}`,
     batches: `${tag}batches`,
     openBatches: `${tag}batches:open`,
-    heldBatches: `${tag}batches:held`,
+    pausedBatches: `${tag}batches:paused`,
     pastBatches: `${tag}batches:past`,
     batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
   };

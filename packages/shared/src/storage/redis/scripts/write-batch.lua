@@ -1,9 +1,9 @@
 -- Puts the next version of a batch in the place of the one it was decided from, with its indexes and its events.
 -- Sent twice it answers as it did the first time: `n` names the write that made the current version.
-local batch, totals, open, held, past, events = unpack(KEYS)
+local batch, totals, open, paused, past, events = unpack(KEYS)
 -- made: only while this many jobs were made; '' = however many. dropped: name,amount to be counted, '' = none.
 -- retained_until: '' = it is not over. event_types: csv.
-local id, decided_from, nonce, record, made, created_at, is_held, retained_until, dropped, event_types, channel,
+local id, decided_from, nonce, record, made, created_at, is_paused, retained_until, dropped, event_types, channel,
   message = unpack(ARGV)
 local current = redis.call('HMGET', batch, 'v', 'n')
 if not current[1] then return 0 end
@@ -13,7 +13,7 @@ if made ~= '' and redis.call('HGET', totals, 'made') ~= made then return 0 end
 
 redis.call('HSET', batch, 'b', record, 'v', decided_from + 1, 'n', nonce)
 for name, amount in string.gmatch(dropped, '([^,]+),([^,]+)') do redis.call('HINCRBY', totals, name, amount) end
-if is_held == '1' then redis.call('SADD', held, id) else redis.call('SREM', held, id) end
+if is_paused == '1' then redis.call('SADD', paused, id) else redis.call('SREM', paused, id) end
 if retained_until == '' then
   redis.call('ZADD', open, created_at, id)
   redis.call('ZREM', past, id)
