@@ -13,6 +13,9 @@ const SLICE = 64 * 1024;
 /** Decoded bytes handed over at once; the provider's TLS records of 16 kB are gathered up to this. */
 const OUT = 3 * SLICE;
 
+/** A body passed one of the limits set for it: it cannot be an answer to what was asked. */
+export class BodyLimitError extends Error {}
+
 export type Base64Decoder = {
   /** Takes `chunk[from, to)`, the raw inside of a JSON string, cut anywhere. */
   write(chunk: Buffer, from: number, to: number): void;
@@ -24,7 +27,7 @@ export type Base64Decoder = {
  * Decodes into `sink`. Reads both alphabets, skips white space, stops at padding, undoes JSON escapes.
  *
  * @param pending takes the promise of a write that the sink has not finished yet
- * @throws Error from `write` or `end` once more than `maxBytes` were decoded
+ * @throws BodyLimitError from `write` or `end` once more than `maxBytes` were decoded
  */
 export function createBase64Decoder(
   sink: BlobSink,
@@ -41,7 +44,7 @@ export function createBase64Decoder(
   function flush(): void {
     if (filled === 0) return;
     total += filled;
-    if (total > maxBytes) throw new Error(`a field of the answer holds more than ${maxBytes} bytes`);
+    if (total > maxBytes) throw new BodyLimitError(`a field of the answer holds more than ${maxBytes} bytes`);
     const written = sink.write(out.subarray(0, filled));
     filled = 0;
     if (!written) return;

@@ -7,19 +7,15 @@
  */
 
 import { type Fetch, GoogleGenAI } from '@google/genai';
-import { Agent, type buildConnector } from 'undici';
-import type { Answer } from '../../domain/answer.ts';
 import type { JobRequest } from '../../domain/job.ts';
 import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
-import { exchange, type HttpRequest, reasonOf, type WireAnswer, type WireEnd } from './exchange.ts';
+import { type Connect, createDispatcher } from './dispatcher.ts';
+import { exchange, type HttpRequest, reasonOf, type WireEnd } from './exchange.ts';
 import { buildRequest } from './request.ts';
 import { createTurns } from './turns.ts';
+import { parseJson, TEXT_MAX, toAnswer } from './wire-answer.ts';
 
 export const GEMINI_BASE_URL = 'https://generativelanguage.googleapis.com';
-
-const TEXT_MAX = 64 << 10;
-const HEADERS_KEPT = ['content-type', 'date', 'retry-after', 'server', 'server-timing', 'via', 'x-request-id'];
-const HEADER_MAX = 500;
 
 export type GeminiChannelOptions = {
   apiKey: string;
@@ -27,19 +23,13 @@ export type GeminiChannelOptions = {
   baseUrl?: string;
   apiVersion: 'v1beta' | 'v1';
   /** How sockets are opened; given by a caller that guards addresses. */
-  connect?: buildConnector.BuildOptions | buildConnector.connector;
+  connect?: Connect;
 };
 
 /** A channel named `gemini`. Opens no connection before the first call; disposing ends its connections. */
 export function createGeminiChannel(options: GeminiChannelOptions): Channel & AsyncDisposable {
   const { apiKey, baseUrl = GEMINI_BASE_URL, apiVersion, connect } = options;
-  const dispatcher = new Agent({
-    pipelining: 0, // a fresh connection per call: a stale one could swallow a paid request
-    allowH2: false, // a stream refused by HTTP/2 would be sent again behind our back
-    headersTimeout: 0, // our own deadline rules, since it knows about stalls
-    bodyTimeout: 0,
-    ...(connect && { connect }),
-  });
+  const dispatcher = createDispatcher(connect);
   const turns = createTurns();
   // Everything is passed, so that no environment variable can send calls elsewhere.
   const gemini = new GoogleGenAI({ apiKey, vertexai: false, apiVersion, httpOptions: { baseUrl, apiVersion } });
@@ -70,7 +60,12 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
 
 function toHttp(url: unknown, init: RequestInit | undefined): HttpRequest {
   if (typeof init?.body !== 'string') throw new Error('the request has no JSON body');
-  return { url: new URL(String(url)), headers: Object.fromEntries(new Headers(init.headers)), body: init.body };
+  return {
+    method: 'POST',
+    url: new URL(String(url)),
+    headers: Object.fromEntries(new Headers(init.headers)),
+    body: init.body,
+  };
 }
 
 /** What the SDK gets to see; it throws for the rest, as it would for a broken connection. */
@@ -85,7 +80,7 @@ function toResponse(end: WireEnd): Response {
 /** The end of the exchange for the caller; a success only once it is durable. */
 async function keep(end: WireEnd, { entry, signal }: CallOptions): Promise<Exchange> {
   if (end.type !== 'answered') return end;
-  const body = parse(end.text);
+  const body = parseJson(end.text);
   const success = end.status < 300;
   if (body === undefined && success && !end.framed) {
     return { type: 'unknown', reason: 'the connection ended within the answer' };
@@ -97,22 +92,5 @@ async function keep(end: WireEnd, { entry, signal }: CallOptions): Promise<Excha
     return { type: 'answered', answer };
   } catch (error) {
     return { type: 'unknown', reason: `a whole answer arrived and could not be kept: ${reasonOf(error)}` };
-  }
-}
-
-function toAnswer(end: WireAnswer, body: unknown): Answer {
-  const kept = HEADERS_KEPT.flatMap((name) => {
-    const value = end.headers[name];
-    return value === undefined ? [] : [[name, value.slice(0, HEADER_MAX)]];
-  });
-  return { httpStatus: end.status, headers: Object.fromEntries(kept), body, blobs: end.blobs, ms: end.ms };
-}
-
-/** The JSON of `text`; `undefined` when it is none. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -30,12 +30,18 @@ export type WireAnswer = {
 
 export type WireEnd = WireAnswer | { type: 'unsent'; reason: string } | { type: 'unknown'; reason: string };
 
-export type HttpRequest = { url: URL; headers: Record<string, string>; body: string };
+export type HttpRequest = {
+  method: 'GET' | 'POST' | 'DELETE';
+  url: URL;
+  headers: Record<string, string>;
+  body?: string | Buffer;
+};
 
 export type ExchangeOptions = {
   dispatcher: Dispatcher;
   turns: Turns;
-  entry: SpoolEntry;
+  /** Where lifted base64 fields go. */
+  entry: Pick<SpoolEntry, 'blob'>;
   timeoutMs: number;
   signal: AbortSignal;
 };
@@ -142,13 +148,13 @@ export function exchange(request: HttpRequest, options: ExchangeOptions): Promis
 
 function send(
   dispatcher: Dispatcher,
-  { url, headers, body }: HttpRequest,
+  { method, url, headers, body }: HttpRequest,
   handler: Dispatcher.DispatchHandler,
   fail: (reason: string) => void,
 ): void {
   try {
     const path = `${url.pathname}${url.search}`;
-    dispatcher.dispatch({ origin: url.origin, path, method: 'POST', headers, body }, handler);
+    dispatcher.dispatch({ origin: url.origin, path, method, headers, body: body ?? null }, handler);
   } catch (error) {
     fail(reasonOf(error));
   }

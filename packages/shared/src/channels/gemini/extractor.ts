@@ -8,7 +8,7 @@
 
 import type { SpooledBlob } from '../../domain/answer.ts';
 import type { BlobSink } from '../../ports/spool.ts';
-import { type Base64Decoder, createBase64Decoder } from './base64.ts';
+import { type Base64Decoder, BodyLimitError, createBase64Decoder } from './base64.ts';
 
 const LIFTED: ReadonlySet<string> = new Set(['data', 'thoughtSignature', 'thought_signature']);
 /** Longer than any lifted key, even with each of its letters written as `\u0064`. */
@@ -26,11 +26,13 @@ export type Extractor = {
   /**
    * Takes the next bytes; a promise when a sink asked to wait.
    *
-   * @throws Error when the body passes a limit: it cannot be an answer to what was asked
+   * @throws BodyLimitError when the body passes a limit
    */
   push(chunk: Buffer): void | Promise<void>;
   /** Closes every blob and gives the skeleton. Whether that is whole JSON is for the caller to see. */
   end(): Promise<{ skeleton: Buffer; blobs: SpooledBlob[] }>;
+  /** Closes every blob of a body that is not wanted any more. Never throws. */
+  drop(): Promise<void>;
 };
 
 /** Lifts into the sinks that `open` makes, one per lifted field in the order of their appearance. */
@@ -64,7 +66,7 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
 
   function startBlob(quote: number): number {
     const index = sinks.length;
-    if (index >= limits.blobs) throw new Error(`the answer holds more than ${limits.blobs} binary fields`);
+    if (index >= limits.blobs) throw new BodyLimitError(`the answer holds more than ${limits.blobs} binary fields`);
     const sink = open(index);
     sinks.push(sink);
     decoder = createBase64Decoder(sink, limits.blobBytes, defer);
@@ -126,6 +128,10 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
       const blobs = await Promise.all(sinks.map((sink) => sink.close()));
       return { skeleton: skeleton.bytes(), blobs };
     },
+    async drop() {
+      await Promise.allSettled(waiting);
+      await Promise.allSettled(sinks.map((sink) => sink.close()));
+    },
   };
 }
 
@@ -136,7 +142,8 @@ function createSkeleton(limit: number) {
   return {
     keep(chunk: Buffer, from: number, to: number): void {
       const needed = length + to - from;
-      if (needed > limit) throw new Error(`the answer holds more than ${limit} bytes beside its binary fields`);
+      if (needed > limit)
+        throw new BodyLimitError(`the answer holds more than ${limit} bytes beside its binary fields`);
       if (needed > buffer.length) {
         const grown = Buffer.allocUnsafeSlow(Math.max(needed, buffer.length * 2));
         buffer.copy(grown, 0, 0, length);

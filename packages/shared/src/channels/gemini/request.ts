@@ -49,6 +49,17 @@ export function buildRequest(
   };
 }
 
+/**
+ * The same call as a REST body, for where the SDK sends nothing itself: a line of a batch's input.
+ *
+ * @param references the bytes of `request.references`, in the same order
+ */
+export function buildBody(request: JobRequest, references: Buffer[]): Record<string, unknown> {
+  const { contents, config = {} } = buildRequest(request, references, {});
+  const { httpOptions: _, automaticContinuation: __, safetySettings, tools, ...generationConfig } = config;
+  return { contents, ...(safetySettings && { safetySettings }), ...(tools && { tools }), generationConfig };
+}
+
 function toParts(reference: Reference, index: number, bytes: Buffer | undefined): Part[] {
   if (!bytes) throw new Error(`the bytes of reference ${index} are missing`);
   const image = { inlineData: { mimeType: reference.mime, data: bytes.toString('base64') } };

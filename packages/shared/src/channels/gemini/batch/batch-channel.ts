@@ -1,0 +1,46 @@
+/**
+ * Batches by the Gemini API, reached with a key.
+ *
+ * The official SDK is not used here: it drops the error and the counts of a failed batch, cannot stream a download, and
+ * ends the process when one breaks off. A line's request is built by the SDK's types, as the standard lane's is.
+ */
+
+import type { BatchChannel } from '../../../ports/batch-channel.ts';
+import { GEMINI_BASE_URL, type GeminiChannelOptions } from '../channel.ts';
+import { createDispatcher } from '../dispatcher.ts';
+import { createApi } from './api.ts';
+import { createBatches } from './batches.ts';
+import { download } from './download.ts';
+import { formatLine } from './input-line.ts';
+import { LINE_BYTES, readLines } from './read-lines.ts';
+import { deleteFile } from './stored-file.ts';
+import { uploadFile } from './upload.ts';
+
+export type GeminiBatchChannelOptions = GeminiChannelOptions & {
+  /** For one call of the API, the creation of a batch included. Default 60 s. */
+  callTimeoutMs?: number;
+  /** A download may be silent for so long. Default 60 s. */
+  idleTimeoutMs?: number;
+  /** A longer line of a result file is unreadable. Default 40 MB. */
+  lineBytes?: number;
+};
+
+const MINUTE_MS = 60_000;
+
+/** The batches of the channel named `gemini`. Opens no connection before the first call; disposing ends its connections. */
+export function createGeminiBatchChannel(options: GeminiBatchChannelOptions): BatchChannel & AsyncDisposable {
+  const { apiKey, baseUrl = GEMINI_BASE_URL, apiVersion, connect } = options;
+  const { callTimeoutMs = MINUTE_MS, idleTimeoutMs = MINUTE_MS, lineBytes = LINE_BYTES } = options;
+  const dispatcher = createDispatcher(connect);
+  const api = createApi({ apiKey, baseUrl, apiVersion, dispatcher, timeoutMs: callTimeoutMs });
+  return {
+    id: 'gemini',
+    formatLine,
+    upload: (file, signal) => uploadFile(api, file, signal),
+    ...createBatches(api),
+    download: (fileName, signal) => download(api, { fileName, idleMs: idleTimeoutMs }, signal),
+    readLines: (file, blob) => readLines(file, blob, lineBytes),
+    deleteFile: (fileName, signal) => deleteFile(api, fileName, signal),
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+  };
+}
