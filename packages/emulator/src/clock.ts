@@ -5,7 +5,7 @@
  */
 
 export type Clock = {
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds. Whoever is told a time finds all done that was due by then. */
   now(): number;
   /** Milliseconds that pass here in each one outside; 0 = stands still. */
   setScale(scale: number): void;
@@ -34,7 +34,9 @@ export function createClock(outside: () => number, startScale: number): Clock {
   let due: Due[] = [];
   let timer: NodeJS.Timeout | undefined;
 
-  const now = () => anchor.inside + Math.floor((outside() - anchor.outside) * scale);
+  let catchingUp = false;
+
+  const read = () => anchor.inside + Math.floor((outside() - anchor.outside) * scale);
 
   function moveAnchor(inside: number): void {
     anchor = { outside: outside(), inside };
@@ -44,28 +46,52 @@ export function createClock(outside: () => number, startScale: number): Clock {
     clearTimeout(timer);
     const [first] = due;
     if (!first || scale === 0) return;
-    const ms = Math.ceil((first.instant - now()) / scale);
-    timer = setTimeout(catchUp, Math.min(TIMER_MS_MAX, Math.max(1, ms))).unref();
+    const ms = Math.ceil((first.instant - read()) / scale);
+    timer = setTimeout(wake, Math.min(TIMER_MS_MAX, Math.max(1, ms))).unref();
+  }
+
+  function wake(): void {
+    catchUp();
+    arm();
   }
 
   function catchUp(): void {
-    for (let first = due[0]; first && first.instant <= now(); first = due[0]) {
-      due.shift();
-      first.act();
+    doDue(read());
+  }
+
+  function doDue(instant: number): void {
+    const [next] = due;
+    // What is done may ask for the time itself.
+    if (catchingUp || !next || next.instant > instant) return;
+    catchingUp = true;
+    try {
+      for (let first = due[0]; first && first.instant <= instant; first = due[0]) {
+        due.shift();
+        first.act();
+      }
+    } finally {
+      catchingUp = false;
+      arm();
     }
-    arm();
+  }
+
+  function now(): number {
+    const instant = read();
+    doDue(instant);
+    return instant;
   }
 
   return {
     now,
     setScale(next) {
-      moveAnchor(now());
+      moveAnchor(read());
       scale = next;
       arm();
     },
     advance(ms) {
-      moveAnchor(now() + ms);
+      moveAnchor(read() + ms);
       catchUp();
+      arm();
     },
     at(instant, act) {
       const entry = { instant, act };

@@ -66,6 +66,15 @@ describe('through the SDK', () => {
     expect(answer.candidates?.[0]?.content?.parts?.[0]?.thoughtSignature?.length).toBeGreaterThan(1_060_000);
   });
 
+  it('draws smaller when asked to', async () => {
+    await using emulator = await startEmulator({ settings: { longest_side: 256 } });
+    const body = { contents: [{ parts: [{ text: 'x' }] }], generationConfig: { imageConfig: { aspectRatio: '16:9' } } };
+
+    const [image] = imagesOf(await generate(emulator, { body }));
+
+    expect(await sharp(image).metadata()).toMatchObject({ width: 256, height: 143 });
+  });
+
   it('gives PNG without signatures or thoughts from the model that does not think', async () => {
     await using emulator = await startEmulator();
     const answer = await sdk(emulator).models.generateContent({ model: 'gemini-2.5-flash-image', contents: 'a boat' });

@@ -8,3 +8,4 @@ export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
 export type { RouteName } from './routes/names.ts';
 export { type Emulator, type EmulatorOptions, startEmulator } from './server.ts';
 export { LIFELIKE, QUIET, type Quotas, type Settings, type SettingsPatch } from './settings.ts';
+export type { Delivery } from './webhooks/deliver.ts';

@@ -72,6 +72,8 @@ export const Settings = z.strictObject({
   latency: z.number().min(0).max(100),
   /** `full`: realistic weight. `tiny`: as small as the picture allows. `fast`: one picture for each size and ratio. */
   render: z.enum(['full', 'tiny', 'fast']),
+  /** No side of a picture has more pixels than this, whatever was asked for; `real` = the size that was asked for. */
+  longest_side: z.union([z.literal('real'), z.number().int().min(16).max(12_288)]),
   /** Exact weight of each image; `auto` = as `render` says. */
   image_bytes: z.union([
     z.literal('auto'),
@@ -116,6 +118,7 @@ export type SettingsPatch = z.input<typeof SettingsPatch>;
 export const QUIET: Settings = {
   latency: 0,
   render: 'tiny',
+  longest_side: 'real',
   image_bytes: 'auto',
   signature_bytes: 4096,
   drafts: 0,

@@ -13,6 +13,10 @@ import { createJournal, type Journal } from './journal.ts';
 import { createQuota, type Quota } from './quota.ts';
 import type { Settings } from './settings.ts';
 
+import { createWebhooks, type Webhooks } from './webhooks/deliver.ts';
+import { createEndpointStore, type EndpointStore } from './webhooks/endpoint-store.ts';
+import { createTokenSigner, type TokenSigner } from './webhooks/sign.ts';
+
 export type World = {
   seed: string;
   /** The time outside, in epoch milliseconds: for quotas and journal. */
@@ -28,6 +32,9 @@ export type World = {
   files: FileStore;
   uploads: Uploads;
   batches: BatchStore;
+  endpoints: EndpointStore;
+  tokens: TokenSigner;
+  webhooks: Webhooks;
   hold: Hold;
   pictures: Pictures;
   sign: Signer;
@@ -52,6 +59,9 @@ export function createWorld({ faults, ...start }: Start): World {
     hold: createHold(),
     pictures: createPictures(start.seed),
     sign: createSigner(start.seed),
+    endpoints: createEndpointStore(start.seed, clock),
+    tokens: createTokenSigner(),
   };
-  return { ...parts, batches: createBatchStore(parts) };
+  const known = { ...parts, batches: createBatchStore(parts) };
+  return { ...known, webhooks: createWebhooks(known) };
 }

@@ -2,7 +2,7 @@
 
 import { withoutDirective } from '../directive.ts';
 import type { Picture } from '../image/render.ts';
-import type { Model } from '../models.ts';
+import type { Model, Pixels } from '../models.ts';
 import { between, type Random } from '../random.ts';
 import type { ImageRequest } from '../request/request.ts';
 import type { World } from '../world.ts';
@@ -44,7 +44,7 @@ export async function drawParts(world: Tools, order: Order): Promise<{ pictures:
 
 function pictureOf(world: Tools, order: Order, part: Extract<PlannedPart, { type: 'image' }>): Picture {
   const { model, request } = order;
-  const [width, height] = request.pixels;
+  const [width, height] = within(world.settings.longest_side, request.pixels);
   const shared = world.settings.render === 'fast';
   const footer = [
     ...(part.draft === undefined ? [] : [`DRAFT ${part.draft}`]),
@@ -56,6 +56,12 @@ function pictureOf(world: Tools, order: Order, part: Extract<PlannedPart, { type
   ];
   const words = shared ? `${request.size} ${request.ratio}` : withoutDirective(request.prompt);
   return { width, height, mime: model.mime, words, footer: footer.join(' '), bytes: weightOf(world, order) };
+}
+
+/** The same shape with no side longer than `longest`. */
+function within(longest: number | 'real', [width, height]: Pixels): Pixels {
+  const scale = longest === 'real' ? 1 : Math.min(1, longest / Math.max(width, height));
+  return [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
 }
 
 function weightOf({ settings }: Tools, { model, request, imageBytes, random }: Order): number {

@@ -5,16 +5,15 @@
  * end it is billed for what was answered by then, and its output becomes a file. A deleted batch is hidden, not stopped.
  */
 import { EventEmitter } from 'node:events';
-import { countBatch } from '../bill.ts';
 import type { Course } from '../faults/course.ts';
 import type { Model } from '../models.ts';
 import { createRandom } from '../random.ts';
 import type { Settings } from '../settings.ts';
 import type { World } from '../world.ts';
 import type { WebhookConfig } from './create-body.ts';
+import { end, outputIdOf } from './end.ts';
 import type { Line, Tools } from './line.ts';
-import { doneLines, resultLines } from './output.ts';
-import { cancel, isOver, linesDone, plot, type Timeline } from './timeline.ts';
+import { cancel, isOver, plot, type Timeline } from './timeline.ts';
 
 export type Batch = {
   /** Grows with each batch. */
@@ -59,6 +58,8 @@ export type BatchStore = {
   delete(batch: Batch): void;
   /** Called when a batch is created, starts, ends, or changes its course. */
   onChange(listener: (batch: Batch) => void): () => void;
+  /** Called once for each batch, when it is over, billed and put out. */
+  onEnd(listener: (batch: Batch) => void): void;
 };
 
 /** The oldest go beyond this many. */
@@ -69,29 +70,32 @@ type Parts = Tools & Pick<World, 'clock' | 'journal' | 'disk' | 'files'>;
 export function createBatchStore(parts: Parts): BatchStore {
   const { clock } = parts;
   const batches = new Map<string, Batch & { forget: (() => void)[] }>();
-  const changes = new EventEmitter<{ change: [Batch] }>().setMaxListeners(0);
+  const changes = new EventEmitter<{ change: [Batch]; end: [Batch] }>().setMaxListeners(0);
   let last = 0;
 
-  /** Lets the clock do what is due at the start and at the end. */
+  /** Lets the clock do what is due at the start and at the end: the end is told once. */
   function schedule(id: string): void {
     const batch = batches.get(id);
     if (!batch) return;
     for (const forget of batch.forget) forget();
     const { startsAt, endsAt } = batch.timeline;
-    const now = clock.now();
     const later = (instant: number, act: () => void) => (Number.isFinite(instant) ? [clock.at(instant, act)] : []);
-    batch.forget = [
-      ...(startsAt > now && startsAt < endsAt ? later(startsAt, () => changes.emit('change', batch)) : []),
-      ...later(endsAt, () => end(parts, batch, changes)),
-    ];
+    const tell = () => void (isOpen(batch) && changes.emit('change', batch));
+    batch.forget = [...later(startsAt, tell), ...later(endsAt, () => finish(batch))];
+    tell();
     clock.catchUp();
+  }
+
+  function finish(batch: Batch): void {
+    end(parts, batch);
+    changes.emit('change', batch);
+    changes.emit('end', batch);
   }
 
   function move(id: string, timeline: Timeline, course: Course): void {
     const batch = batches.get(id);
     if (!batch) return;
     Object.assign(batch, { timeline, course, updatedAt: clock.now() });
-    changes.emit('change', batch);
     schedule(id);
   }
 
@@ -116,7 +120,6 @@ export function createBatchStore(parts: Parts): BatchStore {
       const timeline = plotFor(given.course, given.id, given.settings, now);
       const batch = { ...given, n: last, timeline, updatedAt: now, deleted: false, forget: [] };
       batches.set(batch.id, batch);
-      changes.emit('change', batch);
       schedule(batch.id);
       dropOldest();
       return batch;
@@ -148,52 +151,6 @@ export function createBatchStore(parts: Parts): BatchStore {
       changes.on('change', listener);
       return () => changes.off('change', listener);
     },
+    onEnd: (listener) => changes.on('end', listener),
   };
-}
-
-/** The id of the file that a batch puts out. */
-export function outputIdOf({ id }: Pick<Batch, 'id'>): string {
-  return `batch-${id}`;
-}
-
-/** Whether a batch that is over has any output. */
-export function hasOutput({ timeline, lines }: Batch): boolean {
-  return timeline.ends !== 'failed' && linesDone(timeline, timeline.endsAt, lines.length) > 0;
-}
-
-function end(parts: Parts, batch: Batch, changes: EventEmitter<{ change: [Batch] }>): void {
-  const { journal, disk } = parts;
-  batch.updatedAt = batch.timeline.endsAt;
-  const head = { id: batch.id, model: batch.model.id, displayName: batch.displayName };
-  journal.book((bill) => countBatch(bill, head, chargesOf(doneLines(batch))));
-  if (hasOutput(batch) && batch.inputFile !== undefined) putOut(parts, batch);
-  else if (!hasOutput(batch)) disk.remove(batch.inputPath);
-  changes.emit('change', batch);
-}
-
-/** What was made for each line; a line that was refused was answered once, for nothing. */
-function* chargesOf(lines: readonly Line[]): Generator<Line['charges'][number]> {
-  for (const { error, charges } of lines) yield* error ? [undefined] : charges;
-}
-
-function putOut(parts: Parts, batch: Batch): void {
-  const { files, disk } = parts;
-  const { endsAt } = batch.timeline;
-  files.add({
-    id: outputIdOf(batch),
-    project: batch.project,
-    displayName: undefined,
-    mimeType: 'application/jsonl',
-    // Known to nobody before it was made once.
-    sizeBytes: undefined,
-    sha256Hex: undefined,
-    source: 'GENERATED',
-    createdAt: endsAt,
-    activeAt: endsAt + (batch.course.outputAfterMs ?? 0),
-    expiresAt: endsAt + batch.settings.files.life_ms,
-    content: {
-      bytes: { [Symbol.asyncIterator]: () => resultLines(parts, batch) },
-      remove: () => disk.remove(batch.inputPath),
-    },
-  });
 }

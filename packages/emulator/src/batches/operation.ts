@@ -1,6 +1,7 @@
 /** A batch as the API shows it: a long-running operation. */
 import { timestamp } from '../clock.ts';
-import { type Batch, hasOutput, outputIdOf } from './batch-store.ts';
+import type { Batch } from './batch-store.ts';
+import { hasOutput, outputIdOf } from './end.ts';
 import type { RpcStatus } from './rpc-status.ts';
 import { isOver, linesDone, stateAt } from './timeline.ts';
 

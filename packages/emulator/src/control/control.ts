@@ -9,6 +9,7 @@ import { type FaultRule, FaultRules } from '../faults/rules.ts';
 import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
 import { type Settings, SettingsPatch } from '../settings.ts';
+import type { Delivery } from '../webhooks/deliver.ts';
 import type { World } from '../world.ts';
 import { type BatchView, type LineView, toBatchView, toLineViews } from './batches.ts';
 
@@ -41,6 +42,8 @@ export type Control = {
   setCourse(id: string, course: Course): BatchView;
   /** Waits for a batch, present or future, of which `claim` holds. Asked again at each change. */
   whenBatch(claim: (batch: BatchView) => boolean): Promise<BatchView>;
+  /** The latest tries to deliver webhooks, oldest first. */
+  deliveries(): Delivery[];
   /** Stores a file to download as `files/{name}`. @throws ControlError for a name Google would not give. */
   putFile(file: { name: string; mimeType: string; bytes: Buffer }): void;
 };
@@ -112,6 +115,7 @@ export function createControl(world: World): Control {
           resolve(view);
         });
       }),
+    deliveries: () => world.webhooks.deliveries(),
     putFile({ name, mimeType, bytes }) {
       const id = parse(FileName, name);
       world.files.remove(id);

@@ -38,6 +38,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'GET batch-lines': ({ control, query }) => control.batchLines(query.get('id') ?? ''),
   'PATCH batches': async ({ control, query, body }) =>
     control.setCourse(query.get('id') ?? '', readAs(Course, await body())),
+  'GET deliveries': ({ control }) => control.deliveries(),
   'GET idle': ({ control }) => control.idle(),
   'POST files': async ({ control, query, body }) => {
     const file = { name: query.get('name') ?? '', mimeType: query.get('mimeType') ?? 'application/octet-stream' };

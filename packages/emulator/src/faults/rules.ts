@@ -127,6 +127,13 @@ const BATCH = [
   z.strictObject({ kind: z.literal('course'), ...Course.shape }),
   /** The list shows batches as they stood `ms` ago in the emulator's time. */
   z.strictObject({ kind: z.literal('stale_list'), ms: z.number().int().min(0).max(YEAR_MS) }),
+  /** A webhook is sent `copies` times, `afterMs` later in the emulator's time, or `never`. */
+  z.strictObject({
+    kind: z.literal('delivery'),
+    copies: z.number().int().min(1).max(20).optional(),
+    afterMs: z.number().int().min(0).max(YEAR_MS).optional(),
+    never: z.boolean().optional(),
+  }),
 ] as const;
 
 export const Fault = z.discriminatedUnion('kind', [Refused, ...TRANSPORT, ...CONTENT, ...LINE, ...BATCH]);

@@ -68,6 +68,8 @@ function suitsRoute({ match, fault }: FaultRule, route: RouteName): boolean {
   if (isOfLine(fault)) return route === 'batch_line';
   if (fault.kind === 'course') return false;
   if (fault.kind === 'stale_list') return route === 'list_batches';
+  if (fault.kind === 'delivery' || route === 'deliver_webhook')
+    return fault.kind === 'delivery' && route === 'deliver_webhook';
   if (route === 'batch_line') return match?.route === 'batch_line' && (isContent(fault) || isRefused(fault));
   return !isContent(fault) || makesImages(route);
 }

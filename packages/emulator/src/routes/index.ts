@@ -9,6 +9,16 @@ import { continueUpload, startUpload } from './files/upload.ts';
 import { generateContent } from './generate-content.ts';
 import { getModel, listModels } from './models.ts';
 import type { RouteName } from './names.ts';
+import {
+  createWebhook,
+  deleteWebhook,
+  getWebhook,
+  jwks,
+  listWebhooks,
+  pingWebhook,
+  rotateSecret,
+  updateWebhook,
+} from './webhooks/webhooks.ts';
 
 type Handler = (call: Call) => Promise<void>;
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -17,6 +27,7 @@ type Route = { name: RouteName; methods: readonly Method[]; path: RegExp; query?
 const VERSION = '(?<version>v1|v1beta|v1alpha)';
 const MODEL = 'models/(?<model>[^/:]+)';
 const BATCH = 'batches/(?<batch>[a-z0-9-]+)';
+const WEBHOOK = 'webhooks/(?<webhook>[a-z0-9-]+)';
 const FILE = 'files/(?<file>[a-z0-9-]+)';
 
 const at = (path: string) => new RegExp(`^${path}$`);
@@ -53,10 +64,18 @@ const ROUTES: readonly Route[] = [
   route('POST', `/${VERSION}/${BATCH}:delete`, 'delete_batch', exposed(deleteBatch)),
   // As the documentation has it, beside what the SDK does.
   route('DELETE', `/${VERSION}/${BATCH}:delete`, 'delete_batch', exposed(deleteBatch)),
+  route('POST', `/${VERSION}/webhooks`, 'create_webhook', exposed(createWebhook)),
+  route('GET', `/${VERSION}/webhooks`, 'list_webhooks', exposed(listWebhooks)),
+  route('GET', `/${VERSION}/${WEBHOOK}`, 'get_webhook', exposed(getWebhook)),
+  route('PATCH', `/${VERSION}/${WEBHOOK}`, 'update_webhook', exposed(updateWebhook)),
+  route('DELETE', `/${VERSION}/${WEBHOOK}`, 'delete_webhook', exposed(deleteWebhook)),
+  route('POST', `/${VERSION}/${WEBHOOK}:ping`, 'ping_webhook', exposed(pingWebhook)),
+  route('POST', `/${VERSION}/${WEBHOOK}:rotateSigningSecret`, 'rotate_secret', exposed(rotateSecret)),
+  route('GET', '/\\.well-known/jwks\\.json', 'jwks', exposed(jwks)),
 ];
 
-// An upload's address is its own key.
-const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk']);
+// An upload's address is its own key, and public keys are for everybody.
+const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'jwks']);
 
 export type Found = {
   name: RouteName;

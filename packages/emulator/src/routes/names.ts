@@ -1,4 +1,7 @@
-/** The routes a client may call, as fault scripts and the journal name them; `batch_line` is each line of a batch. */
+/**
+ * The routes a client may call, as fault scripts and the journal name them; `batch_line` is each line of a
+ * batch, `deliver_webhook` each webhook the emulator sends.
+ */
 export const ROUTE_NAMES = [
   'generate_content',
   'stream_generate_content',
@@ -16,6 +19,15 @@ export const ROUTE_NAMES = [
   'cancel_batch',
   'delete_batch',
   'batch_line',
+  'create_webhook',
+  'get_webhook',
+  'list_webhooks',
+  'update_webhook',
+  'delete_webhook',
+  'ping_webhook',
+  'rotate_secret',
+  'jwks',
+  'deliver_webhook',
   'unknown',
 ] as const;
 

@@ -5,7 +5,7 @@ import { MODEL } from './client.ts';
 import { call, upload } from './upload.ts';
 
 export const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
+export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 
 /** Stands still until it is moved on, with pictures that cost nothing to draw. */

@@ -16,11 +16,12 @@ const TOO_LARGE_MS = 60_000;
 export async function getBatch(call: Call): Promise<void> {
   const batch = batchOf(call);
   const { clock, settings } = call.world;
-  const carries = batch.inputFile === undefined && isOver(batch.timeline, clock.now());
-  if (!carries) return answerJson(call, toOperation(batch, clock.now()));
+  const now = clock.now();
+  const carries = batch.inputFile === undefined && isOver(batch.timeline, now);
+  if (!carries) return answerJson(call, toOperation(batch, now));
   const bytes = batch.lines.reduce((sum, { inlineBytes }) => sum + inlineBytes, 0);
   if (bytes > settings.batches.inline_output_bytes) return giveUp(call);
-  await answer(call, { source: carrying(call.world, batch) });
+  await answer(call, { source: carrying(call.world, batch, now) });
 }
 
 /** A page of batches, newest first, without their inline output. */
@@ -54,7 +55,7 @@ function batchOf(call: Call): Batch {
   return batch;
 }
 
-/** Half a gigabyte twice over: Google never gets it together. A caller who allows for more time waits longer for less. */
+/** Google never gets it together, and a caller who allows for more time only waits longer. */
 async function giveUp(call: Call): Promise<void> {
   const { latency } = call.world.settings;
   const patienceMs = serverTimeoutMs(call);
@@ -65,9 +66,9 @@ async function giveUp(call: Call): Promise<void> {
 }
 
 /** The operation with its output in both its places, each of them made while it is sent. */
-function carrying(world: World, batch: Batch): Source {
+function carrying(world: World, batch: Batch, now: number): Source {
   const mark = randomUUID();
-  const parts = JSON.stringify(toOperation(batch, world.clock.now(), [mark])).split(`"${mark}"`);
+  const parts = JSON.stringify(toOperation(batch, now, [mark])).split(`"${mark}"`);
   return {
     async *[Symbol.asyncIterator]() {
       for (const [i, part] of parts.entries()) {
