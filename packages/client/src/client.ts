@@ -1,6 +1,17 @@
 /** Darkroom over HTTP: one method per route, typed by the schemas the server checks with. */
 
-import type { JobView, SubmitJobInput } from '@darkroom/shared/schemas';
+import type {
+  BatchCheckView,
+  BatchView,
+  ItemList,
+  JobView,
+  QuoteView,
+  SubmitJobInput,
+  TemplateList,
+} from '@darkroom/shared/schemas';
+import { DarkroomError } from './error.ts';
+import { type Call, createHttp, type Http } from './http.ts';
+import { readLines } from './lines.ts';
 
 export type ClientOptions = {
   /** Such as `http://127.0.0.1:8080`. */
@@ -9,39 +20,138 @@ export type ClientOptions = {
   fetch?: typeof globalThis.fetch;
 };
 
+type Options = { signal?: AbortSignal | undefined };
+type Submission = Options & { idempotencyKey?: string | undefined };
+
+/** Options of a batch whose rows are streamed; see `BatchOptions` of the OpenAPI document. */
+export type BatchQuery = NonNullable<Call['query']>;
+
+/** The rows: CSV or JSON lines, as bytes of any length. */
+export type BatchInput = { type: 'text/csv' | 'application/x-ndjson'; body: ReadableStream<Uint8Array> | string };
+
+/** A row of the manifest. */
+export type ManifestRow = { key: string; status: string; image_uri?: string; cost?: string; error_code?: string };
+
 export type Client = {
-  submitJob(job: SubmitJobInput, options?: { idempotencyKey?: string; signal?: AbortSignal }): Promise<JobView>;
-  getJob(id: string, options?: { waitSeconds?: number; signal?: AbortSignal }): Promise<JobView>;
+  submitJob(job: SubmitJobInput, options?: Submission): Promise<JobView>;
+  /** @param options.waitSeconds answer as soon as it ends, or after so long */
+  getJob(id: string, options?: Options & { waitSeconds?: number }): Promise<JobView>;
+  cancelJob(id: string, options?: Options): Promise<JobView>;
+  quoteJob(job: SubmitJobInput, options?: Options): Promise<QuoteView>;
+  listTemplates(options?: Options): Promise<TemplateList>;
+  /** Checks every row and prices them; nothing is submitted. */
+  checkBatch(input: BatchInput, query: BatchQuery, options?: Options): Promise<BatchCheckView>;
+  submitBatch(input: BatchInput, query: BatchQuery, options?: Submission): Promise<BatchView>;
+  getBatch(id: string, options?: Options): Promise<BatchView>;
+  cancelBatch(id: string, options?: Options): Promise<BatchView>;
+  /** The batch whenever it has changed, until it is over. Outages of the way there are sat out. */
+  watchBatch(id: string, options?: Options & { everyMs?: number }): AsyncGenerator<BatchView>;
+  /** All rows in their order. */
+  items(id: string, options?: Options): AsyncGenerator<ItemList['data'][number]>;
+  manifest(id: string, options?: Options): AsyncGenerator<ManifestRow>;
+  /** Follows a path or link of a view to its bytes. */
+  download(link: string, options?: Options): Promise<Response>;
 };
 
-/** @throws Error with the problem's detail when the server refuses */
+const PAGE = 200;
+
 export function createClient({ url, apiKey, fetch = globalThis.fetch }: ClientOptions): Client {
-  const call = async <T>(
-    path: string,
-    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> },
-  ): Promise<T> => {
-    const response = await fetch(new URL(path, url), {
-      ...init,
-      headers: { authorization: `Bearer ${apiKey}`, ...init.headers },
-    });
-    const body = (await response.json()) as T & { detail?: string };
-    if (!response.ok) throw new Error(body.detail ?? `HTTP ${response.status}`);
-    return body;
-  };
+  const http = createHttp({ url, apiKey, fetch });
+  const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
+  const batch = (id: string) => `/v1/batches/${encodeURIComponent(id)}`;
+  const getBatch: Client['getBatch'] = (id, options) => http.json(batch(id), { ...options });
   return {
-    submitJob: (job, { idempotencyKey, signal } = {}) =>
-      call('/v1/jobs', {
+    submitJob: (body, { idempotencyKey, signal } = {}) =>
+      http.json('/v1/jobs', {
         method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          ...(idempotencyKey && { 'idempotency-key': idempotencyKey }),
-        },
-        body: JSON.stringify(job),
-        signal: signal ?? null,
+        json: body,
+        headers: { 'idempotency-key': idempotencyKey },
+        signal,
       }),
-    getJob: (id, { waitSeconds = 0, signal } = {}) =>
-      call(`/v1/jobs/${encodeURIComponent(id)}${waitSeconds ? `?wait=${waitSeconds}` : ''}`, {
-        signal: signal ?? null,
+    getJob: (id, { waitSeconds, signal } = {}) => http.json(job(id), { query: { wait: waitSeconds }, signal }),
+    cancelJob: (id, options) => http.json(`${job(id)}/cancel`, { method: 'POST', ...options }),
+    quoteJob: (body, options) => http.json('/v1/quotes', { method: 'POST', json: body, ...options }),
+    listTemplates: (options) => http.json('/v1/templates', { ...options }),
+    checkBatch: (input, query, options) =>
+      http.json('/v1/batches', { ...rows(input), query: { ...query, dry_run: true }, ...options }),
+    submitBatch: (input, query, { idempotencyKey, signal } = {}) =>
+      http.json('/v1/batches', {
+        ...rows(input),
+        query,
+        headers: { 'content-type': input.type, 'idempotency-key': idempotencyKey },
+        signal,
       }),
+    getBatch,
+    cancelBatch: (id, options) => http.json(`${batch(id)}/cancel`, { method: 'POST', ...options }),
+    watchBatch: (id, options) => watch(getBatch, id, options),
+    items: (id, options) => pages(http, `${batch(id)}/items`, options),
+    manifest: async function* manifest(id, options) {
+      const { body } = await http.send(`${batch(id)}/manifest.jsonl`, { ...options });
+      if (body) for await (const line of readLines(body)) yield JSON.parse(line) as ManifestRow;
+    },
+    download: (link, options) => follow(http, fetch, new URL(link, url), options),
   };
+}
+
+function rows({ type, body }: BatchInput): Call {
+  return { method: 'POST', body, headers: { 'content-type': type } };
+}
+
+async function* pages(http: Http, path: string, options: Options = {}): AsyncGenerator<ItemList['data'][number]> {
+  let after: string | undefined;
+  do {
+    const page: ItemList = await http.json(path, { query: { limit: PAGE, after }, ...options });
+    yield* page.data;
+    after = page.next_cursor;
+  } while (after);
+}
+
+/** A link of the object store is asked without the API key, which is nobody else's business. */
+async function follow(http: Http, fetch: typeof globalThis.fetch, link: URL, options: Options = {}): Promise<Response> {
+  const first = link.pathname.startsWith('/v1/') ? await http.send(link.href, { ...options }) : undefined;
+  const next = first ? first.headers.get('location') : link.href;
+  if (first && !next) return first;
+  const response = await fetch(new URL(next ?? '', link), { signal: options.signal ?? null });
+  if (response.ok) return response;
+  throw new DarkroomError(`The link answered ${response.status}.`, { status: response.status });
+}
+
+const OVER: ReadonlySet<string> = new Set(['completed', 'canceled', 'expired']);
+const EVERY_MS = 1_000;
+const TROUBLE_MS_MAX = 30_000;
+
+async function* watch(
+  getBatch: Client['getBatch'],
+  id: string,
+  { signal, everyMs = EVERY_MS }: Options & { everyMs?: number } = {},
+): AsyncGenerator<BatchView> {
+  let seen = '';
+  let pauseMs = everyMs;
+  for (;;) {
+    const view = await getBatch(id, { signal }).catch((error: unknown) => {
+      if (error instanceof DarkroomError && error.retryable) return undefined;
+      throw error;
+    });
+    pauseMs = view ? everyMs : Math.min(TROUBLE_MS_MAX, pauseMs * 2);
+    const text = JSON.stringify(view);
+    if (view && text !== seen) yield view;
+    if (view && OVER.has(view.status)) return;
+    seen = view ? text : seen;
+    await sleep(pauseMs, signal);
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    const stop = () => done(signal?.reason);
+    function done(reason?: unknown) {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+      if (reason === undefined) resolve();
+      else reject(reason);
+    }
+    signal?.addEventListener('abort', stop);
+  });
 }

@@ -1,1 +1,2 @@
-export { type Client, type ClientOptions, createClient } from './client.ts';
+export { type BatchInput, type BatchQuery, type Client, type ClientOptions, createClient } from './client.ts';
+export { DarkroomError } from './error.ts';

@@ -83,6 +83,18 @@ export const JobView = z
       in_doubt: money,
     }),
     attempts: z.array(AttemptView),
+    references: z
+      .array(
+        z.object({
+          sha256: z.string(),
+          mime: z.string(),
+          url: z.string(),
+          name: z.string().optional(),
+          role: z.string().optional(),
+        }),
+      )
+      .optional()
+      .meta({ description: 'The reference images, by links as short-lived as those of images.' }),
     images: z.array(ImageView),
     late_images: z.array(ImageView).optional(),
     text: z.string().optional(),

@@ -31,3 +31,4 @@ export const QuoteView = z
     warnings: z.array(z.string()).optional(),
   })
   .meta({ id: 'Quote' });
+export type QuoteView = z.output<typeof QuoteView>;

@@ -80,6 +80,7 @@ export const TemplateView = z
   .meta({ id: 'Template' });
 
 export const TemplateList = z.object({ data: z.array(TemplateView) }).meta({ id: 'TemplateList' });
+export type TemplateList = z.output<typeof TemplateList>;
 
 /** What names the template and fills its blanks, in a job, a row or a rendering. */
 export const TemplateUse = {

@@ -10,6 +10,7 @@ import {
   type JobError,
   type JobState,
   laneOf,
+  type Reference,
   type StoredImage,
 } from '../domain/index.ts';
 import type { Clock, ObjectStore } from '../ports/index.ts';
@@ -51,6 +52,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
       in_doubt: formatMicros(inDoubt),
     },
     attempts: state.attempts.map(presentAttempt),
+    ...(request.references.length && { references: await presentReferences(deps, request.references) }),
     images,
     ...(late.length && { late_images: late }),
     ...(state.text && { text: state.text }),
@@ -77,6 +79,19 @@ async function presentImages({ store, clock }: PresentDeps, job: Job, images: St
       bytes: image.bytes,
       sha256: image.sha256,
       thumbnail_url: `/v1/jobs/${encodeURIComponent(job.id)}/images/${image.n}/thumbnail`,
+    })),
+  );
+}
+
+async function presentReferences({ store, clock }: PresentDeps, references: Reference[]) {
+  const expiresAt = clock.now() + LINK_MS;
+  return Promise.all(
+    references.map(async ({ key, sha256, mime, name, role }) => ({
+      sha256,
+      mime,
+      url: await store.signedUrl(key, { expiresAt }),
+      ...(name && { name }),
+      ...(role && { role }),
     })),
   );
 }

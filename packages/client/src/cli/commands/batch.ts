@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { confirm, isCancel } from '@clack/prompts';
+import type { BatchCheckView } from '@darkroom/shared/schemas';
+import type { Command } from 'commander';
+import type { BatchInput, BatchQuery } from '../../client.ts';
+import { download } from '../collect.ts';
+import { writeContactSheet } from '../contact-sheet.ts';
+import type { Context, Open } from '../context.ts';
+import { parseDeadline } from '../deadline.ts';
+import { EXIT, Exit } from '../exit.ts';
+import { follow } from '../follow.ts';
+import { describeBatch, describeCheck, describeRowError } from '../words.ts';
+
+type BatchOptions = {
+  template?: string;
+  map?: string[];
+  locales?: string;
+  name?: string;
+  model?: string;
+  size?: string;
+  lane?: string;
+  deadline?: string;
+  maxCost?: string;
+  onInvalid?: string;
+  dryRun?: boolean;
+  quote?: boolean;
+  watch?: boolean;
+  download?: string;
+  contactSheet?: string;
+  askAbove: string;
+  yes?: boolean;
+};
+
+export function addBatch(program: Command, open: Open, end: (code: number) => void): void {
+  program
+    .command('batch')
+    .argument('<file>', 'CSV with a header row, or JSON lines (.jsonl, .ndjson)')
+    .description('make a catalogue')
+    .option('--template <template>', 'such as product-hero')
+    .option('--map <column=field...>', 'columns to fields of the job, or variables.NAME')
+    .option('--locales <list>', 'each row once for each, such as en,de')
+    .option('--name <name>')
+    .option('--model <model>')
+    .option('--size <size>')
+    .option('--lane <lane>', 'auto, standard or batch')
+    .option('--deadline <time>', '07:00, 8h, or RFC 3339')
+    .option('--max-cost <dollars>', 'of the whole batch')
+    .option('--on-invalid <what>', 'reject (nothing runs) or skip (the others run)')
+    .option('--dry-run', 'check every row and say what it would cost')
+    .option('--quote', 'say what it would cost, and no more')
+    .option('--watch', 'show it to its end')
+    .option('--download <folder>', 'watch, then bring the images here')
+    .option('--contact-sheet <file>', 'watch, then write one page of all images')
+    .option('--ask-above <dollars>', 'ask before spending more than this', '1')
+    .option('--yes', 'do not ask')
+    .action(async (file: string, options: BatchOptions) => end(await run(open(), file, options)));
+}
+
+async function run(context: Context, file: string, options: BatchOptions): Promise<number> {
+  const { client, signal, say, print } = context;
+  await access(file);
+  const query = queryOf(options);
+  const check = await client.checkBatch(inputOf(file), query, { signal });
+  for (const line of describeCheck(check)) say(line);
+  if (!options.quote) for (const error of check.errors) say(describeRowError(error));
+  if (options.dryRun || options.quote) {
+    print(options.quote ? { ...check, errors: [] } : check);
+    return check.counts.invalid > 0 && !options.quote ? EXIT.invalid : EXIT.ok;
+  }
+  refuseInvalid(check, options);
+  await agree(context, check, options);
+  const batch = await client.submitBatch(inputOf(file), query, { idempotencyKey: randomUUID(), signal });
+  say(describeBatch(batch));
+  print(batch);
+  return options.watch || options.download || options.contactSheet ? collect(context, batch.id, options) : EXIT.ok;
+}
+
+/** Watches, and brings home what was made, whether or not all of it was. */
+async function collect(context: Context, id: string, options: BatchOptions): Promise<number> {
+  const code = await follow(context, id);
+  if (options.download) await download(context, id, options.download);
+  if (options.contactSheet) {
+    const batch = await context.client.getBatch(id, { signal: context.signal });
+    await writeContactSheet(context, batch, options.contactSheet);
+  }
+  return code;
+}
+
+function inputOf(file: string): BatchInput {
+  const body = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
+  return { type: /\.(jsonl|ndjson)$/i.test(file) ? 'application/x-ndjson' : 'text/csv', body };
+}
+
+function queryOf(options: BatchOptions): BatchQuery {
+  const mapping = (options.map ?? []).map((pair) => {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new Exit(EXIT.invalid, `--map ${pair}: say column=field.`);
+    return [`mapping[${pair.slice(0, at)}]`, pair.slice(at + 1)];
+  });
+  return {
+    ...Object.fromEntries(mapping),
+    template: options.template,
+    locales: options.locales,
+    name: options.name,
+    model: options.model,
+    size: options.size,
+    lane: options.lane,
+    deadline: options.deadline && parseDeadline(options.deadline, new Date()),
+    max_cost: options.maxCost,
+    on_invalid: options.onInvalid,
+  };
+}
+
+function refuseInvalid({ counts }: BatchCheckView, { onInvalid }: BatchOptions): void {
+  if (counts.valid === 0) throw new Exit(EXIT.invalid, 'No row is valid; nothing was submitted.');
+  if (counts.invalid === 0 || onInvalid === 'skip') return;
+  throw new Exit(
+    EXIT.invalid,
+    `${counts.invalid} of ${counts.rows} rows are not valid; nothing was submitted. Mend them, or pass --on-invalid skip.`,
+  );
+}
+
+/** Money is named before it is spent, and above the limit it is asked about. */
+async function agree({ live, signal }: Context, { cost, lane }: BatchCheckView, options: BatchOptions): Promise<void> {
+  const dollars = Number((lane && cost[lane]) ?? 0);
+  const limit = Number(options.askAbove);
+  if (!Number.isFinite(limit) || limit < 0) throw new Exit(EXIT.invalid, '--ask-above must be dollars, such as 5.');
+  if (options.yes || dollars <= limit) return;
+  if (!live)
+    throw new Exit(EXIT.declined, `It would cost $${dollars}, more than --ask-above ${limit}. Pass --yes to agree.`);
+  const agreed = await confirm({ message: `Spend about $${dollars}?`, signal });
+  if (isCancel(agreed) || !agreed) throw new Exit(EXIT.declined, 'Nothing was submitted.');
+}

@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import type { Open } from '../context.ts';
+import { EXIT } from '../exit.ts';
+import { follow } from '../follow.ts';
+import { describeBatch } from '../words.ts';
+
+export function addStatus(program: Command, open: Open, end: (code: number) => void): void {
+  program
+    .command('status')
+    .argument('<id>', 'a batch or a job')
+    .description('how far it is')
+    .option('--watch', 'until it is over')
+    .action(async (id: string, { watch }: { watch?: boolean }) => {
+      const context = open();
+      const { client, signal, say, print } = context;
+      if (!id.startsWith('bat_')) {
+        const job = await client.getJob(id, { signal });
+        say(`${job.id}  ${job.status}${job.phase ? ` (${job.phase})` : ''}  $${job.cost.actual}`);
+        return print(job);
+      }
+      if (watch) return end(await follow(context, id));
+      const batch = await client.getBatch(id, { signal });
+      say(describeBatch(batch));
+      print(batch);
+    });
+  program
+    .command('cancel')
+    .argument('<id>', 'a batch or a job')
+    .description('stop it; what is paid for is kept')
+    .action(async (id: string) => {
+      const { client, signal, say, print } = open();
+      const view = id.startsWith('bat_')
+        ? await client.cancelBatch(id, { signal })
+        : await client.cancelJob(id, { signal });
+      say(`${view.id}  ${view.status}`);
+      print(view);
+      end(EXIT.ok);
+    });
+}

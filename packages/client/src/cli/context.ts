@@ -1,0 +1,51 @@
+/** What every command works with. */
+
+import type { ReadStream, WriteStream } from 'node:tty';
+import { type Client, createClient } from '../client.ts';
+import { EXIT, Exit } from './exit.ts';
+
+export type Terminal = {
+  env: Readonly<Record<string, string | undefined>>;
+  stdin: Pick<ReadStream, 'isTTY'>;
+  stdout: Pick<WriteStream, 'write' | 'isTTY'>;
+  stderr: Pick<WriteStream, 'write' | 'isTTY'>;
+  signal: AbortSignal;
+};
+
+export type GlobalOptions = { url?: string; key?: string; json?: boolean };
+
+export type Context = {
+  client: Client;
+  /** A person is looking: pictures of progress and questions instead of JSON lines. */
+  live: boolean;
+  signal: AbortSignal;
+  /** A line for a person, or nothing. */
+  say: (line: string) => void;
+  /** A value for a script, or nothing. */
+  print: (value: object) => void;
+};
+
+/** Opens the way to the server when a command needs it. */
+export type Open = () => Context;
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+
+/** @throws Exit when no key is known */
+export function openContext(terminal: Terminal, options: GlobalOptions, readKey: () => string | undefined): Context {
+  const { env, stdout, signal } = terminal;
+  const apiKey = options.key ?? env['DARKROOM_API_KEY'] ?? readKey();
+  if (!apiKey) {
+    throw new Exit(
+      EXIT.invalid,
+      'No API key: pass --key, set DARKROOM_API_KEY, or run where `npm start` keeps its data.',
+    );
+  }
+  const live = stdout.isTTY && !options.json;
+  return {
+    client: createClient({ url: options.url ?? env['DARKROOM_URL'] ?? DEFAULT_URL, apiKey }),
+    live,
+    signal,
+    say: (line) => void (live && stdout.write(`${line}\n`)),
+    print: (value) => void (live || stdout.write(`${JSON.stringify(value)}\n`)),
+  };
+}

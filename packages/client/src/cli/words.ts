@@ -1,0 +1,39 @@
+/** How batches are spoken of on a terminal. Pure. */
+
+import type { BatchCheckView, BatchView } from '@darkroom/shared/schemas';
+
+const OVER = ['succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
+
+type Counts = Record<string, number>;
+
+/** Rows whose fate is sealed. */
+export function doneOf({ counts }: BatchView): number {
+  return OVER.reduce((sum, status) => sum + ((counts as Counts)[status] ?? 0), 0);
+}
+
+/** `bat_…  running  120 of 200, 2 failed  $4.10 of about $8.20  until 06:12`. */
+export function describeBatch(batch: BatchView): string {
+  const { counts, cost } = batch;
+  const bad = OVER.slice(1).flatMap((status) => {
+    const count = (counts as Counts)[status] ?? 0;
+    return count ? [`${count} ${status}`] : [];
+  });
+  const shared = counts.deduplicated ? [`${counts.deduplicated} shared`] : [];
+  const done = [`${doneOf(batch)} of ${counts.total}`, ...bad, ...shared].join(', ');
+  const eta = batch.eta ? `  until ${batch.eta.slice(11, 16)} UTC` : '';
+  return `${batch.id}  ${batch.status}  ${done}  $${cost.actual} of about $${cost.estimated}${eta}`;
+}
+
+/** A row error, as one line. */
+export function describeRowError({ line, key, path, message }: BatchCheckView['errors'][number]): string {
+  return `  line ${line}${key ? ` (${key})` : ''}: ${path} ${message}`;
+}
+
+/** What a batch would cost, lane by lane. */
+export function describeCheck({ counts, cost, lane, route }: BatchCheckView): string[] {
+  const prices = Object.entries(cost).map(([name, dollars]) => `${name} $${dollars}${name === lane ? ' ←' : ''}`);
+  return [
+    `${counts.rows} rows, ${counts.valid} valid, ${counts.invalid} not`,
+    `${prices.join('   ')}${lane ? `   (${route})` : ''}`,
+  ];
+}

@@ -1,0 +1,79 @@
+/** One way to speak to the server: the key in a header, every refusal an error, redirects to links followed without the key. */
+
+import type { Problem } from '@darkroom/shared/schemas';
+import { DarkroomError } from './error.ts';
+
+export type Call = {
+  method?: string;
+  query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  headers?: Readonly<Record<string, string | undefined>>;
+  /** Sent as JSON. */
+  json?: unknown;
+  /** Sent as it is; a stream is read once, so such a call is never repeated. */
+  body?: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | string;
+  signal?: AbortSignal | undefined;
+};
+
+export type Http = {
+  /** @throws DarkroomError for any answer but 2xx, 304 and a redirect */
+  send(path: string, call?: Call): Promise<Response>;
+  json<T>(path: string, call?: Call): Promise<T>;
+};
+
+export function createHttp(options: { url: string; apiKey: string; fetch: typeof globalThis.fetch }): Http {
+  const { url, apiKey, fetch } = options;
+  const send = async (path: string, call: Call = {}): Promise<Response> => {
+    const response = await fetch(addressOf(path, url, call.query), initOf(call, apiKey)).catch((cause: unknown) => {
+      if (call.signal?.aborted) throw cause;
+      throw new DarkroomError(`${url} cannot be reached.`, { status: 0, cause });
+    });
+    if (response.ok || (response.status >= 300 && response.status < 400)) return response;
+    throw await refusal(response);
+  };
+  return { send, json: async <T>(path: string, call?: Call) => (await (await send(path, call)).json()) as T };
+}
+
+function addressOf(path: string, base: string, query: Call['query'] = {}): URL {
+  const address = new URL(path, base);
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) {
+      if (one !== undefined) address.searchParams.append(name, String(one));
+    }
+  }
+  return address;
+}
+
+function initOf({ method = 'GET', headers = {}, json, body, signal }: Call, apiKey: string): RequestInit {
+  const sent = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return {
+    method,
+    // A signed link must not be asked with the key.
+    redirect: 'manual',
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...Object.fromEntries(sent),
+    },
+    ...(json !== undefined && { body: JSON.stringify(json) }),
+    ...(body !== undefined && { body, ...(body instanceof ReadableStream && { duplex: 'half' }) }),
+    signal: signal ?? null,
+  };
+}
+
+async function refusal(response: Response): Promise<DarkroomError> {
+  const text = await response.text();
+  const problem = problemOf(text);
+  return new DarkroomError(problem?.detail ?? `The server answered ${response.status}.`, {
+    status: response.status,
+    ...(problem && { problem }),
+  });
+}
+
+function problemOf(text: string): Problem | undefined {
+  try {
+    const body = JSON.parse(text) as Partial<Problem>;
+    return typeof body.code === 'string' && typeof body.detail === 'string' ? (body as Problem) : undefined;
+  } catch {
+    return undefined;
+  }
+}
