@@ -23,7 +23,12 @@ async function firstLine(stream: NodeJS.ReadableStream | null): Promise<Record<s
 
 describe('the program', () => {
   it('prints where it listens, answers, and stops at SIGTERM', async () => {
-    const child = start({ EMULATOR_LATENCY: '0', EMULATOR_RPM: '3' });
+    const child = start({
+      EMULATOR_LATENCY: '0',
+      EMULATOR_RPM: '3',
+      EMULATOR_CLOCK_SCALE: '600',
+      EMULATOR_BATCH_TURNAROUND_MS: '20000',
+    });
     const { event, url } = await firstLine(child.stdout);
     expect(event).toBe('emulator.listening');
 
@@ -34,6 +39,8 @@ describe('the program', () => {
       drafts: 0.07,
       signature_bytes: 'realistic',
       quotas: { rpm: 3 },
+      clock_scale: 600,
+      batches: { turnaround_ms: 20_000, jobs_max: 100 },
     });
 
     child.kill('SIGTERM');

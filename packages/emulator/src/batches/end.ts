@@ -30,7 +30,7 @@ export function end(parts: Parts, batch: Batch): void {
 
 /** What was made for each line; a line that was refused was answered once, for nothing. */
 function* chargesOf(lines: readonly Line[]): Generator<Line['charges'][number]> {
-  for (const { error, charges } of lines) yield* error ? [undefined] : charges;
+  for (const { error, charges } of lines) yield* error && charges.length === 0 ? [undefined] : charges;
 }
 
 function putOut(parts: Parts, batch: Batch): void {

@@ -62,11 +62,10 @@ async function takeLine(world: World, intake: Intake, found: FoundLine, index: n
     const fault = readDirective(request.prompt).fault ?? world.faults.choose(named);
     const tokens = request.promptTokens + request.referenceTokens;
     const error = errorOf(fault, model);
-    if (error) return { ...refused, tokens, fault, error };
     const charges = Array.from({ length: answersTo(fault) }, (_, nth) =>
       chargeOf(world, { context, line: { index, fault }, request, nth }),
     );
-    return { ...place, tokens, inlineBytes: inlineBytesOf(request), fault, error: undefined, charges };
+    return { ...place, tokens, inlineBytes: error ? 0 : inlineBytesOf(request), fault, error, charges };
   } catch (error) {
     if (!(error instanceof GoogleError)) throw error;
     return { ...refused, error: toRpcStatus(error.refusal) };

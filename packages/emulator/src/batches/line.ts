@@ -33,7 +33,7 @@ export type Line = {
   /** What it would weigh in an answer that carries its output, with images of real weight. */
   inlineBytes: number;
   fault: Fault | undefined;
-  /** Answered with an error, or else with as many answers as there are charges. */
+  /** Written as an error, or else as often as there are charges. */
   error: RpcStatus | undefined;
   /** One for each answer; none = that answer is free. */
   charges: (Charge | undefined)[];
@@ -62,6 +62,7 @@ export function errorOf(fault: Fault | undefined, model: Model): RpcStatus | und
 
 /** How many answers are made for a line, written or not. */
 export function answersTo(fault: Fault | undefined): number {
+  if (fault && (fault.kind === 'line_error' || isRefused(fault))) return 'billed' in fault && fault.billed ? 1 : 0;
   if (fault?.kind === 'line_missing') return fault.billed ? 1 : 0;
   if (fault?.kind === 'line_duplicated') return fault.count ?? DUPLICATES;
   return fault?.kind === 'line_stray' ? 1 + (fault.count ?? 1) : 1;

@@ -270,6 +270,14 @@ describe('the lines of an output', () => {
     expect(bill).toMatchObject({ calls: 3, billed_calls: 2 });
   });
 
+  it('have an error for what was made and billed all the same', async () => {
+    const { emulator, lines, bill } = await lineOf({ kind: 'deadline_504', billed: true });
+    await using _ = emulator;
+
+    expect(lines.find(({ key }) => key === 'row-2')?.error?.code).toBe(4);
+    expect(bill).toMatchObject({ calls: 3, billed_calls: 3, images: 3 });
+  });
+
   it('have an answer without an image', async () => {
     const blocked = await lineOf({ kind: 'blocked', finishReason: 'IMAGE_SAFETY' });
     await using _ = blocked.emulator;
