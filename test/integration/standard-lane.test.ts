@@ -118,7 +118,8 @@ describe('a worker that ends', () => {
     let base = '';
     const log = { ...quiet, info: (fields: { metrics?: string }) => void (base = fields.metrics ?? base) };
     const config = WorkerEnv.parse({ REDIS_URL: testRedisUrl(), DARKROOM_SECRET: 'x'.repeat(32), GEMINI_API_KEY: 'k' });
-    const metrics = { called: () => {}, ended: () => {}, scrape: async () => ({ type: 'text/plain', text: '' }) };
+    const scrape = async () => ({ type: 'text/plain', text: '' });
+    const metrics = { called: () => {}, ended: () => {}, batchLines: () => {}, batchAlarm: () => {}, scrape };
     const check = async () => ({ ok: true as const, warnings: [] });
     await using _ops = await startOps({ config, log, metrics, check, broken: broken.signal });
     const livez = async () => (await fetch(base.replace('/metrics', '/livez'))).status;

@@ -1,7 +1,7 @@
 import { commonEnv, secret } from '@darkroom/shared/config';
 import { z } from 'zod';
 
-export const ROLES = ['standard', 'sweeper'] as const;
+export const ROLES = ['standard', 'batch', 'sweeper'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** The worker's environment. */
@@ -44,6 +44,33 @@ export const WorkerEnv = z.object({
   DRAIN_SECONDS: z.coerce.number().int().min(1).default(330).meta({
     description:
       'Longest wait for calls in flight when stopping; above the slowest model, since a cut call may be billed.',
+  }),
+  BATCH_GATHER: z.coerce.number().min(0).max(86_400).default(60).meta({
+    description: 'Seconds the first job of a provider batch waits for others before it goes without them.',
+  }),
+  BATCH_POLL: z.coerce.number().min(0.1).max(3_600).default(60).meta({
+    description: "Seconds between two lists of the account's batches.",
+  }),
+  BATCH_SLOTS: z.coerce.number().int().min(1).max(1_000).default(80).meta({
+    description: 'Most provider batches of the account at a time; the provider allows 100.',
+  }),
+  BATCH_ENQUEUED_TOKENS: z.coerce.number().int().min(0).default(2_000_000).meta({
+    description:
+      "The account's allowance of enqueued tokens per model, of which 80 % are used; 0 = none of our own. Depends on the tier.",
+  }),
+  BATCH_RECREATE_AFTER: z.coerce.number().min(1).max(86_400).default(600).meta({
+    description:
+      'Seconds over which lists must show nothing before a batch whose creation was not answered is made again.',
+  }),
+  BATCH_LIFE: z.coerce.number().min(1).max(172_800).default(72_000).meta({
+    description: 'Seconds after which a provider batch is taken back, and its jobs go on one by one.',
+  }),
+  BATCH_MARGIN: z.coerce.number().min(0).max(86_400).default(900).meta({
+    description: "Seconds before a job's deadline that are kept for making it in the standard lane after all.",
+  }),
+  BATCH_STUCK_AFTER: z.coerce.number().min(1).max(172_800).default(21_600).meta({
+    description:
+      'Seconds after which a provider batch that has not begun is stuck; three of them stop new ones of the model.',
   }),
   CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });

@@ -1,9 +1,8 @@
 /** A paid answer whose attempt is on no record: Redis came back without it, or its job has left Redis. */
 
 import { type Answer, type AttemptRef, classify, type SpooledBlob, type StoredImage } from '@darkroom/shared/domain';
-import type { SpoolEntry } from '@darkroom/shared/ports';
 import { keepOrphan } from '@darkroom/shared/usecases';
-import type { AttemptDeps } from './deps.ts';
+import type { SettleDeps } from './settle-attempt.ts';
 import { putImage, storeThumbnail } from './store-image.ts';
 
 /**
@@ -11,11 +10,7 @@ import { putImage, storeThumbnail } from './store-image.ts';
  *
  * @returns `stopped` when the process must end first: the spool keeps it for the next one
  */
-export async function finishOrphan(
-  deps: AttemptDeps,
-  { ref }: SpoolEntry,
-  answer: Answer,
-): Promise<'done' | 'stopped'> {
+export async function finishOrphan(deps: SettleDeps, ref: AttemptRef, answer: Answer): Promise<'done' | 'stopped'> {
   const verdict = classify(answer);
   const blob = verdict.type === 'image' ? answer.blobs[verdict.image] : undefined;
   const tokens = 'usage' in verdict ? verdict.usage.totalTokens : undefined;
@@ -29,7 +24,7 @@ export async function finishOrphan(
 }
 
 async function list(
-  deps: AttemptDeps,
+  deps: SettleDeps,
   ref: AttemptRef,
   blob: SpooledBlob,
   image: StoredImage,

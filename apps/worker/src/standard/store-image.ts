@@ -12,6 +12,8 @@ import { makeThumbnail, probeFile } from '@darkroom/shared/images';
 import { describeError } from '@darkroom/shared/observability';
 import type { AttemptDeps } from './deps.ts';
 
+export type StoreDeps = Pick<AttemptDeps, 'store' | 'log' | 'random' | 'draining'>;
+
 /** Above the largest panorama a model makes. */
 const PIXELS_MAX = 100_000_000;
 const TRIES_DRAINING = 3;
@@ -26,7 +28,7 @@ type ImageOwner = Owner & { fingerprint?: string };
  *
  * @returns `unusable` when the bytes are no image, `stopped` when the process must end first
  */
-export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob): Promise<Stored> {
+export async function storeImage(deps: StoreDeps, job: Job, blob: SpooledBlob): Promise<Stored> {
   const { images, lateImages } = job.state;
   // After a crash behind the settling it is on the record already, under the number it had then.
   const recorded = [...images, ...lateImages].find(({ sha256 }) => sha256 === blob.sha256);
@@ -36,7 +38,7 @@ export async function storeImage(deps: AttemptDeps, job: Job, blob: SpooledBlob)
 }
 
 /** Brings it there as image `n` of `owner`, whether there is a record of that or not. @see storeImage */
-export async function putImage(deps: AttemptDeps, owner: ImageOwner, n: number, blob: SpooledBlob): Promise<Stored> {
+export async function putImage(deps: StoreDeps, owner: ImageOwner, n: number, blob: SpooledBlob): Promise<Stored> {
   const facts = await probeFile(blob.path, { maxPixels: PIXELS_MAX }).catch(asUndefined);
   if (!facts) return { type: 'unusable' };
   const { mime, width, height } = facts;
@@ -63,7 +65,7 @@ export async function putImage(deps: AttemptDeps, owner: ImageOwner, n: number, 
  * @returns `stopped` when the process must end first, and the next one is to make it
  */
 export async function storeThumbnail(
-  deps: AttemptDeps,
+  deps: StoreDeps,
   owner: Owner,
   blob: SpooledBlob,
   image: StoredImage,
@@ -80,7 +82,7 @@ export async function storeThumbnail(
 }
 
 /** Tries until the store takes it; `false` when the process must end first. @throws what a later try would not mend */
-async function insist(deps: AttemptDeps, owner: Owner, put: () => Promise<unknown>): Promise<boolean> {
+async function insist(deps: StoreDeps, owner: Owner, put: () => Promise<unknown>): Promise<boolean> {
   for (let tries = 1; ; tries++) {
     try {
       await put();

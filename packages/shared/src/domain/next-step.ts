@@ -8,8 +8,17 @@ import type { AttemptEnd } from './attempt-end.ts';
 import { backoffDelay, limitDelay } from './backoff.ts';
 import { type Change, changeTo, type EventType, without } from './change.ts';
 import type { ErrorCode } from './errors.ts';
-import { type EpochMs, isTerminal, type Job, type JobError, type JobState } from './job.ts';
-import { costOf } from './price.ts';
+import {
+  type EpochMs,
+  isAwaitingWake,
+  isTerminal,
+  type Job,
+  type JobError,
+  type JobState,
+  type Lane,
+  laneOf,
+} from './job.ts';
+import { costOf, estimateCost } from './price.ts';
 
 /** Attempts that may be charged to one job: rejected by a fault of the provider or of the request. */
 export const MAX_ATTEMPTS = 10;
@@ -162,7 +171,28 @@ function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now:
   if (maxCost !== undefined && costs.actual + costs.inDoubt + base.estimated > maxCost) {
     return finish(job, base, 'failed', error, now);
   }
-  return changeTo(job, { ...base, status: 'queued', phase: 'backoff', runAt }, [], now);
+  const phase = laneOf(job) === 'batch' ? 'accumulating' : 'backoff';
+  return changeTo(job, { ...base, status: 'queued', phase, runAt }, [], now);
+}
+
+/** Whether `max_cost` has room for one more call, on that lane. */
+export function mayAfford({ request, state }: Job, lane: Lane): boolean {
+  const { actual, inDoubt } = costOf(state);
+  return request.maxCost === undefined || actual + inDoubt + estimateCost(request, lane) <= request.maxCost;
+}
+
+/** Sends a waiting job on in another lane, at once; `undefined` when it does not wait, or `max_cost` forbids it. */
+export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Change | undefined {
+  const { state, request } = job;
+  if (!isAwaitingWake(state) || laneOf(job) === lane || !mayAfford(job, lane)) return undefined;
+  const next: JobState = {
+    ...without(state, 'phase'),
+    ...(lane === 'batch' && { phase: 'accumulating' }),
+    route: { lane, reason },
+    estimated: estimateCost(request, lane),
+    runAt: now,
+  };
+  return changeTo(job, next, [], now);
 }
 
 function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {

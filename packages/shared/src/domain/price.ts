@@ -16,14 +16,17 @@ type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & { references: read
 /** The expected price of one image: its tokens, the input, and the thoughts that usually come with it. */
 export function estimateCost(request: Priced, lane: Lane): Micros {
   const model = modelById(request.model);
-  const input =
-    Math.ceil(request.prompt.length / CHARACTERS_PER_TOKEN) + request.references.length * TOKENS_PER_REFERENCE;
   return Math.round(
     SHARE[lane] *
       (tokensOfImage(model, request.size) * model.rates.image +
-        input * model.rates.input +
+        inputTokens(request) * model.rates.input +
         model.overheadTokens * model.rates.text),
   );
+}
+
+/** Tokens the provider is expected to count for what is sent. */
+export function inputTokens({ prompt, references }: Pick<Priced, 'prompt' | 'references'>): number {
+  return Math.ceil(prompt.length / CHARACTERS_PER_TOKEN) + references.length * TOKENS_PER_REFERENCE;
 }
 
 /**

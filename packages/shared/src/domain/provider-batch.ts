@@ -40,26 +40,41 @@ export type ProviderBatch = {
   rescueAt: EpochMs;
   /** Unique and chosen beforehand: how a batch is found again when the answer to its creation was lost. */
   displayName: string;
-  /** SHA-256 (hex) of the input file, and its name at the provider once it is there. */
+  /** SHA-256 (hex) of the input file, and its name at the provider: recorded once it is there. */
   input?: { sha256: string; bytes: number; fileName: string };
   /** One entry for each create call that was intended; more than one only after lists that did not show the batch. */
-  creates: { at: EpochMs; emptyLists: number; lastListAt?: EpochMs }[];
+  creates: CreateIntent[];
+  /** The provider takes no more of this model before: holds for all its chunks. */
+  refusedUntil?: EpochMs;
   /** `batches/…` at the provider. */
   providerName?: string;
   submittedAt?: EpochMs;
   /** As the provider last said it. */
   providerState?: string;
   cancelAskedAt?: EpochMs;
+  /** Why it was to be canceled: its jobs would be late, or no caller wants them any more. */
+  cancelFor?: 'rescue' | 'callers';
+  /** Since when no list shows it, and when the provider said that it knows no such name. */
+  unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
   end?: { type: ProviderEnd; at: EpochMs; message?: string; responsesFile?: string };
   /** The result file in our own store, and what was found in it. */
   harvest?: ProviderBatchHarvest;
+  /** Looks at a result file that was not there, though it is to be. */
+  fileLooks?: { count: number; since: EpochMs };
+  /** When members whose results could not be had in time were given up as in doubt. */
+  givenUpAt?: EpochMs;
+  /** What was paid, or may have been, for images that nobody asked for. */
+  waste: Micros;
   /** Failed steps in a row, for the backoff. */
   troubles: number;
   /** What an operator should know: double batches, duplicate lines, unknown keys. Bounded. */
   alarms: string[];
 };
 
-/** Lines by what became of them; `images` are those the provider may have billed. */
+/** `endedAt` = the call is over, without an answer that says how. Lists count from there on. */
+export type CreateIntent = { at: EpochMs; endedAt?: EpochMs; emptyLists: number; lastListAt?: EpochMs };
+
+/** Lines by what became of them. `missing` = members that no line was found for. */
 export type ProviderBatchHarvest = {
   key?: string;
   sha256?: string;
@@ -71,7 +86,13 @@ export type ProviderBatchHarvest = {
   unreadable: number;
   missing: number;
   truncated: boolean;
+  /** When the last line and the last member were accounted for. */
+  doneAt?: EpochMs;
 };
 
-/** A job in a chunk; its line carries the attempt's id as key. */
-export type ProviderBatchMember = AttemptRef;
+/**
+ * A job in a chunk; its line carries the attempt's id as key.
+ *
+ * It was chosen at `version` of its record: at any other it has moved on, for good, since versions never come back.
+ */
+export type ProviderBatchMember = AttemptRef & { version: number };

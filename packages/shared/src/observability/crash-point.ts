@@ -41,7 +41,36 @@ export const CRASH_POINTS = [
   'archive.forgotten',
 ] as const;
 
-export type CrashPointName = (typeof CRASH_POINTS)[number];
+/** Steps of batches and of the batch lane, which have tests of their own. */
+export const BATCH_CRASH_POINTS = [
+  // A caller's batch, from its last row to its end.
+  'batch.streamed', // its shards are at rest, there is no record of it
+  'batch.accepted', // the record is durable, the caller does not know
+  'batch.enlisted', // one row is a job, its message is not sent
+  'batch.decided', // something was done to its rows, or follows from them; the record does not know
+  'batch.written', // the record says so
+  // A waiting job, up to its chunk's end.
+  'chunk.pooled', // the job lies in the pool, the ledger does not know
+  'chunk.planned', // a chunk is on record, its members' records do not know it
+  'chunk.begun', // one member's record does
+  'chunk.sealed', // the members are fixed
+  'chunk.built', // the input file is on this disk
+  'chunk.uploaded', // it is at the provider, under a name that is not recorded
+  'chunk.intended', // the record says that a create call may be out; none is
+  'chunk.created', // the provider has made the batch, its name is in memory
+  'chunk.named', // the name is on record
+  'chunk.ended', // the record says that it is over at the provider
+  'chunk.downloaded', // the results are on this disk
+  'chunk.raw_stored', // they are in the object store, the record does not know
+  'chunk.line_stored', // one image is in the object store
+  'chunk.line_settled', // one job has ended
+  'chunk.harvested', // every line and member is accounted for
+  'chunk.archived', // the chunk's record is in the object store
+  'chunk.files_deleted', // the provider's files are gone
+  'chunk.closed',
+] as const;
+
+export type CrashPointName = (typeof CRASH_POINTS)[number] | (typeof BATCH_CRASH_POINTS)[number];
 
 /** Marks a step after which the process may be made to die; does nothing unless it was asked for. */
 export type CrashPoint = (name: CrashPointName) => void;
@@ -57,7 +86,8 @@ const NEVER: CrashPoint = () => {};
 export function createCrashPoint(target: string | undefined): CrashPoint {
   if (!target) return NEVER;
   const [name = '', nth = '1'] = target.split(':');
-  if (!CRASH_POINTS.some((point) => point === name)) throw new RangeError(`CRASH_AT: there is no step ${name}`);
+  if (![...CRASH_POINTS, ...BATCH_CRASH_POINTS].some((point) => point === name))
+    throw new RangeError(`CRASH_AT: there is no step ${name}`);
   let left = Number(nth);
   return (passed) => {
     if (passed === name && --left === 0) process.kill(process.pid, 'SIGKILL');

@@ -16,6 +16,17 @@ export type ProviderBatches = {
   due(now: EpochMs, limit: number): Promise<ProviderBatchId[]>;
   /** All that are not closed. */
   open(): Promise<ProviderBatch[]>;
-  /** Keeps others from working on the same one at once; not what safety rests on. @returns a way to let go, or undefined */
-  claim(id: ProviderBatchId, ms: number): Promise<(() => Promise<void>) | undefined>;
+  /**
+   * Keeps others from what `id` names, until disposed of; `ms` after this process has died it is free.
+   * Saves double work, and is not what safety rests on.
+   *
+   * @returns `undefined` when somebody else has it
+   */
+  hold(id: string, ms: number): Promise<AsyncDisposable | undefined>;
+  /** Whether nobody has asked for this turn for `ms`. It is not let go. */
+  takeTurn(id: string, ms: number): Promise<boolean>;
+  /** Average bytes of a result line of `model`, by image size, as far as harvests have taught. */
+  lineBytes(model: string): Promise<Map<string, number>>;
+  /** Moves that average towards what one harvest found. */
+  learnLineBytes(model: string, found: ReadonlyMap<string, number>): Promise<void>;
 };

@@ -1,1 +1,2 @@
 export * from './folder-spool.ts';
+export * from './temp-blob.ts';

@@ -1,0 +1,164 @@
+/**
+ * From a batch that is over to a chunk that is closed.
+ *
+ *   download → raw file in our store → lines settled by key → members without a line → record at rest → provider's files
+ *   deleted → closed
+ *
+ * Every step may be repeated: which lines were settled is known by the members' own records, and nothing at the provider
+ * is deleted before its bytes rest here.
+ */
+
+import {
+  AppError,
+  closed,
+  fileMissing,
+  gaveUpMembers,
+  harvested,
+  observe,
+  type ProviderBatch,
+  providerBatchKey,
+  rawStored,
+  troubled,
+} from '@darkroom/shared/domain';
+import type { BatchDeps } from './deps.ts';
+import { type Download, download, openRaw } from './download.ts';
+import { harvest, NO_FINDINGS } from './harvest.ts';
+import { endLeftovers } from './leftovers.ts';
+import { deadline, idsOf } from './submitter.ts';
+import { openWorkspace, type Workspace } from './workspace.ts';
+
+const CALL_MS = 60_000;
+/** How long a file that cannot be had is waited for, in spite of the members' deadlines. */
+const GRACE_MS = 600_000;
+const DELETE_TRIES = 3;
+
+/** Takes a chunk in the state `ended` as far as it goes. */
+export async function collect(deps: BatchDeps, ended: ProviderBatch): Promise<void> {
+  await using workspace = await openWorkspace(deps.folder);
+  const fetched = await fetchRaw(deps, workspace, ended);
+  if (!fetched) return;
+  const done = fetched.harvest?.doneAt === undefined ? await account(deps, workspace, fetched) : fetched;
+  if (!done) return;
+  await archive(deps, done);
+  deps.crash('chunk.archived');
+  await deleteFiles(deps, done);
+  deps.crash('chunk.files_deleted');
+  if (await deps.batches.write(closed(done))) deps.log.info(idsOf(done), 'chunk.closed');
+  deps.crash('chunk.closed');
+}
+
+/** The chunk with its results at rest here, or as one that has none; `undefined` = not now. */
+async function fetchRaw(
+  deps: BatchDeps,
+  workspace: Workspace,
+  ended: ProviderBatch,
+): Promise<ProviderBatch | undefined> {
+  if (ended.harvest) return ended;
+  const named = await withFileName(deps, ended);
+  const file = named.end?.responsesFile;
+  if (!file) return named.end?.type === 'succeeded' ? missing(deps, named) : named;
+  const got = await download(deps, workspace, named, file);
+  if (got.type === 'gone') return missing(deps, named);
+  if (got.type === 'trouble') return postpone(deps, named, got);
+  const next = rawStored(named, got.raw, deps.clock.now());
+  if (!(await deps.batches.write(next))) return undefined;
+  deps.log.info({ ...idsOf(next), ...got.raw }, 'chunk.raw_stored');
+  return next;
+}
+
+/** A list may show the end before it shows the results: then the batch is asked for them. */
+async function withFileName({ channel, clock, ...deps }: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch> {
+  if (ended.end?.type !== 'succeeded' || ended.end.responsesFile || !ended.providerName) return ended;
+  const done = await channel.get(ended.providerName, deadline(deps, CALL_MS));
+  const seen = done.type === 'done' && done.batch;
+  const known = seen ? observe({ ...ended, state: 'submitted' }, seen, clock.now()) : undefined;
+  return known?.end?.responsesFile
+    ? { ...ended, end: { ...ended.end, responsesFile: known.end.responsesFile } }
+    : ended;
+}
+
+async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
+  const { batches, clock, random, log } = deps;
+  const next = fileMissing(ended, clock.now(), random);
+  log.warn({ ...idsOf(ended), looks: next.batch.fileLooks?.count, gone: next.gone }, 'chunk.file_missing');
+  if (!(await batches.write(next.batch))) return undefined;
+  if (next.gone) return next.batch;
+  await giveUpInTime(deps, next.batch);
+  return undefined;
+}
+
+async function postpone(
+  deps: BatchDeps,
+  ended: ProviderBatch,
+  { reason }: Extract<Download, { type: 'trouble' }>,
+): Promise<undefined> {
+  const next = troubled(ended, deps.clock.now(), deps.random);
+  deps.log.warn({ ...idsOf(ended), reason, troubles: next.troubles }, 'chunk.not_downloaded');
+  if (await deps.batches.write(next)) await giveUpInTime(deps, next);
+}
+
+/**
+ * Results that are there and cannot be had must not cost a caller the deadline as well: the members are in doubt, and
+ * their jobs decide. The file is tried for all the same, and what it holds is kept when it comes.
+ */
+async function giveUpInTime(deps: BatchDeps, ended: ProviderBatch): Promise<void> {
+  const { batches, clock, log } = deps;
+  const patience = Math.max(ended.rescueAt, (ended.end?.at ?? 0) + GRACE_MS);
+  if (ended.givenUpAt !== undefined || clock.now() < patience) return;
+  const members = await endLeftovers(deps, ended, await batches.members(ended.id), 'in_doubt');
+  log.error({ ...idsOf(ended), members }, 'chunk.given_up');
+  await batches.write(gaveUpMembers(ended, clock.now()));
+}
+
+/** Settles every line and every member; `undefined` = somebody else did, or the process must end first. */
+async function account(
+  deps: BatchDeps,
+  workspace: Workspace,
+  ended: ProviderBatch,
+): Promise<ProviderBatch | undefined> {
+  const { batches, clock, log, metrics } = deps;
+  const members = await batches.members(ended.id);
+  const raw = ended.harvest?.key ? await openRaw(deps, workspace, ended.harvest.key) : undefined;
+  const found = raw ? await harvest(deps, ended, members, raw, workspace) : NO_FINDINGS;
+  if (found === 'stopped') return undefined;
+  const rest = members.filter(({ attempt }) => !found.keys.has(attempt));
+  const paid = ended.end?.type === 'succeeded' || ended.end?.type === 'lost' || ended.end?.responsesFile !== undefined;
+  const silent = raw !== undefined && ended.end?.type !== 'succeeded';
+  await endLeftovers(deps, ended, rest, paid && !silent ? 'in_doubt' : 'rejected');
+  await batches.learnLineBytes(ended.model, found.lineBytes);
+  const counts = { ...found.counts, missing: rest.length };
+  const next = harvested(ended, { counts, waste: found.waste, alarms: found.alarms }, clock.now());
+  if (!(await batches.write(next))) return undefined;
+  for (const [outcome, count] of Object.entries(counts)) metrics.batchLines(outcome, Number(count));
+  for (const alarm of found.alarms) {
+    metrics.batchAlarm();
+    log.error({ ...idsOf(ended), alarm }, 'chunk.alarm');
+  }
+  log.info({ ...idsOf(ended), end: ended.end?.type, ...counts, wasteMicros: next.waste }, 'chunk.harvested');
+  deps.crash('chunk.harvested');
+  return next;
+}
+
+/** What was asked and what came, beside the raw results. */
+async function archive({ store, batches }: BatchDeps, batch: ProviderBatch): Promise<void> {
+  const document = { v: 1, providerBatch: batch, members: await batches.members(batch.id) };
+  const key = providerBatchKey(batch.id, 'record.json');
+  const body = Buffer.from(JSON.stringify(document));
+  await store.put(key, body, { contentType: 'application/json' }).catch((error: unknown) => {
+    // Written before, by somebody who did not come to the end: it tells the same.
+    if (!(error instanceof AppError) || error.code !== 'object_conflict') throw error;
+  });
+}
+
+/** Frees the provider's storage. What cannot be deleted now goes by itself within two days. */
+async function deleteFiles(deps: BatchDeps, { input, end, ...batch }: ProviderBatch): Promise<void> {
+  const { channel, log } = deps;
+  const names = [input?.fileName, end?.responsesFile].filter((name) => name !== undefined);
+  for (const name of names) {
+    for (let tries = 1; tries <= DELETE_TRIES; tries++) {
+      const done = await channel.deleteFile(name, deadline(deps, CALL_MS));
+      if (done.type === 'done') break;
+      if (tries === DELETE_TRIES) log.warn({ providerBatch: batch.id, name, outcome: done.type }, 'chunk.file_left');
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { AppError, type Job, type ProviderBatchMember } from '@darkroom/shared/domain';
+import { loadReferences } from '../standard/references.ts';
+import type { BatchDeps } from './deps.ts';
+
+export type InputFile = {
+  sha256: string;
+  bytes: number;
+  lines: number;
+  /** Members that no line can be made for, since a reference is gone for good. */
+  unbuilt: ProviderBatchMember[];
+};
+
+/**
+ * Writes a chunk's lines in the order of its members: the same members give the same bytes, whoever builds them.
+ *
+ * A job that was canceled since keeps its line. Two builds that differ by it would be two files under one name.
+ *
+ * @throws AppError `storage_unavailable` while a reference cannot be read
+ */
+export async function buildInput(deps: BatchDeps, members: ProviderBatchMember[], path: string): Promise<InputFile> {
+  const sha256 = createHash('sha256');
+  const built = { bytes: 0, lines: 0, unbuilt: [] as ProviderBatchMember[] };
+  await using file = await open(path, 'w');
+  for (const member of members) {
+    const job = await deps.ledger.read(member.tenant, member.job);
+    const line = job && (await formatMember(deps, member, job));
+    if (line) {
+      sha256.update(line);
+      await file.writeFile(line);
+      built.bytes += line.length;
+      built.lines++;
+    } else if (job) {
+      built.unbuilt.push(member);
+    }
+  }
+  return { ...built, sha256: sha256.digest('hex') };
+}
+
+async function formatMember(
+  { store, channel }: BatchDeps,
+  { attempt }: ProviderBatchMember,
+  { request }: Job,
+): Promise<Buffer | undefined> {
+  try {
+    return channel.formatLine(attempt, request, await loadReferences(store, request));
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const heads = await Promise.all(request.references.map(({ key }) => store.head(key)));
+    if (heads.every((head) => head !== undefined)) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,42 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { resolve } from 'node:path';
+import { idFrom, type LaneTimes, modelById } from '@darkroom/shared/domain';
+import type { WorkerConfig } from '../config.ts';
+import type { BatchDeps, PlanRules } from './deps.ts';
+
+type Given = Omit<BatchDeps, 'rules' | 'plan' | 'pollMs' | 'holdMs' | 'folder' | 'newId'>;
+
+const SECOND_MS = 1_000;
+/** Of the provider's allowance: what it counts is not exactly what we do. */
+const ALLOWANCE_SHARE = 0.8;
+/** With twenty calls at a time, each of half a minute. */
+const RESCUE_MS_PER_JOB = 1_500;
+/** Result files of more than a gigabyte are the ones that cannot be fetched. */
+const LIMITS = { outputBytes: 1_000_000_000, inputBytes: 100_000_000, lines: 2_000 };
+
+/** The batch lane as the environment wants it. */
+export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
+  const ms = (seconds: number) => Math.round(seconds * SECOND_MS);
+  const times = (model: string): LaneTimes => ({
+    standardMs: modelById(model).timeoutMs + ms(config.BATCH_MARGIN),
+    batchMsMin: ms(config.BATCH_GATHER) + 2 * ms(config.BATCH_POLL),
+  });
+  const plan: PlanRules = {
+    limits: LIMITS,
+    enqueuedTokens: config.BATCH_ENQUEUED_TOKENS * ALLOWANCE_SHARE || Number.POSITIVE_INFINITY,
+    slots: config.BATCH_SLOTS,
+    gatherMs: ms(config.BATCH_GATHER),
+    times,
+    rescueMsPerJob: RESCUE_MS_PER_JOB,
+    stuckMs: ms(config.BATCH_STUCK_AFTER),
+  };
+  return {
+    ...given,
+    plan,
+    rules: { recreateAfterMs: ms(config.BATCH_RECREATE_AFTER), lifeMs: ms(config.BATCH_LIFE) },
+    pollMs: ms(config.BATCH_POLL),
+    holdMs: ms(config.MESSAGE_LOCK),
+    folder: resolve(config.DARKROOM_DATA, 'chunks'),
+    newId: () => idFrom('pb', randomUUIDv7()),
+  };
+}

@@ -1,0 +1,53 @@
+/** The loops of the batch lane. Each takes what is due, and any number of workers may run them. */
+
+import { type ProviderBatch, type ProviderBatchState, troubled } from '@darkroom/shared/domain';
+import { describeError } from '@darkroom/shared/observability';
+import { collect } from './collector.ts';
+import type { BatchDeps } from './deps.ts';
+import { sealChunk } from './seal.ts';
+import { idsOf, submit } from './submitter.ts';
+
+const DUE_MAX = 1_000;
+
+type Step = (deps: BatchDeps, batch: ProviderBatch) => Promise<void>;
+const SUBMITTING: Partial<Record<ProviderBatchState, Step>> = { sealing: sealChunk, sealed: submit };
+const COLLECTING: Partial<Record<ProviderBatchState, Step>> = { ended: collect };
+
+/** Takes every due chunk on its way to the provider one step on. */
+export function submitOnce(deps: BatchDeps): Promise<number> {
+  return advance(deps, SUBMITTING);
+}
+
+/** Brings home what is due and over at the provider, one chunk after the other. */
+export function collectOnce(deps: BatchDeps): Promise<number> {
+  return advance(deps, COLLECTING);
+}
+
+async function advance(deps: BatchDeps, steps: Partial<Record<ProviderBatchState, Step>>): Promise<number> {
+  const { batches, clock, draining } = deps;
+  let done = 0;
+  for (const id of await batches.due(clock.now(), DUE_MAX)) {
+    if (draining.aborted) break;
+    const state = (await batches.read(id))?.state;
+    const step = state && steps[state];
+    await using held = step && (await batches.hold(id, deps.holdMs));
+    if (!held) continue;
+    // Read again: whoever held it before may have brought it further.
+    const batch = await batches.read(id);
+    if (batch?.state !== state || batch.dueAt > clock.now()) continue;
+    await attempt(deps, batch, step);
+    done++;
+  }
+  return done;
+}
+
+/** A chunk that something of ours is away for comes again later, and holds up no other. */
+async function attempt(deps: BatchDeps, batch: ProviderBatch, step: Step): Promise<void> {
+  try {
+    await step(deps, batch);
+  } catch (error) {
+    deps.log.error({ ...idsOf(batch), state: batch.state, ...describeError(error) }, 'chunk.step_failed');
+    const now = await deps.batches.read(batch.id);
+    if (now && now.state !== 'closed') await deps.batches.write(troubled(now, deps.clock.now(), deps.random));
+  }
+}

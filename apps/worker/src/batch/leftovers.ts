@@ -1,0 +1,102 @@
+/** Members that no line came for: what became of them follows from how their chunk ended. */
+
+import {
+  type AttemptEnd,
+  type ErrorCode,
+  isAwaitingWake,
+  isLateForBatch,
+  type JobError,
+  type ProviderBatch,
+  type ProviderBatchMember,
+  reroute,
+} from '@darkroom/shared/domain';
+import { updateJob } from '@darkroom/shared/usecases';
+import { report, settleJob } from '../standard/settle-attempt.ts';
+import type { BatchDeps } from './deps.ts';
+
+const WIDTH = 16;
+
+/**
+ * Ends the attempt of every member that is still open.
+ *
+ * @param how `in_doubt`: it may have been made and billed; `rejected`: the provider says that it was not
+ * @returns how many there were
+ */
+export async function endLeftovers(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  members: ProviderBatchMember[],
+  how: 'in_doubt' | 'rejected',
+): Promise<number> {
+  let ended = 0;
+  for (let at = 0; at < members.length; at += WIDTH) {
+    const some = await Promise.all(members.slice(at, at + WIDTH).map((member) => endMember(deps, batch, member, how)));
+    ended += some.filter(Boolean).length;
+  }
+  return ended;
+}
+
+async function endMember(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  member: ProviderBatchMember,
+  how: 'in_doubt' | 'rejected',
+): Promise<boolean> {
+  const job = await deps.ledger.read(member.tenant, member.job);
+  const attempt = job?.state.attempts.find(({ id }) => id === member.attempt);
+  if (attempt?.state === 'open') {
+    const reason = WORDS[batch.end?.type ?? 'succeeded'];
+    if (how === 'rejected')
+      await rejectMember(deps, batch, member, { code: 'upstream_unavailable', retryable: true, detail: reason });
+    else await end(deps, batch, member, { type: 'in_doubt', reason });
+  }
+  await moveOn(deps, batch, member);
+  return attempt?.state === 'open';
+}
+
+const WORDS: Record<NonNullable<ProviderBatch['end']>['type'], string> = {
+  succeeded: 'The provider batch ended without a result for it.',
+  failed: 'The provider batch failed.',
+  canceled: 'The provider batch was canceled.',
+  expired: 'The provider batch expired.',
+  lost: 'The provider batch is lost.',
+};
+
+/** Nothing was spent on the member. */
+export async function rejectMember(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  member: ProviderBatchMember,
+  { code, retryable, detail }: { code: ErrorCode; retryable: boolean; detail: string },
+): Promise<void> {
+  const message = batch.end?.message;
+  const error: JobError = { code, detail, upstream: { channel: batch.channel, ...(message && { message }) } };
+  const ms = deps.clock.now() - batch.createdAt;
+  await end(deps, batch, member, {
+    type: 'rejected',
+    verdict: { type: 'rejected', code, retryable, http: 0, ...(message && { message }) },
+    error,
+    ms,
+  });
+}
+
+async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember, how: AttemptEnd): Promise<void> {
+  const { tenant, job, attempt } = member;
+  const ref = { tenant, job, attempt };
+  const updated = await settleJob(deps, ref, how);
+  if (updated?.changed) report(deps, ref, how, updated.job, batch.channel);
+}
+
+/** A member of a chunk that was taken back, or whose time is short, goes on by itself. */
+async function moveOn(deps: BatchDeps, batch: ProviderBatch, { tenant, job: id, attempt }: ProviderBatchMember) {
+  const { ledger, clock, outbox, plan } = deps;
+  const updated = await updateJob(ledger, tenant, id, (job) => {
+    if (!isAwaitingWake(job.state) || job.state.attempts.at(-1)?.id !== attempt) return undefined;
+    const late = isLateForBatch(job, plan.times(job.request.model), clock.now());
+    if (batch.cancelFor !== 'rescue' && !late) return undefined;
+    return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
+  });
+  if (!updated?.changed) return;
+  outbox.push(updated.job);
+  deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
+}

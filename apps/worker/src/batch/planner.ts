@@ -1,0 +1,138 @@
+/**
+ * From the pool of a model to chunks whose members' records say so.
+ *
+ * The claim only keeps two planners from doing the same work. What keeps a job out of two chunks is its record: it is
+ * begun at the very version it was chosen at, or not at all.
+ */
+
+import {
+  cutChunk,
+  fitsChunk,
+  isAwaitingWake,
+  isLateForBatch,
+  type Job,
+  laneOf,
+  type ProviderBatch,
+  planChunk,
+  reroute,
+  weigh,
+} from '@darkroom/shared/domain';
+import type { PoolMember } from '@darkroom/shared/ports';
+import { updateJob } from '@darkroom/shared/usecases';
+import type { BatchDeps } from './deps.ts';
+import { roomFor } from './room.ts';
+import { rescueTime, sealChunk } from './seal.ts';
+
+/** Members looked at in one step, and at most for one chunk: those in front may all be waiting for their time. */
+const PAGE = 200;
+const LOOK_MAX = 10_000;
+/** Jobs sent on to the standard lane in one round. */
+const LATE_MAX = 1_000;
+
+/** Cuts every chunk that is due. @returns how many */
+export async function planOnce(deps: BatchDeps): Promise<number> {
+  let cut = 0;
+  for (const model of await deps.pool.models()) {
+    await using held = await deps.batches.hold(`plan-${model}`, deps.holdMs);
+    if (!held) continue;
+    await sendLateOn(deps, model);
+    while (!deps.draining.aborted && (await cutOne(deps, model))) cut++;
+  }
+  return cut;
+}
+
+/** Jobs whose time no longer suffices for a batch go on by themselves. */
+async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
+  const { pool, plan, clock } = deps;
+  const times = plan.times(model);
+  const until = clock.now() + times.standardMs + times.batchMsMin;
+  const pressed = await pool.pressed(model, until, LATE_MAX);
+  const { jobs, stale } = await readWaiting(deps, model, pressed);
+  for (const job of jobs) {
+    if (isLateForBatch(job, times, clock.now())) await sendOn(deps, job, 'too late for a provider batch');
+  }
+  await pool.remove(model, stale);
+}
+
+async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<void> {
+  const { ledger, clock, outbox, log, pool } = deps;
+  const updated = await updateJob(ledger, job.tenant, job.id, (now) => reroute(now, 'standard', reason, clock.now()));
+  if (!updated?.changed) return;
+  outbox.push(updated.job);
+  await pool.remove(job.request.model, [job]);
+  log.info({ tenant: job.tenant, job: job.id, reason }, 'chunk.rerouted');
+}
+
+/** @returns whether there may be another one */
+async function cutOne(deps: BatchDeps, model: string): Promise<boolean> {
+  const { batches, clock, plan } = deps;
+  const room = roomFor(await batches.open(), model, plan, clock.now());
+  if (!room) return false;
+  const learnt = await batches.lineBytes(model);
+  const waiting = await gather(deps, model, room.lines);
+  const limits = { ...plan.limits, tokens: room.tokens };
+  const alone = { ...limits, tokens: plan.enqueuedTokens };
+  const [fitting, unfit] = partition(waiting, (job) => fitsChunk(weigh(job.request, learnt), 1, alone));
+  for (const job of unfit) await sendOn(deps, job, 'too large for a provider batch');
+  const chunk = cutChunk(fitting, limits, learnt);
+  const oldest = Math.min(...chunk.members.map(({ state }) => state.runAt));
+  if (!chunk.members.length || (!chunk.full && clock.now() - oldest < plan.gatherMs)) return false;
+  await plant(deps, model, chunk);
+  return true;
+}
+
+async function plant(deps: BatchDeps, model: string, chunk: ReturnType<typeof cutChunk>): Promise<void> {
+  const { batches, clock, channel, crash, log } = deps;
+  const members = chunk.members.map(({ tenant, id, version }) => ({
+    tenant,
+    job: id,
+    version,
+    attempt: deps.newAttemptId(),
+  }));
+  const now = clock.now();
+  const facts = { ...chunk.weight, size: members.length, rescueAt: rescueTime(deps, chunk.members, now) };
+  const estimated = chunk.members.reduce((sum, { state }) => sum + state.estimated, 0);
+  const batch: ProviderBatch = planChunk(deps.newId(), { ...facts, estimated, model, channel: channel.id }, now);
+  if (!(await batches.plan(batch, members))) return;
+  crash('chunk.planned');
+  log.info({ providerBatch: batch.id, model, size: batch.size, outputBytes: batch.outputBytes }, 'chunk.planned');
+  await sealChunk(deps, batch);
+}
+
+/** Due members from the front of the pool, as many as could fill a chunk. */
+async function gather(deps: BatchDeps, model: string, most: number): Promise<Job[]> {
+  const { pool, clock } = deps;
+  const due: Job[] = [];
+  const gone: PoolMember[] = [];
+  for (let offset = 0; due.length <= most && offset < LOOK_MAX; offset += PAGE) {
+    const page = await pool.peek(model, offset, PAGE);
+    const { jobs, stale } = await readWaiting(deps, model, page);
+    due.push(...jobs.filter(({ state }) => state.runAt <= clock.now() && state.expiresAt > clock.now()));
+    gone.push(...stale);
+    if (page.length < PAGE) break;
+  }
+  await pool.remove(model, gone);
+  return due;
+}
+
+/** The records behind some members, and the members that wait for no batch of this model any more. */
+async function readWaiting(
+  { ledger }: Pick<BatchDeps, 'ledger'>,
+  model: string,
+  members: PoolMember[],
+): Promise<{ jobs: Job[]; stale: PoolMember[] }> {
+  const jobs: Job[] = [];
+  const stale: PoolMember[] = [];
+  // A record that cannot be read has been told of by the ledger; it must not keep the others waiting.
+  const read = await Promise.all(members.map(({ tenant, id }) => ledger.read(tenant, id).catch(() => undefined)));
+  for (const [n, member] of members.entries()) {
+    const job = read[n];
+    if (job && isAwaitingWake(job.state) && laneOf(job) === 'batch' && job.request.model === model) jobs.push(job);
+    else stale.push(member);
+  }
+  return { jobs, stale };
+}
+
+function partition<T>(items: T[], claim: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(claim), items.filter((item) => !claim(item))];
+}

@@ -1,0 +1,72 @@
+/** Puts a planned chunk on its members' records, and fixes who is in it. Repeated by anybody, it comes to the same. */
+
+import {
+  begin,
+  type EpochMs,
+  type Job,
+  laneOf,
+  leaveBatchBy,
+  type ProviderBatch,
+  type ProviderBatchMember,
+  seal,
+  weighAll,
+} from '@darkroom/shared/domain';
+import { updateJob } from '@darkroom/shared/usecases';
+import type { BatchDeps } from './deps.ts';
+
+/** Members' records written side by side. */
+const WIDTH = 50;
+
+/** @param batch in the state `sealing` */
+export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
+  const { batches, clock, pool, crash, log } = deps;
+  const planned = await batches.members(batch.id);
+  const kept: { member: ProviderBatchMember; job: Job }[] = [];
+  for (let at = 0; at < planned.length; at += WIDTH) {
+    const begun = await Promise.all(
+      planned.slice(at, at + WIDTH).map(async (member) => ({ member, job: await beginMember(deps, batch, member) })),
+    );
+    for (const { member, job } of begun) if (job) kept.push({ member, job });
+  }
+  const jobs = kept.map(({ job }) => job);
+  const weight = weighAll(
+    jobs.map(({ request }) => request),
+    await batches.lineBytes(batch.model),
+  );
+  const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
+  const rescueAt = rescueTime(deps, jobs, batch.createdAt);
+  const sealed = seal(batch, { ...weight, estimated, size: kept.length, rescueAt }, clock.now());
+  const members = kept.map(({ member }) => member);
+  if (!sealed || !(await batches.seal(sealed, members))) return;
+  crash('chunk.sealed');
+  log.info({ providerBatch: batch.id, model: batch.model, size: kept.length, state: sealed.state }, 'chunk.sealed');
+  await pool.remove(batch.model, jobs);
+}
+
+/**
+ * The member's job, if its record has the member's attempt.
+ *
+ * A job stays out for reasons that last for ever, whoever looks and whenever: its version has moved on, or is moved on
+ * here. Else a slow planner could begin a member behind the back of a faster one that has left it out.
+ */
+async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember) {
+  const { ledger, channel, clock } = deps;
+  const { tenant, job: id, attempt, version } = member;
+  const updated = await updateJob(ledger, tenant, id, (job) => {
+    if (job.version !== version || laneOf(job) !== 'batch') return undefined;
+    // Its time has come by the clock of whoever planned it.
+    const now = Math.max(clock.now(), job.state.runAt);
+    const begun = begin(job, { id: attempt, channel: channel.id, providerBatch: batch.id }, now);
+    return begun.type === 'go' || begun.type === 'expired' ? begun.change : undefined;
+  });
+  deps.crash('chunk.begun');
+  const begun = updated?.job.state.attempts.some((known) => known.id === attempt);
+  return begun ? updated?.job : undefined;
+}
+
+/** When those members that can be must be taken back, to be made one by one in time. */
+export function rescueTime({ plan, rules }: Pick<BatchDeps, 'plan' | 'rules'>, jobs: Job[], now: EpochMs): EpochMs {
+  const leaveBy = jobs.map((job) => leaveBatchBy(job, plan.times(job.request.model)) ?? Number.POSITIVE_INFINITY);
+  const inTime = Math.min(...leaveBy) - jobs.length * plan.rescueMsPerJob;
+  return Math.min(now + rules.lifeMs, inTime);
+}

@@ -1,0 +1,137 @@
+/**
+ * From a sealed chunk to a batch at the provider.
+ *
+ *   input file → upload (under a chosen name: may be repeated) → intent on record → the one create call → its name on record
+ *
+ * Only who wrote the intent calls, and calls once. Whatever becomes of the call, the record is left in `creating` at the
+ * worst, and the poller looks for the batch before anybody may call again.
+ */
+
+import {
+  CREATE_MS,
+  cancelAsked,
+  cancelReason,
+  created,
+  createRefused,
+  createUnknown,
+  giveUp,
+  intendCreate,
+  type ProviderBatch,
+  troubled,
+  uploaded,
+  waitUntil,
+} from '@darkroom/shared/domain';
+import type { Done } from '@darkroom/shared/ports';
+import type { BatchDeps } from './deps.ts';
+import { buildInput } from './input-file.ts';
+import { rejectMember } from './leftovers.ts';
+import { isWanted } from './wanted.ts';
+import { openWorkspace } from './workspace.ts';
+
+const UPLOAD_MS = 600_000;
+/** Between intent and call lies nothing: a process that was stopped there for longer must not call any more. */
+const INTENT_MS = 5_000;
+
+/** Takes a chunk in the state `sealed` as far as it goes. */
+export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<void> {
+  const { batches, clock } = deps;
+  const reason = cancelReason(sealed, await isWanted(deps, sealed), clock.now());
+  if (reason) {
+    const ended = cancelAsked(sealed, reason, clock.now());
+    if (ended && (await batches.write(ended))) deps.log.warn({ ...idsOf(sealed), reason }, 'chunk.not_sent');
+    return;
+  }
+  const pausedUntil = pauseOf(await batches.open(), sealed);
+  if (pausedUntil > clock.now()) return void (await batches.write(waitUntil(sealed, pausedUntil)));
+  const ready = sealed.input ? sealed : await upload(deps, sealed);
+  if (ready) await create(deps, ready);
+}
+
+/** A refusal of one chunk by a limit keeps all others of its model waiting too. */
+function pauseOf(open: ProviderBatch[], { id, model }: ProviderBatch): number {
+  const refused = open.filter((other) => other.id !== id && other.model === model && other.refusedUntil !== undefined);
+  return Math.max(0, ...refused.map(({ refusedUntil = 0 }) => refusedUntil));
+}
+
+async function upload(deps: BatchDeps, sealed: ProviderBatch): Promise<ProviderBatch | undefined> {
+  const { batches, channel, clock, crash, log } = deps;
+  await using workspace = await openWorkspace(deps.folder);
+  const path = workspace.path('input.jsonl');
+  const input = await buildInput(deps, await batches.members(sealed.id), path);
+  for (const member of input.unbuilt) await rejectMember(deps, sealed, member, REFERENCE_GONE);
+  if (!input.lines) {
+    const ended = giveUp(sealed, 'no line could be made', clock.now());
+    if (ended) await batches.write(ended);
+    return undefined;
+  }
+  crash('chunk.built');
+  const file = { path, bytes: input.bytes, name: fileNameOf(sealed, input), displayName: sealed.displayName };
+  const done = await channel.upload(file, deadline(deps, UPLOAD_MS));
+  if (done.type !== 'done') return trouble(deps, sealed, 'upload', done);
+  crash('chunk.uploaded');
+  const { sha256, bytes } = input;
+  const next = uploaded(sealed, { sha256, bytes, fileName: done.fileName }, clock.now());
+  if (!next || !(await batches.write(next))) return undefined;
+  log.info({ ...idsOf(sealed), bytes, lines: input.lines, fileName: done.fileName }, 'chunk.uploaded');
+  return next;
+}
+
+const REFERENCE_GONE = { code: 'storage_unavailable', retryable: false, detail: 'A reference image is gone.' } as const;
+
+/** At most 40 of `a-z 0-9 -`. Named by its content too: a file that is there under this name is this one. */
+function fileNameOf({ id }: ProviderBatch, { sha256 }: { sha256: string }): string {
+  return `dk-${id.slice(id.indexOf('_') + 1)}-${sha256.slice(0, 4)}`;
+}
+
+/** Intent, then the one call. Also for the poller, when lists have shown for long enough that there is nothing. */
+export async function create(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
+  const { batches, channel, clock, crash, log, random } = deps;
+  const intended = intendCreate(batch, deps.rules, clock.now());
+  if (!intended?.input || !(await batches.write(intended))) return;
+  crash('chunk.intended');
+  if (clock.now() - (intended.creates.at(-1)?.at ?? 0) > INTENT_MS) return;
+  const { model, displayName } = intended;
+  const call = { model, displayName, fileName: intended.input.fileName };
+  const done = await channel
+    .create(call, deadline(deps, CREATE_MS))
+    .catch((error: unknown): Done<{ name: string }> => ({ type: 'unknown', reason: String(error) }));
+  crash('chunk.created');
+  const now = clock.now();
+  const next =
+    done.type === 'done'
+      ? created(intended, done.name, deps.rules, now)
+      : done.type === 'rejected'
+        ? createRefused(intended, done.verdict, now, random)
+        : createUnknown(intended, now);
+  if (next && (await batches.write(next))) crash('chunk.named');
+  log[done.type === 'done' ? 'info' : 'warn'](
+    {
+      ...idsOf(batch),
+      outcome: done.type,
+      state: next?.state,
+      ...(done.type === 'done' && { name: done.name }),
+      ...(done.type === 'rejected' && { http: done.verdict.http, error: done.verdict.code }),
+      ...(done.type === 'unknown' && { reason: done.reason }),
+    },
+    'chunk.created',
+  );
+}
+
+async function trouble(
+  { batches, clock, random, log }: BatchDeps,
+  batch: ProviderBatch,
+  step: string,
+  done: Exclude<Done<object>, { type: 'done' }>,
+): Promise<undefined> {
+  await batches.write(troubled(batch, clock.now(), random));
+  const why = done.type === 'unknown' ? { reason: done.reason } : { http: done.verdict.http, error: done.verdict.code };
+  log.warn({ ...idsOf(batch), step, ...why }, 'chunk.trouble');
+}
+
+export function idsOf({ id, model }: ProviderBatch): { providerBatch: string; model: string } {
+  return { providerBatch: id, model };
+}
+
+export function deadline({ stopping }: Pick<BatchDeps, 'stopping'>, ms: number): AbortSignal {
+  return AbortSignal.any([stopping, AbortSignal.timeout(ms)]);
+}

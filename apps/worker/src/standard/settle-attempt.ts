@@ -1,0 +1,122 @@
+/** From an ended call to a settled job, in whichever lane it travelled. Everything here may run again after a crash. */
+
+import {
+  type AttemptEnd,
+  type AttemptRef,
+  costOf,
+  isAwaitingWake,
+  type Job,
+  type Lane,
+  laneOf,
+  received,
+  settle,
+} from '@darkroom/shared/domain';
+import type { Exchange } from '@darkroom/shared/ports';
+import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
+import type { AttemptDeps } from './deps.ts';
+import { type Judged, judge } from './judge.ts';
+import { storeImage, storeThumbnail } from './store-image.ts';
+
+export type SettleDeps = Pick<
+  AttemptDeps,
+  'ledger' | 'store' | 'outbox' | 'clock' | 'random' | 'log' | 'metrics' | 'draining'
+>;
+
+/** What a lane does beside, at the steps on the way. */
+export type Settling = {
+  channel: string;
+  /** Says on the record that an image is being stored. */
+  tellStoring: boolean;
+  received?: () => void;
+  stored?: () => void;
+  settled?: (end: AttemptEnd) => Promise<void> | void;
+};
+
+/** `stopped` = the process must end first, and the answer is kept for the next one. `unrecorded` = the record went away meanwhile. */
+export type SettledAttempt = 'done' | 'stopped' | 'unrecorded';
+
+/** Brings what came of a call onto the record of its job: judged, stored, settled, with its small copy. */
+export async function settleAttempt(
+  deps: SettleDeps,
+  job: Job,
+  ref: AttemptRef,
+  exchange: Exchange,
+  settling: Settling,
+): Promise<SettledAttempt> {
+  const judged = judge(exchange, { request: job.request, channel: settling.channel, lane: laneOfAttempt(job, ref) });
+  const end = judged.type === 'image' ? await store(deps, job, ref, judged, settling) : judged.end;
+  if (!end) return 'stopped';
+  settling.stored?.();
+  const updated = await settleJob(deps, ref, end);
+  if (!updated) return 'unrecorded';
+  await settling.settled?.(end);
+  if (updated.changed) report(deps, ref, end, updated.job, settling.channel);
+  if (judged.type !== 'image' || end.type !== 'image') return 'done';
+  return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
+}
+
+/** The job may travel on another lane by now; its call is priced by the one it was made on. */
+function laneOfAttempt(job: Job, { attempt }: AttemptRef): Lane {
+  return job.state.attempts.find(({ id }) => id === attempt)?.lane ?? laneOf(job);
+}
+
+async function store(
+  deps: SettleDeps,
+  job: Job,
+  ref: AttemptRef,
+  judged: Extract<Judged, { type: 'image' }>,
+  settling: Settling,
+): Promise<AttemptEnd | undefined> {
+  if (settling.tellStoring)
+    await updateJob(deps.ledger, ref.tenant, ref.job, (now) => received(now, ref.attempt, deps.clock.now()));
+  settling.received?.();
+  const image = await storeImage(deps, job, judged.blob);
+  if (image === 'stopped') return undefined;
+  return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
+}
+
+/** The record once the attempt has ended, with its twins and its next wake-up looked after. */
+export async function settleJob(
+  deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
+  ref: AttemptRef,
+  end: AttemptEnd,
+): Promise<Updated | undefined> {
+  const { ledger, clock, random, outbox } = deps;
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) =>
+    settle(job, ref.attempt, end, clock.now(), random),
+  );
+  if (updated?.changed && isAwaitingWake(updated.job.state)) outbox.push(updated.job);
+  if (updated?.followers) await handOff({ ledger, clock, outbox }, ref.tenant, ref.job);
+  return updated;
+}
+
+/** Tells log and metrics how an attempt ended. */
+export function report(
+  { metrics, log }: Pick<SettleDeps, 'metrics' | 'log'>,
+  ref: AttemptRef,
+  end: AttemptEnd,
+  job: Job,
+  channel: string,
+): void {
+  const { request, state } = job;
+  const outcome = end.type === 'image' ? 'succeeded' : end.type === 'refused' ? end.code : end.type;
+  const cost = costOf(state);
+  // The hours in a provider batch say nothing about how fast the provider answers.
+  metrics.ended(request.model, outcome, laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined);
+  log.info(
+    {
+      ...ref,
+      model: request.model,
+      channel,
+      outcome,
+      ms: end.ms,
+      status: state.status,
+      phase: state.phase,
+      ...(end.type === 'rejected' && { error: end.verdict.code, http: end.verdict.http, quotaId: end.verdict.quotaId }),
+      ...((end.type === 'in_doubt' || end.type === 'unsent') && { reason: end.reason }),
+      costMicros: cost.actual,
+      inDoubtMicros: cost.inDoubt,
+    },
+    'attempt.ended',
+  );
+}

@@ -1,0 +1,106 @@
+/**
+ * Which waiting jobs go to the provider together. Pure.
+ *
+ * A chunk is bounded by what its results will weigh before anything else: files of several gigabytes are the ones that
+ * cannot be fetched, and a small chunk loses less when it expires.
+ */
+
+import type { EpochMs, Job, JobRequest } from './job.ts';
+import { mayAfford } from './next-step.ts';
+import { inputTokens } from './price.ts';
+
+/** What a job, or a chunk of them, is expected to weigh. */
+export type Weight = { tokens: number; inputBytes: number; outputBytes: number };
+
+export type ChunkLimits = Weight & { lines: number };
+
+const MEGABYTE = 1_000_000;
+
+/** Bytes of a result line by image size, base64 and thought signature included, until harvests have taught better. */
+const LINE_BYTES: Readonly<Record<string, number>> = {
+  '512': 2 * MEGABYTE,
+  '1K': 5 * MEGABYTE,
+  '2K': 10 * MEGABYTE,
+  '4K': 25 * MEGABYTE,
+};
+/** A size that is not in the table weighs like the largest. */
+const LINE_BYTES_MAX = 25 * MEGABYTE;
+/** JSON around a prompt, and around a reference. */
+const FRAME_BYTES = 1_024;
+const UTF8_MAX = 3;
+
+/** Bytes of one result line. @param learnt averages of earlier harvests, by size */
+export function lineBytes(size: string, learnt: ReadonlyMap<string, number>): number {
+  return learnt.get(size) ?? LINE_BYTES[size] ?? LINE_BYTES_MAX;
+}
+
+export function weigh(request: JobRequest, learnt: ReadonlyMap<string, number>): Weight {
+  const references = request.references.reduce((sum, { bytes }) => sum + Math.ceil(bytes / 3) * 4 + FRAME_BYTES, 0);
+  return {
+    tokens: inputTokens(request),
+    inputBytes: FRAME_BYTES + request.prompt.length * UTF8_MAX + references,
+    outputBytes: lineBytes(request.size, learnt),
+  };
+}
+
+function add(a: Weight, b: Weight): Weight {
+  return {
+    tokens: a.tokens + b.tokens,
+    inputBytes: a.inputBytes + b.inputBytes,
+    outputBytes: a.outputBytes + b.outputBytes,
+  };
+}
+
+const NOTHING: Weight = { tokens: 0, inputBytes: 0, outputBytes: 0 };
+
+export function weighAll(requests: JobRequest[], learnt: ReadonlyMap<string, number>): Weight {
+  return requests.reduce((sum, request) => add(sum, weigh(request, learnt)), NOTHING);
+}
+
+export function fitsChunk(weight: Weight, lines: number, limits: ChunkLimits): boolean {
+  return (
+    lines <= limits.lines &&
+    weight.tokens <= limits.tokens &&
+    weight.inputBytes <= limits.inputBytes &&
+    weight.outputBytes <= limits.outputBytes
+  );
+}
+
+/** `full` = the next one would not fit any more, so there is nothing to wait for. */
+export type Chunk = { members: Job[]; weight: Weight; full: boolean };
+
+/**
+ * The first jobs that fit together, in the order given, which is the pool's: whoever is to go first is never passed by.
+ *
+ * Each of them has to fit by itself. @see fitsChunk
+ */
+export function cutChunk(waiting: Job[], limits: ChunkLimits, learnt: ReadonlyMap<string, number>): Chunk {
+  const members: Job[] = [];
+  let weight = NOTHING;
+  for (const job of waiting) {
+    const more = add(weight, weigh(job.request, learnt));
+    if (!fitsChunk(more, members.length + 1, limits)) return { members, weight, full: true };
+    members.push(job);
+    weight = more;
+  }
+  return { members, weight, full: members.length === limits.lines };
+}
+
+/** How long things take, for telling what would be late. */
+export type LaneTimes = {
+  /** 95 % of the calls of the standard lane, and a margin for the way there and for the others that come along. */
+  standardMs: number;
+  /** What a provider batch needs at the very least. */
+  batchMsMin: number;
+};
+
+/** When a job has to leave the batch lane to be made in time; `undefined` when `max_cost` keeps it there. */
+export function leaveBatchBy(job: Job, { standardMs }: LaneTimes): EpochMs | undefined {
+  return mayAfford(job, 'standard') ? job.state.expiresAt - standardMs : undefined;
+}
+
+/** Too late for a provider batch, and not for an ordinary call. */
+export function isLateForBatch(job: Job, times: LaneTimes, now: EpochMs): boolean {
+  const leaveBy = leaveBatchBy(job, times);
+  return leaveBy !== undefined && now + times.batchMsMin >= leaveBy;
+}

@@ -1,0 +1,64 @@
+import type { Redis } from 'ioredis';
+import { MODELS } from '../../domain/index.ts';
+import type { Pool, PoolMember, WakeMessage } from '../../ports/index.ts';
+import { keySpace } from './keys.ts';
+
+/** Above any instant, so that a lower priority always comes behind: instants have 13 digits until the year 2286. */
+const PRIORITY_STEP = 1e13;
+const PRIORITY_MAX = 9;
+/** Members of one command. */
+const STEP = 1_000;
+
+/** One sorted set per model; a member is `tenant~id`. @see Pool */
+export function createRedisPool(options: { redis: Redis; prefix?: string }): Pool {
+  const { redis, prefix = '' } = options;
+  const space = keySpace(prefix);
+  const size = (model: string) => redis.zcard(space.pool(model));
+  return {
+    add: async (messages) => {
+      for (const [model, group] of Map.groupBy(messages, (message) => message.model)) {
+        for (let at = 0; at < group.length; at += STEP) {
+          const scored = group.slice(at, at + STEP).flatMap((message) => [scoreOf(message), nameOf(message)]);
+          await redis.zadd(space.pool(model), ...scored);
+        }
+      }
+    },
+    models: async () => {
+      const sizes = await Promise.all(MODELS.map(({ id }) => size(id)));
+      return MODELS.filter((_, n) => sizes[n]).map(({ id }) => id);
+    },
+    size,
+    peek: async (model, offset, limit) => {
+      const names = await redis.zrange(space.pool(model), String(offset), String(offset + limit - 1));
+      return names.map(parse);
+    },
+    pressed: async (model, until, limit) => {
+      const found: PoolMember[] = [];
+      for (let band = 0; band < PRIORITY_MAX && found.length < limit; band++) {
+        const [from, to] = [band * PRIORITY_STEP, band * PRIORITY_STEP + until];
+        const rest = limit - found.length;
+        found.push(...(await redis.zrangebyscore(space.pool(model), from, `(${to}`, 'LIMIT', 0, rest)).map(parse));
+      }
+      return found;
+    },
+    remove: async (model, members) => {
+      for (let at = 0; at < members.length; at += STEP)
+        await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
+    },
+  };
+}
+
+/** First by priority, 9 before 1, then by deadline. */
+function scoreOf({ priority, expiresAt }: WakeMessage): number {
+  return (PRIORITY_MAX - priority) * PRIORITY_STEP + expiresAt;
+}
+
+/** No tenant's name holds a `~`. */
+function nameOf({ tenant, id }: PoolMember): string {
+  return `${tenant}~${id}`;
+}
+
+function parse(name: string): PoolMember {
+  const at = name.indexOf('~');
+  return { tenant: name.slice(0, at), id: name.slice(at + 1) };
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { ProviderBatch, ProviderBatchMember } from '../../domain/index.ts';
+import type { ProviderBatches } from '../../ports/index.ts';
+import { keySpace } from './keys.ts';
+import { loadScript } from './scripts.ts';
+
+/** A closed chunk stays in Redis this long; its record rests in the object store. */
+const KEPT_MS = 7 * 86_400_000;
+/** How much one harvest counts against all before it. */
+const NEWS = 0.3;
+
+/** The chunks of all models under one hash tag: there are at most some hundred open ones. @see ProviderBatches */
+export function createRedisProviderBatches(options: { redis: Redis; prefix?: string }): ProviderBatches {
+  const { redis, prefix = '' } = options;
+  const space = keySpace(prefix);
+  const write = loadScript(redis, 'write-provider-batch');
+  const claim = loadScript(redis, 'claim');
+  const put = async (batch: ProviderBatch, from: number, members?: ProviderBatchMember[]) => {
+    const keys = [space.providerBatch(batch.id), space.openProviderBatches];
+    const due = batch.state === 'closed' ? '' : batch.dueAt;
+    const listed = members ? formatMembers(members) : 'keep';
+    const document = JSON.stringify(batch);
+    return (await write(keys, [batch.id, from, batch.version, document, due, listed, KEPT_MS, newToken()])) === 1;
+  };
+  const read = async (id: string) => parseBatch(await redis.hget(space.providerBatch(id), 'd'));
+  return {
+    plan: (batch, members) => put(batch, 0, members),
+    read,
+    members: async (id) => parseMembers(await redis.hget(space.providerBatch(id), 'm')),
+    seal: (batch, members) => put(batch, batch.version - 1, members),
+    write: (batch) => put(batch, batch.version - 1),
+    due: (now, limit) => redis.zrangebyscore(space.openProviderBatches, '-inf', now, 'LIMIT', 0, limit),
+    open: async () => {
+      const ids = await redis.zrange(space.openProviderBatches, '0', '-1');
+      const found = await Promise.all(ids.map(read));
+      return found.filter((batch) => batch !== undefined);
+    },
+    hold: async (id, ms) => {
+      const key = space.providerBatchClaim(id);
+      const token = newToken();
+      if (!(await redis.set(key, token, 'PX', ms, 'NX'))) return undefined;
+      const renew = () => void claim([key], [token, ms]).catch(() => undefined); // The next one may get through.
+      const timer = setInterval(renew, ms / 3);
+      return {
+        [Symbol.asyncDispose]: async () => {
+          clearInterval(timer);
+          await claim([key], [token, 0]);
+        },
+      };
+    },
+    takeTurn: async (id, ms) =>
+      (await redis.set(space.providerBatchClaim(id), '1', 'PX', Math.max(1, Math.ceil(ms)), 'NX')) !== null,
+    lineBytes: async (model) => {
+      const fields = await redis.hgetall(space.lineBytes(model));
+      return new Map(Object.entries(fields).map(([size, bytes]) => [size, Number(bytes)]));
+    },
+    learnLineBytes: async (model, found) => {
+      const key = space.lineBytes(model);
+      for (const [size, bytes] of found) {
+        const known = await redis.hget(key, size);
+        // Two harvests at once may lose one lesson, which the next one teaches again.
+        const average = known === null ? bytes : Number(known) + NEWS * (bytes - Number(known));
+        await redis.hset(key, size, Math.ceil(average));
+      }
+    },
+  };
+}
+
+function newToken(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/** Written by this program from these very types; the record is not an edge. */
+function parseBatch(text: string | null): ProviderBatch | undefined {
+  return text === null ? undefined : (JSON.parse(text) as ProviderBatch);
+}
+
+/** Four fields a member, by tabs: at a thousand members a chunk, names of fields would weigh more than what they name. */
+function formatMembers(members: ProviderBatchMember[]): string {
+  return members.map(({ tenant, job, attempt, version }) => [tenant, job, attempt, version].join('\t')).join('\n');
+}
+
+function parseMembers(text: string | null): ProviderBatchMember[] {
+  if (!text) return [];
+  return text.split('\n').map((line) => {
+    const [tenant = '', job = '', attempt = '', version = ''] = line.split('\t');
+    return { tenant, job, attempt, version: Number(version) };
+  });
+}
