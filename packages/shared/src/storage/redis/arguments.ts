@@ -1,4 +1,4 @@
-/** What the scripts are told: everything that follows from a submission or a change, computed here and only applied there. */
+/** What the scripts are told: everything that follows from a change, computed here and only applied there. */
 
 import {
   type Attempt,
@@ -8,9 +8,7 @@ import {
   type Job,
   type JobState,
   rowSums,
-  terminalEvent,
 } from '../../domain/index.ts';
-import type { Submission } from '../../ports/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
 import { formatRecord, isPackedJob, PIECE_BYTES } from './record.ts';
@@ -20,56 +18,6 @@ type Call = { keys: string[]; args: ScriptArg[] };
 
 /** How long an idempotency key is kept. */
 export const IDEMPOTENCY_MS = 86_400_000;
-
-export function admitArgs(
-  space: KeySpace,
-  submission: Submission,
-  options: { tailMs: number; backlogMax: number; nonce: string },
-): Call {
-  const { job, mode } = submission;
-  const { state, request } = job;
-  const record = formatRecord(job);
-  const keys = space.of(job.tenant);
-  const leader = mode.type === 'join' ? mode.leader : job.id;
-  const terminal = isTerminal(state.status);
-  const events = ['job.queued', terminalEvent(state.status)].filter((type) => type !== undefined);
-  return {
-    keys: [
-      keys.job(job.id),
-      keys.idempotency(submission.idempotencyKey ?? ''),
-      keys.fingerprint(job.fingerprint),
-      keys.cache(job.fingerprint),
-      keys.jobs,
-      keys.status(state.status),
-      keys.wakes,
-      keys.deadlines,
-      keys.retention,
-      keys.events,
-      keys.job(leader),
-      keys.followers(leader),
-    ],
-    args: [
-      job.id,
-      submission.bodyHash,
-      mode.type,
-      record.request,
-      record.state,
-      state.status,
-      job.fingerprint,
-      state.createdAt,
-      terminal || state.leader ? '' : state.runAt,
-      state.expiresAt,
-      terminal ? state.createdAt + options.tailMs : '',
-      request.dedup ? '1' : '0',
-      request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
-      submission.idempotencyKey ? IDEMPOTENCY_MS : '',
-      events.join(','),
-      options.backlogMax,
-      options.nonce,
-      (mode.type === 'lead' && mode.past) || '',
-    ],
-  };
-}
 
 export function writeArgs(
   space: KeySpace,

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { isAwaitingWake, JOB_STATUSES, type Job, type JobStatus } from '../../domain/index.ts';
-import type { Admission, CachedResult, Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
-import { admitArgs, IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
+import type { Ledger, ListQuery, Totals, Wake } from '../../ports/index.ts';
+import { createAdmissions } from './admissions.ts';
+import { IDEMPOTENCY_MS, writeArgs } from './arguments.ts';
 import { type KeySpace, keySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
 import { createNonces } from './nonces.ts';
@@ -36,10 +37,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
   const reader = createRecordReader(options.onUnreadable);
   const look: Look = { redis, space, reader };
   const script = Object.fromEntries(
-    ['admit', 'write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [
-      name,
-      loadScript(redis, name),
-    ]),
+    ['write', 'renew', 'tick', 'unfollow', 'handed-off', 'forget'].map((name) => [name, loadScript(redis, name)]),
   );
   const run = async (name: string, keys: string[], args: ScriptArg[]) => {
     const loaded = script[name];
@@ -50,10 +48,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     reader.read(tenant, id, recordValues(await redis.hgetallBuffer(space.of(tenant).job(id))));
 
   return {
-    admit: async (submission) => {
-      const { keys, args } = admitArgs(space, submission, { tailMs, backlogMax, nonce: newNonce() });
-      return parseAdmission((await run('admit', keys, args)) as string[]);
-    },
+    admit: createAdmissions(loadScript(redis, 'admit'), space, { tailMs, backlogMax, newNonce }),
     recall: async (tenant, idempotencyKey) => {
       const value = await redis.get(space.of(tenant).idempotency(idempotencyKey));
       const at = value?.indexOf('|') ?? -1;
@@ -161,23 +156,6 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       );
     },
   };
-}
-
-function parseAdmission([type, value = '']: string[]): Admission {
-  switch (type) {
-    case 'created':
-    case 'gone':
-    case 'full':
-      return { type };
-    case 'replayed':
-    case 'reused':
-    case 'twin':
-      return { type, id: value };
-    case 'cached':
-      return { type, result: JSON.parse(value) as CachedResult };
-    default:
-      throw new Error(`unexpected answer of admit.lua: ${type}`);
-  }
 }
 
 function parseWake(member: string): Wake {

@@ -1,59 +1,86 @@
--- Admits a job: idempotency, own id, twin, cache, backlog, record, indexes, wake-up, event. All of it or nothing.
+-- Admits jobs of one tenant, in the order given: idempotency, own id, twin, cache, backlog, record, indexes, wake-up,
+-- event. Of each all or nothing.
 -- Sent twice it answers as it did the first time: `n` names the submission that made the record, until its first change.
---
--- KEYS  1 job  2 idempotency  3 fingerprint  4 cache  5 jobs  6 jobs of the status  7 wakes  8 deadlines
---       9 retention  10 events  11 record of the leader  12 followers of the leader
--- ARGV  1 id  2 body hash  3 mode (lead, join, alone)  4 request  5 state  6 status  7 fingerprint  8 created at
---       9 run at ('' = wait for nobody)  10 expires at  11 retained until  12 '1' = lead or find a twin
---       13 '1' = look into the cache  14 ms an idempotency key is kept ('' = none sent)  15 event types (csv)
---       16 most jobs that may wait  17 nonce of this submission
---       18 twin with nothing to share, whose place may be taken ('' = none)
 -- Tells nobody over the channel of changes: no one can wait for a job that is not there yet.
-local id, body, mode = ARGV[1], ARGV[2], ARGV[3]
-local known = redis.call('HMGET', KEYS[1], 'h', 'n')
-if known[2] == ARGV[17] then return { 'created' } end
+--
+-- Of each submission follow four keys, and two more when it joins a leader; and fifteen arguments.
+local jobs, queued, succeeded, wakes, deadlines, retention, events = unpack(KEYS, 1, 7)
+-- waiting_max: most jobs that may wait. keyed_ms: how long an idempotency key is kept.
+local batch_nonce, waiting_max, keyed_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+-- One ZADD each for all of a call.
+local to_jobs, to_queued, to_wakes, to_deadlines = {}, {}, {}, {}
+local waiting
 
-if ARGV[14] ~= '' then
-  local seen = redis.call('GET', KEYS[2])
-  if seen then
-    local at = string.find(seen, '|', 1, true)
-    local first = string.sub(seen, at + 1)
-    if string.sub(seen, 1, at - 1) ~= body then return { 'reused', first } end
-    return { 'replayed', first }
+local function add(list, score, member)
+  list[#list + 1] = score
+  list[#list + 1] = member
+end
+
+local function admit(nonce, k, a)
+  local job, idempotency, fingerprint, cache = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
+  -- mode: lead, join, alone. run_at: '' = wake nobody. retained_until: '' = open. coalesces: '1' = lead or find a twin.
+  -- looks: '1' = into the cache. keyed: '1' = with an idempotency key. past: twin with nothing to share, whose place
+  -- may be taken. ended: event of a job that comes with its result.
+  local id, body, mode, request, state, print, created_at, run_at, expires_at, retained_until, coalesces, looks, keyed,
+    past, ended = unpack(ARGV, a, a + 14)
+  local known = redis.call('HMGET', job, 'h', 'n')
+  if known[2] == nonce then return 'created', '' end
+
+  if keyed == '1' then
+    local seen = redis.call('GET', idempotency)
+    if seen then
+      local at = string.find(seen, '|', 1, true)
+      return string.sub(seen, 1, at - 1) == body and 'replayed' or 'reused', string.sub(seen, at + 1)
+    end
   end
-end
+  if known[1] then return known[1] == body and 'replayed' or 'reused', id end
 
-if known[1] then
-  if known[1] == body then return { 'replayed', id } end
-  return { 'reused', id }
-end
-
-if mode == 'lead' then
-  if ARGV[12] == '1' then
-    local twin = redis.call('GET', KEYS[3])
-    if twin and twin ~= ARGV[18] then return { 'twin', twin } end
+  if mode == 'lead' then
+    if coalesces == '1' then
+      local twin = redis.call('GET', fingerprint)
+      if twin and twin ~= past then return 'twin', twin end
+    end
+    if looks == '1' then
+      local cached = redis.call('GET', cache)
+      if cached then return 'cached', cached end
+    end
+  elseif mode == 'join' then
+    local standing = redis.call('HGET', KEYS[k + 4], 's')
+    if standing ~= 'queued' and standing ~= 'running' then return 'gone', '' end
   end
-  if ARGV[13] == '1' then
-    local cached = redis.call('GET', KEYS[4])
-    if cached then return { 'cached', cached } end
+
+  local open = retained_until == ''
+  -- An open job is queued, so that index holds all that wait: also followers and held jobs, which have no wake-up.
+  waiting = waiting or redis.call('ZCARD', queued)
+  if open and waiting >= waiting_max then return 'full', '' end
+
+  local status = open and 'queued' or 'succeeded'
+  redis.call('HSET', job, 'r', request, 't', state, 's', status, 'v', 1, 'a', '', 'f', print, 'h', body, 'n', nonce)
+  add(to_jobs, created_at, id)
+  if open then
+    waiting = waiting + 1
+    add(to_queued, created_at, id)
+    add(to_deadlines, expires_at, id)
+  else
+    redis.call('ZADD', succeeded, created_at, id)
+    redis.call('ZADD', retention, retained_until, id)
   end
-elseif mode == 'join' then
-  local status = redis.call('HGET', KEYS[11], 's')
-  if status ~= 'queued' and status ~= 'running' then return { 'gone' } end
+  if run_at ~= '' then add(to_wakes, run_at, '1:' .. id) end
+  if mode == 'lead' and coalesces == '1' then redis.call('SET', fingerprint, id) end
+  if mode == 'join' then redis.call('SADD', KEYS[k + 5], id) end
+  if keyed == '1' then redis.call('SET', idempotency, body .. '|' .. id, 'PX', keyed_ms) end
+  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', 'job.queued', 'j', id)
+  if ended ~= '' then redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', ended, 'j', id) end
+  return 'created', ''
 end
 
--- An open job is queued, so KEYS[6] holds all that wait: also followers and held jobs, which have no wake-up.
-if ARGV[11] == '' and redis.call('ZCARD', KEYS[6]) >= tonumber(ARGV[16]) then return { 'full' } end
-
-redis.call('HSET', KEYS[1], 'r', ARGV[4], 't', ARGV[5], 's', ARGV[6], 'v', 1, 'a', '', 'f', ARGV[7], 'h', body, 'n', ARGV[17])
-redis.call('ZADD', KEYS[5], ARGV[8], id)
-redis.call('ZADD', KEYS[6], ARGV[8], id)
-if ARGV[9] ~= '' then redis.call('ZADD', KEYS[7], ARGV[9], '1:' .. id) end
-if ARGV[11] == '' then redis.call('ZADD', KEYS[8], ARGV[10], id) else redis.call('ZADD', KEYS[9], ARGV[11], id) end
-if mode == 'lead' and ARGV[12] == '1' then redis.call('SET', KEYS[3], id) end
-if mode == 'join' then redis.call('SADD', KEYS[12], id) end
-if ARGV[14] ~= '' then redis.call('SET', KEYS[2], body .. '|' .. id, 'PX', ARGV[14]) end
-for type in string.gmatch(ARGV[15], '[^,]+') do
-  redis.call('XADD', KEYS[10], 'MAXLEN', '~', 10000, '*', 't', type, 'j', id)
+local answers = {}
+local k = 8
+for a = 4, #ARGV, 15 do
+  add(answers, admit(batch_nonce .. (a - 4) / 15, k, a))
+  k = k + (ARGV[a + 2] == 'join' and 6 or 4)
 end
-return { 'created' }
+for _, to in ipairs({ { jobs, to_jobs }, { queued, to_queued }, { wakes, to_wakes }, { deadlines, to_deadlines } }) do
+  if #to[2] > 0 then redis.call('ZADD', to[1], unpack(to[2])) end
+end
+return answers
