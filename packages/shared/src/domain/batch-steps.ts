@@ -10,7 +10,7 @@
  * safe to repeat.
  */
 
-import { type Batch, type BatchEventType, type BatchTotals, isBatchOver } from './batch.ts';
+import { type Batch, type BatchEventType, type BatchTotals, isBatchOver, type SweepAction } from './batch.ts';
 import { AppError } from './errors.ts';
 import { type EpochMs, isTerminal, JOB_STATUSES, type Micros } from './job.ts';
 
@@ -82,9 +82,12 @@ export function nextRows(batch: Batch, totals: BatchTotals, most: number, now: E
   const end = canary?.state === 'running' ? canary.rows : total;
   const to = Math.min(end, loaded + most, loaded + OPEN_MAX - openOf(totals));
   if (to <= loaded) return undefined;
-  const { actual, inDoubt } = totals.costs;
-  const spent = actual + inDoubt + totals.openEstimated;
-  return { from: loaded, to, budget: batch.maxCost === undefined ? Number.POSITIVE_INFINITY : batch.maxCost - spent };
+  return { from: loaded, to, budget: budgetOf(batch, totals) };
+}
+
+/** What is left of `max_cost`, once its open jobs have cost what they are expected to. */
+function budgetOf({ maxCost }: Batch, { costs, openEstimated }: BatchTotals): Micros {
+  return maxCost === undefined ? Number.POSITIVE_INFINITY : maxCost - costs.actual - costs.inDoubt - openEstimated;
 }
 
 /** The rows before `to` are jobs now. */
@@ -139,9 +142,10 @@ function judgeCanary(batch: Batch, totals: BatchTotals, now: EpochMs): Batch {
 }
 
 function expireDue(batch: Batch, totals: BatchTotals, now: EpochMs): Batch {
-  const { sweep } = batch;
-  if (now < batch.expiresAt || batch.status === 'canceling' || openOf(totals) === 0) return batch;
-  return sweep?.action === 'expire' ? batch : { ...batch, sweep: { action: 'expire', row: 0 } };
+  const { sweep, ...rest } = batch;
+  if (now < batch.expiresAt || batch.status === 'canceling') return batch;
+  if (openOf(totals) > 0) return sweep?.action === 'expire' ? batch : { ...batch, sweep: { action: 'expire', row: 0 } };
+  return sweep ? rest : batch; // Whatever else was to be done to its rows comes too late.
 }
 
 /** The end, once nothing of it is open any more. */
@@ -267,6 +271,18 @@ export function patchBatch(batch: Batch, patch: BatchPatch, now: EpochMs): Batch
     ...(forRows && { sweep: { action: 'patch', row: 0 } }),
   };
   return changed(patched, batch);
+}
+
+/** The next rows that a sweep deals with, and the row behind the last one of all. `budget` is what rows made again may cost. */
+export type SweepStep = { action: SweepAction; from: number; to: number; end: number; budget: Micros };
+
+export function nextSweepStep(batch: Batch, totals: BatchTotals, most: number): SweepStep | undefined {
+  const { sweep } = batch;
+  if (!sweep || (sweep.action === 'retry' && batch.status === 'paused')) return undefined;
+  // Rows are made again also when they never were jobs; what else is to be done concerns jobs alone.
+  const end = sweep.action === 'retry' ? batch.total : totals.next;
+  const to = Math.min(end, sweep.row + most);
+  return { action: sweep.action, from: sweep.row, to: Math.max(to, sweep.row), end, budget: budgetOf(batch, totals) };
 }
 
 /** The sweep has dealt with the rows before `row`; with all of them when that reaches `end`. */

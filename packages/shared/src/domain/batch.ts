@@ -102,7 +102,7 @@ export function isBatchOver(status: BatchStatus): boolean {
 /**
  * One line of an input shard: a row that was checked, its template rendered and its references at rest.
  *
- * `n` counts from 0 over the whole batch. `at` and `bytes` say where the line lies in its shard.
+ * `n` counts from 0 over the whole batch.
  */
 export type BatchRow = {
   n: number;
@@ -111,8 +111,6 @@ export type BatchRow = {
   fingerprint: string;
   estimated: Micros;
   warnings?: string[];
-  at: number;
-  bytes: number;
 };
 
 /** The job of a row, found without an index. `generation` counts how often the row was made again. */

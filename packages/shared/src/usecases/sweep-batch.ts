@@ -1,0 +1,115 @@
+/**
+ * What is to be done to every row of a batch, done in bounded steps.
+ *
+ * The record says which action it is and how far it got. A step that is repeated, by this process or another, finds each
+ * job as it left it and changes nothing.
+ */
+
+import {
+  type Batch,
+  type BatchId,
+  type BatchRow,
+  type Change,
+  cancel,
+  expireRow,
+  isAwaitingWake,
+  isRetriable,
+  type Job,
+  nextSweepStep,
+  outOfMoney,
+  patchRow,
+  replacedSums,
+  rowJobId,
+  type SweepStep,
+  sweptTo,
+  type Tenant,
+} from '../domain/index.ts';
+import { findJob } from './get-job.ts';
+import { handOff } from './hand-off.ts';
+import { enlistRows, type LoadDeps, type RowToEnlist, rowsWithin } from './load-batch.ts';
+import type { Outbox } from './outbox.ts';
+import { readRows } from './read-rows.ts';
+import { updateJob } from './update-job.ts';
+
+export type SweepBatchDeps = LoadDeps & { outbox: Outbox };
+
+const STEP = 200;
+
+/** Does the next step of the batch's sweep. @returns whether there is more to do now */
+export async function sweepBatch(deps: SweepBatchDeps, tenant: Tenant, id: BatchId): Promise<boolean> {
+  const { batches, store } = deps;
+  const batch = await batches.read(tenant, id);
+  if (!batch) return false;
+  const step = nextSweepStep(batch, await batches.totals(tenant, id), STEP);
+  if (!step) return false;
+  const newest = await batches.generations(batch, step.from, step.to - step.from);
+  const known: KnownRow[] = [];
+  for await (const row of readRows(store, batch, step.from, step.to))
+    known.push({ row, generation: newest[row.n - step.from] });
+  const reached =
+    step.action === 'retry' ? await retryRows(deps, batch, known, step) : await endRows(deps, batch, known, step);
+  const change = reached === undefined ? undefined : sweptTo(batch, reached, step.end);
+  if (change) await batches.write(change);
+  return change?.batch.sweep !== undefined;
+}
+
+type KnownRow = { row: BatchRow; generation: number | undefined };
+
+/** Every action but making rows again is a decision about the row's newest job. @returns the row that was reached */
+async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], step: SweepStep): Promise<number> {
+  await Promise.all(
+    rows.map(async ({ row, generation }) => {
+      if (generation === undefined) return; // Nothing of it is open, and nothing of it will be.
+      const id = rowJobId(batch.id, row.key, generation);
+      const updated = await updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step));
+      if (!updated?.changed) return;
+      if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
+      if (updated.followers) await handOff(deps, batch.tenant, id);
+    }),
+  );
+  return step.to;
+}
+
+function decide({ clock }: SweepBatchDeps, batch: Batch, job: Job, { action }: SweepStep): Change | undefined {
+  const now = clock.now();
+  if (action === 'cancel') return cancel(job, now);
+  return action === 'expire' ? expireRow(job, batch.expiresAt, now) : patchRow(job, batch, now);
+}
+
+/** @returns the row that was reached; `undefined` when the batch has changed meanwhile */
+async function retryRows(
+  deps: SweepBatchDeps,
+  batch: Batch,
+  rows: KnownRow[],
+  { to, budget }: SweepStep,
+): Promise<number | undefined> {
+  const found = await Promise.all(rows.map((known) => again(deps, batch, known)));
+  const wanted = found.filter((row) => row !== undefined);
+  const fitting = rowsWithin(
+    batch,
+    wanted.map(({ row }) => row),
+    batch.generation,
+    budget,
+  );
+  if (!(await enlistRows(deps, batch, wanted.slice(0, fitting.length)))) return undefined;
+  if (fitting.length === wanted.length) return to;
+  const stop = wanted[fitting.length]?.row.n;
+  await deps.batches.write(
+    outOfMoney(stop === undefined ? batch : { ...batch, sweep: { action: 'retry', row: stop } }),
+  );
+  return undefined;
+}
+
+/** The row as it is made once more; `undefined` when it has no need of that, or was made again already. */
+async function again(
+  deps: SweepBatchDeps,
+  batch: Batch,
+  { row, generation }: KnownRow,
+): Promise<RowToEnlist | undefined> {
+  const next = { row, generation: batch.generation };
+  // It never became a job, and was counted with those that expired.
+  if (generation === undefined) return { ...next, replaces: { expired: -1 } };
+  if (generation === batch.generation) return undefined;
+  const job = await findJob(deps, batch.tenant, rowJobId(batch.id, row.key, generation));
+  return job && isRetriable(job) ? { ...next, replaces: replacedSums(job) } : undefined;
+}

@@ -1,0 +1,111 @@
+/** Batches as the loader, the minder and the sweeper of a worker see them: real records, shards, queue and clock. */
+
+import { randomUUIDv7 } from 'node:crypto';
+import {
+  type Batch,
+  type BatchRow,
+  type BatchTotals,
+  fingerprint,
+  idFrom,
+  type Job,
+  type NewBatch,
+  newBatch,
+  rowJobId,
+  shardKey,
+} from '@darkroom/shared/domain';
+import type { Batches } from '@darkroom/shared/ports';
+import { createRedisBatches } from '@darkroom/shared/storage/redis';
+import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
+import { loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
+import { TENANT } from './ledger.ts';
+import { openTestUsecases, type TestUsecases } from './usecases.ts';
+
+/** What a test says about a row: its request and how it is found again. */
+export type RowOverrides = { key?: string; request?: Partial<BatchRow['request']>; estimated?: number };
+
+export type TestBatches = AsyncDisposable &
+  Omit<TestUsecases, 'deps'> & {
+    batches: Batches;
+    deps: SweepBatchDeps;
+    /** Puts the rows at rest and accepts their batch. */
+    accept: (rows: RowOverrides[], facts?: Partial<NewBatch>, shardRows?: number) => Promise<Batch>;
+    /** Loads, minds and sweeps until nothing more happens by itself. @returns the batch as it is then */
+    settle: (id: string) => Promise<Batch>;
+    batch: (id: string) => Promise<Batch>;
+    totals: (id: string) => Promise<BatchTotals>;
+    /** The job of the row under `key`. */
+    job: (batch: Batch, key: string, generation?: number) => Promise<Job>;
+    /** What was told of batches, oldest first. */
+    told: () => Promise<string[]>;
+  };
+
+export async function openTestBatches(): Promise<TestBatches> {
+  const test = await openTestUsecases();
+  const { ledger, store, queue, outbox, clock, redis, prefix } = test;
+  await redis.sadd(`${prefix}tenants`, TENANT);
+  const batches = createRedisBatches({ redis, prefix });
+  const deps: SweepBatchDeps = { batches, ledger, store, queue, outbox, clock };
+  const batch = async (id: string) => {
+    const found = await batches.read(TENANT, id);
+    if (!found) throw new Error(`no record of ${id}`);
+    return found;
+  };
+  return {
+    ...test,
+    batches,
+    deps,
+    batch,
+    accept: async (rows, facts = {}, shardRows = 1_000) => {
+      const id = idFrom('bat', randomUUIDv7());
+      const all = rows.map((row, n) => aRow(n, row));
+      const shards: Batch['shards'] = [];
+      for (let at = 0; at < all.length; at += shardRows) {
+        const lines = all.slice(at, at + shardRows).map((row) => `${JSON.stringify(row)}\n`);
+        const body = Buffer.from(lines.join(''));
+        await store.put(shardKey(id, shards.length), body, { contentType: 'application/x-ndjson' });
+        shards.push({ rows: lines.length, bytes: body.length });
+      }
+      const accepted = newBatch({ ...aBatch(id, clock.now()), total: all.length, shards, ...facts });
+      await batches.accept(accepted);
+      return accepted;
+    },
+    settle: async (id) => {
+      for (let n = 0; n < 1_000; n++) {
+        const loaded = await loadBatch(deps, TENANT, id);
+        const minded = await mindBatch(deps, TENANT, id);
+        const swept = await sweepBatch(deps, TENANT, id);
+        if (!loaded && !minded && !swept) return batch(id);
+      }
+      throw new Error(`${id} never comes to rest`);
+    },
+    totals: (id) => batches.totals(TENANT, id),
+    job: (of, key, generation = 0) => test.read(rowJobId(of.id, key, generation)),
+    told: async () => {
+      const events = await redis.xrange(test.key('events'), '-', '+');
+      return events.flatMap(([, [, type = '']]) => (type.startsWith('batch.') ? [type] : []));
+    },
+  };
+}
+
+function aBatch(id: string, now: number): NewBatch {
+  return {
+    id,
+    tenant: TENANT,
+    createdAt: now,
+    expiresAt: now + HOUR,
+    total: 0,
+    invalid: 0,
+    shards: [],
+    estimated: 0,
+    priority: 5,
+    route: { lane: 'standard', reason: 'asked for' },
+    metadata: {},
+    tags: [],
+  };
+}
+
+/** As an input shard holds it; rows differ in their prompts unless a test says otherwise. */
+export function aRow(n: number, { key = `row-${n}`, request = {}, estimated = 35_861 }: RowOverrides = {}): BatchRow {
+  const full = aRequest({ prompt: `mug number ${n}`, ...request });
+  return { n, key, request: full, fingerprint: fingerprint(full), estimated };
+}
