@@ -6,6 +6,7 @@ import { idFrom } from '@darkroom/shared/domain';
 import { createSafeFetch } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
 import { type ApiKeys, systemClock } from '@darkroom/shared/ports';
+import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { SCOPES } from '@darkroom/shared/schemas';
 import { openStore } from '@darkroom/shared/storage';
@@ -17,6 +18,7 @@ import {
   createRedisIngests,
   createRedisLatency,
   createRedisLedger,
+  createRedisPool,
   createRedisQuota,
   createRedisQuotes,
   createRedisTemplates,
@@ -65,7 +67,9 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
       enqueued: { after: 'outbox.noted' },
     },
   );
-  const queue = withCrashPoints(opened.use(createWakeQueue({ redis: bull, prefix })), crash, {
+  const pool = createRedisPool({ redis, prefix });
+  const standard = opened.use(createWakeQueue({ redis: bull, prefix }));
+  const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },
   });
   const onError = (error: unknown) => log.warn(describeError(error), 'outbox.deferred');

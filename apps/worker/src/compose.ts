@@ -3,7 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
-import { createGeminiChannel } from '@darkroom/shared/channels';
+import { createGeminiBatchChannel, createGeminiChannel } from '@darkroom/shared/channels';
 import { derivedKey } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
@@ -15,11 +15,14 @@ import {
   withCrashPoints,
 } from '@darkroom/shared/observability';
 import { systemClock } from '@darkroom/shared/ports';
+import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createRedisLedger,
+  createRedisPool,
+  createRedisProviderBatches,
   createRedisQuota,
   type OnUnreadable,
   openBlockingRedis,
@@ -28,6 +31,8 @@ import {
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createOutbox } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
+import { runBatchLane } from './batch/lane.ts';
+import { laneOptions } from './batch/lane-options.ts';
 import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
@@ -80,21 +85,23 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       forget: { before: 'archive.written', after: 'archive.forgotten' },
     },
   );
-  const queue = withCrashPoints(opened.use(createWakeQueue({ redis: connect(), prefix })), crash, {
+  const pool = withCrashPoints(createRedisPool({ redis, prefix }), crash, { add: { after: 'chunk.pooled' } });
+  const standard = opened.use(createWakeQueue({ redis: connect(), prefix }));
+  const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'wake.gathered', after: 'wake.enqueued' },
   });
   const outbox = createOutbox({ ledger, queue, clock, onError: (e) => log.warn(describeError(e), 'outbox.deferred') });
   const spool = opened.use(
     createFolderSpool({ root: resolve(config.DARKROOM_DATA, 'spool'), owner: idFrom('att', randomUUIDv7()), clock }),
   );
-  const channel = opened.use(
-    createGeminiChannel({
-      apiKey: config.GEMINI_API_KEY.reveal(),
-      baseUrl: config.GEMINI_BASE_URL,
-      apiVersion: 'v1beta',
-    }),
-  );
-  const metrics = createWorkerMetrics({ ledger, clock, spool });
+  const account = {
+    apiKey: config.GEMINI_API_KEY.reveal(),
+    baseUrl: config.GEMINI_BASE_URL,
+    apiVersion: 'v1beta',
+  } as const;
+  const channel = opened.use(createGeminiChannel(account));
+  const batches = createRedisProviderBatches({ redis, prefix });
+  const metrics = createWorkerMetrics({ ledger, clock, spool, lane: { batches, pool } });
   const draining = new AbortController();
   const stopping = new AbortController();
   await configureSharp({ concurrency: 1 });
@@ -118,6 +125,12 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     draining: draining.signal,
     stopping: stopping.signal,
   };
+  const batchDeps = laneOptions(config, {
+    ...deps,
+    batches,
+    pool,
+    channel: opened.use(createGeminiBatchChannel(account)),
+  });
   const broken = new AbortController();
   const giveUp = (queue: string) => broken.abort(`no messages are taken from ${queue}`);
   const check = () => checkRedis(redis, `${prefix}probe`);
@@ -149,6 +162,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('watch', (config.STUCK_AFTER * 1_000) / LOOKS_MAX, watch, log, draining.signal));
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
+      if (roles.includes('batch')) loops.push(...runBatchLane(batchDeps));
       if (roles.includes('sweeper')) {
         const archive = () => archiveOnce(deps, draining.signal);
         loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));

@@ -2,12 +2,34 @@
 
 import { type ProviderBatch, type ProviderBatchState, troubled } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
+import { loop } from '../sweeper/loop.ts';
 import { collect } from './collector.ts';
 import type { BatchDeps } from './deps.ts';
+import { planOnce } from './planner.ts';
+import { createPoller } from './poller.ts';
 import { sealChunk } from './seal.ts';
 import { idsOf, submit } from './submitter.ts';
+import { clearWorkspaces } from './workspace.ts';
 
 const DUE_MAX = 1_000;
+
+const TICK_MS = 1_000;
+const CLEAR_MS = 3_600_000;
+
+/** Runs the lane until draining. A loop for each part: bringing one chunk home may take minutes, and keeps no other waiting. */
+export function runBatchLane(deps: BatchDeps): Promise<void>[] {
+  const poller = createPoller(deps);
+  const often = Math.min(TICK_MS, deps.pollMs);
+  const run = (name: string, everyMs: number, once: () => Promise<unknown>) =>
+    loop(name, everyMs, once, deps.log, deps.draining);
+  return [
+    run('plan', often, () => planOnce(deps)),
+    run('submit', often, () => submitOnce(deps)),
+    run('poll', often, () => poller.once()),
+    run('collect', often, () => collectOnce(deps)),
+    run('clear', CLEAR_MS, () => clearWorkspaces(deps.folder, deps.clock.now())),
+  ];
+}
 
 type Step = (deps: BatchDeps, batch: ProviderBatch) => Promise<void>;
 const SUBMITTING: Partial<Record<ProviderBatchState, Step>> = { sealing: sealChunk, sealed: submit };
