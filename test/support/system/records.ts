@@ -107,11 +107,17 @@ function toRecord(id: string, fields: Record<string, Buffer>): JobRecord {
 
 type ContentOnDisk = { request: { prompt?: string }; state: StateOnDisk };
 
-/** Of a job that is over for good, one field holds both, in the form that its first byte names. */
-export function contentOf(id: string, { r, t }: Record<string, Buffer>): ContentOnDisk {
+/**
+ * Of a job that is over for good, and of a batch's row, one text holds both, in the form that its first byte names: it
+ * begins in the field `t` and goes on in `1`, `2` …, of which the last may be left over from a longer one.
+ */
+export function contentOf(id: string, fields: Record<string, Buffer>): ContentOnDisk {
+  const { r, t } = fields;
   if (t?.[0] === 1) {
+    const pieces = [t.subarray(1)];
+    for (let n = 1, piece = fields[n]; piece; piece = fields[++n]) pieces.push(piece);
     const dictionary = Buffer.from(FORM_1 + id);
-    return JSON.parse(inflateRawSync(t.subarray(1), { dictionary }).toString()) as ContentOnDisk;
+    return JSON.parse(inflateRawSync(Buffer.concat(pieces), { dictionary }).toString()) as ContentOnDisk;
   }
   return { request: JSON.parse(String(r ?? '{}')), state: JSON.parse(String(t ?? '{}')) };
 }
