@@ -22,6 +22,7 @@ import {
   createRedisQuota,
   createRedisQuotes,
   createRedisTemplates,
+  createRedisWorkers,
   type OnUnreadable,
   openPatientRedis,
   openRequestRedis,
@@ -78,7 +79,8 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const keys = createApiKeys({ redis, prefix, pepper, now: () => clock.now() });
   await registerFirstKey(keys, config);
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
-  const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), store, log }));
+  const workers = createRedisWorkers({ redis, prefix });
+  const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), workers, store, log }));
   await health.lookAtRedis(); // Known before the first submission comes; a store may be away then.
   const draining = new AbortController();
   const deps: ApiDeps = {

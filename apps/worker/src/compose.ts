@@ -24,6 +24,7 @@ import {
   createRedisPool,
   createRedisProviderBatches,
   createRedisQuota,
+  createRedisWorkers,
   type OnUnreadable,
   openBlockingRedis,
   openPatientRedis,
@@ -40,6 +41,7 @@ import type { AttemptDeps } from './standard/deps.ts';
 import { createRecovery } from './standard/recovery.ts';
 import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
+import { isSpoolFull } from './standard/spool-room.ts';
 import { archiveOnce } from './sweeper/archive.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
@@ -56,6 +58,7 @@ export type WorkerApp = {
 
 const SWEEP_MS = 2_000;
 const RECOVER_MS = 5_000;
+const BEAT_MS = 2_000;
 const MEBIBYTE = 1_048_576;
 
 /** Opens everything the worker needs; it closes in reverse order, also when a later step throws. */
@@ -149,6 +152,9 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   opened.defer(() => stopping.abort());
   if (config.CRASH_AT) opened.defer(markSent(crash));
   const watch = createWatchdog({ look: () => lane.look(), fit: async () => (await check()).ok, stuck: giveUp, log });
+  const workers = createRedisWorkers({ redis, prefix });
+  const ownName = randomUUIDv7();
+  const beat = async () => workers.beat(ownName, { spoolFull: await isSpoolFull(deps) });
   const recovery = createRecovery(deps, { uploads: config.WORKER_CONCURRENCY });
   const owned = opened.move();
   const loops: Promise<void>[] = [];
@@ -160,6 +166,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       if (roles.includes('standard')) {
         lane.run();
         loops.push(loop('watch', (config.STUCK_AFTER * 1_000) / LOOKS_MAX, watch, log, draining.signal));
+        loops.push(loop('beat', BEAT_MS, beat, log, draining.signal));
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('batch')) loops.push(...runBatchLane(batchDeps));

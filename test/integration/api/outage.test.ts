@@ -177,11 +177,13 @@ describe('a Redis that is gone', () => {
 });
 
 describe('a store that is gone', () => {
+  const workers = { live: async () => [{ spoolFull: false }] };
+
   it('is given two seconds when it hangs, and none at start', async () => {
     const { createHealth } = await import('../../../apps/api/src/health.ts');
     const check = async () => ({ ok: true as const, warnings: [] });
     const hung = { ...api.deps.store, healthy: () => new Promise<boolean>(() => undefined) };
-    await using health = createHealth({ check, store: hung, log: api.deps.log });
+    await using health = createHealth({ check, workers, store: hung, log: api.deps.log });
     const startedAt = performance.now();
 
     await health.lookAtRedis();
@@ -200,13 +202,33 @@ describe('a store that is gone', () => {
     const { createHealth } = await import('../../../apps/api/src/health.ts');
     await using health = createHealth({
       check: async () => ({ ok: true, warnings: [] }),
+      workers,
       store: away,
       log: api.deps.log,
     });
 
     expect(await health.look()).toEqual({
       ready: true,
-      checks: { redis: 'ok', storage: 'away: images wait in the spool' },
+      checks: { redis: 'ok', storage: 'away: images wait in the spool', workers: 'ok' },
     });
+  });
+
+  it.each([
+    ['all are full', [true, true], false],
+    ['one has room', [true, false], true],
+    ['no worker is there', [], true],
+  ])('makes the API unready by the spools of the workers: %s', async (_, spools, ready) => {
+    const { createHealth } = await import('../../../apps/api/src/health.ts');
+    const { store, log } = api.deps;
+    const live = async () => spools.map((spoolFull) => ({ spoolFull }));
+    await using health = createHealth({
+      check: async () => ({ ok: true, warnings: [] }),
+      workers: { live },
+      store,
+      log,
+    });
+
+    expect(await health.look()).toMatchObject({ ready });
+    expect(health.accepting()).toBe(ready);
   });
 });

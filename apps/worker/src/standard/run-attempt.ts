@@ -18,6 +18,7 @@ import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, takeLease } from './lease.ts';
 import { loadReferences, referenceBytes } from './references.ts';
 import type { Slot } from './slots.ts';
+import { isSpoolFull } from './spool-room.ts';
 
 /** `later` = not now; the model as a whole has to wait when `scope` says so. */
 export type Ran = { type: 'done' } | { type: 'later'; ms: number; scope: 'job' | 'model' };
@@ -35,7 +36,6 @@ const WORTH_SHOWING_MS = 2_000;
 /** A model's limit that ends within this is waited for with the message in hand. */
 const NAP_MS = 30_000;
 const SPOOL_FULL_MS = 5_000;
-const SPOOL_SHARE = 0.8;
 
 /**
  * Runs the job of one message, or says when to come back.
@@ -73,13 +73,12 @@ async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, inHandUnti
 
 /** Why this message leads to no call now, if it does not. */
 async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Tried | undefined> {
-  const { clock, ledger, spool, channel } = deps;
+  const { clock, ledger, channel } = deps;
   const begun = begin(job, { id: '', channel: channel.id }, clock.now());
   if (begun.type === 'early') return { type: 'later', ms: begun.runAt - clock.now(), scope: 'job' };
   if (begun.type === 'expired') await ledger.write(begun.change);
   if (begun.type !== 'go') return DONE;
-  const { bytes } = await spool.usage();
-  return bytes > deps.spoolBytesMax * SPOOL_SHARE ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
+  return (await isSpoolFull(deps)) ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
 }
 
 async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {

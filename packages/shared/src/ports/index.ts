@@ -16,3 +16,4 @@ export * from './quota.ts';
 export * from './quotes.ts';
 export * from './spool.ts';
 export * from './templates.ts';
+export * from './workers.ts';

@@ -12,3 +12,4 @@ export * from './quota.ts';
 export * from './quotes.ts';
 export * from './templates.ts';
 export type { OnUnreadable } from './unreadable.ts';
+export * from './workers.ts';

@@ -19,6 +19,8 @@ export function keySpace(prefix: string) {
   return {
     tenants: `${prefix}tenants`,
     changes: `${prefix}changes`,
+    workers: `${prefix}{workers}`,
+    worker: (id: string) => `${prefix}{workers}:${id}`,
     apiKey: (id: string) => `${prefix}key:${id}`,
     of,
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
