@@ -31,7 +31,7 @@ export type Extractor = {
   push(chunk: Buffer): void | Promise<void>;
   /** Closes every blob and gives the skeleton. Whether that is whole JSON is for the caller to see. */
   end(): Promise<{ skeleton: Buffer; blobs: SpooledBlob[] }>;
-  /** Closes every blob of a body that is not wanted any more. Never throws. */
+  /** Closes every blob of a body that is not wanted any more, unless `end` did. Never throws; safe to call twice. */
   drop(): Promise<void>;
 };
 
@@ -114,6 +114,11 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
     }
   }
 
+  /** Each sink for the one who closes it: a file's number may be another file's by the second time. */
+  function takeSinks(): BlobSink[] {
+    return sinks.splice(0);
+  }
+
   return {
     push(chunk) {
       for (let at = 0; at < chunk.length; ) at = state === 'outside' ? outside(chunk, at) : inside(chunk, at);
@@ -125,12 +130,12 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
     async end() {
       decoder?.end();
       await Promise.all(waiting);
-      const blobs = await Promise.all(sinks.map((sink) => sink.close()));
+      const blobs = await Promise.all(takeSinks().map((sink) => sink.close()));
       return { skeleton: skeleton.bytes(), blobs };
     },
     async drop() {
       await Promise.allSettled(waiting);
-      await Promise.allSettled(sinks.map((sink) => sink.close()));
+      await Promise.allSettled(takeSinks().map((sink) => sink.close()));
     },
   };
 }

@@ -20,6 +20,7 @@ function memorySinks() {
       return {
         write: (chunk) => void sink.chunks.push(Buffer.from(chunk)),
         close: async () => {
+          if (sink.closed) throw new Error('closed twice');
           sink.closed = true;
           return aBlob(`${line}.${index}`, Buffer.concat(sink.chunks).length);
         },
@@ -176,6 +177,27 @@ describe('reading result lines', () => {
     expect((await lines.next()).value).toMatchObject({ key: 'a' });
     await expect(lines.next()).rejects.toThrow('the line broke');
     expect(sinks.closed()).toEqual([true]);
+  });
+
+  it('closes nothing twice when the file breaks within a line that was given up', async () => {
+    let closes = 0;
+    const sink: BlobSink = {
+      write: () => undefined,
+      close: async () => {
+        closes += 1;
+        return aBlob('', 0);
+      },
+    };
+    const file = Readable.from(
+      (async function* () {
+        yield Buffer.from(`{"response":{"data":"${'QUJD'.repeat(1_000)}`);
+        throw new Error('the line broke');
+      })(),
+    );
+
+    await expect(Array.fromAsync(readLines(file, () => sink, 100))).rejects.toThrow('the line broke');
+
+    expect(closes).toBeLessThanOrEqual(1);
   });
 
   it('throws what a sink throws: a full disk makes no line unreadable', async () => {
