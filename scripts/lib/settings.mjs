@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 /** The models take 6 to 30 s in truth; a first visitor should see an image within a few. */
 const EMULATOR_LATENCY = '0.15';
+/** Provider batches take hours in truth; he should see one end while he looks. */
+const EMULATOR_BATCH_TURNAROUND_MS = '60000';
 /** As the worker has it: above the slowest model, since a call that is cut may be billed all the same. */
 const DRAIN_SECONDS = 330;
 const PORT = 8080;
@@ -50,7 +52,7 @@ export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, 
 
 /** The environment of the emulator. */
 export function emulatorEnv({ env }, port) {
-  return { EMULATOR_LATENCY, ...env, EMULATOR_HOST: '127.0.0.1', EMULATOR_PORT: String(port) };
+  return { EMULATOR_LATENCY, EMULATOR_BATCH_TURNAROUND_MS, ...env, EMULATOR_HOST: '127.0.0.1', EMULATOR_PORT: String(port) };
 }
 
 /** @throws one message with every mistake of every program, before anything is started */

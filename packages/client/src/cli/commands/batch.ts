@@ -40,7 +40,7 @@ export function addBatch(program: Command, open: Open, end: (code: number) => vo
     .argument('<file>', 'CSV with a header row, or JSON lines (.jsonl, .ndjson)')
     .description('make a catalogue')
     .option('--template <template>', 'such as product-hero')
-    .option('--map <column=field...>', 'columns to fields of the job, or variables.NAME')
+    .option('--map <column=field...>', 'columns to fields of the job or variables of the template')
     .option('--locales <list>', 'each row once for each, such as en,de')
     .option('--name <name>')
     .option('--model <model>')
