@@ -8,8 +8,9 @@ import { createGeminiChannel } from '@darkroom/shared/channels';
 import { type Answer, type AttemptRef, idFrom, type Job } from '@darkroom/shared/domain';
 import { createCrashPoint, type Log } from '@darkroom/shared/observability';
 import type { Spool, SpoolEntry } from '@darkroom/shared/ports';
-import { createRedisQuota } from '@darkroom/shared/storage/redis';
+import { createRedisBatches, createRedisQuota } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
+import { createPausedBatches } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createSlots } from '../../apps/worker/src/standard/slots.ts';
@@ -61,6 +62,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     crash: createCrashPoint(undefined),
     unfinished: new Set(),
     spoolBytesMax: 1 << 30,
+    isPaused: createPausedBatches({ batches: createRedisBatches({ redis, prefix }), clock }),
     draining: stopping.signal,
     stopping: stopping.signal,
   };

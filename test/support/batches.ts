@@ -8,13 +8,15 @@ import {
   fingerprint,
   idFrom,
   type Job,
+  type Lane,
   type NewBatch,
   newBatch,
   rowJobId,
   shardKey,
 } from '@darkroom/shared/domain';
 import type { Batches } from '@darkroom/shared/ports';
-import { createRedisBatches } from '@darkroom/shared/storage/redis';
+import { createLaneQueue } from '@darkroom/shared/queue';
+import { createRedisBatches, createRedisPool } from '@darkroom/shared/storage/redis';
 import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
 import { loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
 import { TENANT } from './ledger.ts';
@@ -41,7 +43,8 @@ export type TestBatches = AsyncDisposable &
 
 export async function openTestBatches(): Promise<TestBatches> {
   const test = await openTestUsecases();
-  const { ledger, store, queue, outbox, clock, redis, prefix } = test;
+  const { ledger, store, outbox, clock, redis, prefix } = test;
+  const queue = createLaneQueue({ standard: test.queue, pool: createRedisPool({ redis, prefix }) });
   await redis.sadd(`${prefix}tenants`, TENANT);
   const batches = createRedisBatches({ redis, prefix });
   const deps: SweepBatchDeps = { batches, ledger, store, queue, outbox, clock };
@@ -57,7 +60,7 @@ export async function openTestBatches(): Promise<TestBatches> {
     batch,
     accept: async (rows, facts = {}, shardRows = 1_000) => {
       const id = idFrom('bat', randomUUIDv7());
-      const all = rows.map((row, n) => aRow(n, row));
+      const all = rows.map((row, n) => aRow(n, facts.route?.lane ?? 'standard', row));
       const shards: Batch['shards'] = [];
       for (let at = 0; at < all.length; at += shardRows) {
         const lines = all.slice(at, at + shardRows).map((row) => `${JSON.stringify(row)}\n`);
@@ -105,7 +108,11 @@ function aBatch(id: string, now: number): NewBatch {
 }
 
 /** As an input shard holds it; rows differ in their prompts unless a test says otherwise. */
-export function aRow(n: number, { key = `row-${n}`, request = {}, estimated = 35_861 }: RowOverrides = {}): BatchRow {
-  const full = aRequest({ prompt: `mug number ${n}`, ...request });
+export function aRow(
+  n: number,
+  lane: Lane,
+  { key = `row-${n}`, request = {}, estimated = 35_861 }: RowOverrides = {},
+): BatchRow {
+  const full = aRequest({ prompt: `mug number ${n}`, lane, ...request });
   return { n, key, request: full, fingerprint: fingerprint(full), estimated };
 }

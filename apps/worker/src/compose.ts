@@ -20,6 +20,7 @@ import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
+  createRedisBatches,
   createRedisLedger,
   createRedisPool,
   createRedisProviderBatches,
@@ -30,10 +31,11 @@ import {
   openPatientRedis,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
-import { createOutbox } from '@darkroom/shared/usecases';
+import { createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
 import { runBatchLane } from './batch/lane.ts';
 import { laneOptions } from './batch/lane-options.ts';
+import { runBatches } from './batches/loops.ts';
 import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
@@ -104,6 +106,10 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   } as const;
   const channel = opened.use(createGeminiChannel(account));
   const batches = createRedisProviderBatches({ redis, prefix });
+  const callers = withCrashPoints(createRedisBatches({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 }), crash, {
+    enlist: { after: 'batch.enlisted' },
+    write: { before: 'batch.decided', after: 'batch.written' },
+  });
   const metrics = createWorkerMetrics({ ledger, clock, spool, lane: { batches, pool } });
   const draining = new AbortController();
   const stopping = new AbortController();
@@ -125,6 +131,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     crash,
     unfinished: new Set(),
     spoolBytesMax: config.SPOOL_MAX_MB * MEBIBYTE,
+    isPaused: createPausedBatches({ batches: callers, clock }),
     draining: draining.signal,
     stopping: stopping.signal,
   };
@@ -169,7 +176,9 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('beat', BEAT_MS, beat, log, draining.signal));
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
-      if (roles.includes('batch')) loops.push(...runBatchLane(batchDeps));
+      if (roles.includes('batch')) {
+        loops.push(...runBatches({ ...deps, batches: callers, queue }), ...runBatchLane(batchDeps));
+      }
       if (roles.includes('sweeper')) {
         const archive = () => archiveOnce(deps, draining.signal);
         loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));

@@ -1,6 +1,6 @@
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type { Channel, Clock, Exchange, Ledger, ObjectStore, Quota, Spool, SpoolEntry } from '@darkroom/shared/ports';
-import type { Outbox } from '@darkroom/shared/usecases';
+import type { Outbox, PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { Slots } from './slots.ts';
 
@@ -26,6 +26,7 @@ export type AttemptDeps = {
   unfinished: Set<Unfinished>;
   /** A call is given up after this long, or the model's own limit if that is less. */
   callMsMax: number;
+  isPaused: PausedBatches;
   /** Bytes in the spool above which no new call leaves. */
   spoolBytesMax: number;
   /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */

@@ -36,6 +36,8 @@ const WORTH_SHOWING_MS = 2_000;
 /** A model's limit that ends within this is waited for with the message in hand. */
 const NAP_MS = 30_000;
 const SPOOL_FULL_MS = 5_000;
+/** Jobs of a paused batch come back after about this long. */
+const PAUSED_MS = 20_000;
 
 /**
  * Runs the job of one message, or says when to come back.
@@ -78,7 +80,14 @@ async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Tried | undefined
   if (begun.type === 'early') return { type: 'later', ms: begun.runAt - clock.now(), scope: 'job' };
   if (begun.type === 'expired') await ledger.write(begun.change);
   if (begun.type !== 'go') return DONE;
+  const { batch } = job.request;
+  if (batch && (await deps.isPaused(job.tenant, batch.id))) return pausedFor(deps.random);
   return (await isSpoolFull(deps)) ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
+}
+
+/** Spread out, so that a large batch does not come back all at once, again and again. */
+function pausedFor(random: () => number): Ran {
+  return { type: 'later', ms: Math.round(PAUSED_MS * (0.5 + random())), scope: 'job' };
 }
 
 async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {

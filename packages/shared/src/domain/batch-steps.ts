@@ -12,7 +12,7 @@
 
 import { type Batch, type BatchEventType, type BatchTotals, isBatchOver, type SweepAction } from './batch.ts';
 import { AppError } from './errors.ts';
-import { type EpochMs, isTerminal, JOB_STATUSES, type Micros } from './job.ts';
+import { type EpochMs, isTerminal, JOB_STATUSES, type Lane, type Micros } from './job.ts';
 
 /** One step of a batch: the record after it, what is told, and what it adds to the counts. */
 export type BatchChange = {
@@ -30,8 +30,11 @@ export const CANARY_MIN = 200;
 export const CANARY_ROWS = 10;
 /** The part of a batch's time after which the rest no longer waits for the canary. */
 const CANARY_PATIENCE = 0.25;
-/** Open jobs of one batch above which no more rows become jobs: what a batch may take of Redis at a time. */
-const OPEN_MAX = 250_000;
+/**
+ * Open jobs of one batch above which no more rows become jobs: what a batch may take of Redis at a time. A provider batch
+ * is cut from many; the standard lane takes them one by one, and each has a message besides.
+ */
+const OPEN_MAX: Record<Lane, number> = { standard: 10_000, batch: 250_000 };
 const PROGRESS_SHARE = 0.05;
 const PROGRESS_MS = 60_000;
 const DEADLINE_MAX_MS = 30 * 86_400_000;
@@ -78,9 +81,9 @@ export type NextRows = { from: number; to: number; budget: Micros };
 
 export function nextRows(batch: Batch, totals: BatchTotals, most: number, now: EpochMs): NextRows | undefined {
   const { canary, loaded, total } = batch;
-  if (batch.status !== 'ingesting' || batch.sweep || loaded >= total || now >= batch.expiresAt) return undefined;
+  if (!goesOn(batch) || batch.sweep || loaded >= total || now >= batch.expiresAt) return undefined;
   const end = canary?.state === 'running' ? canary.rows : total;
-  const to = Math.min(end, loaded + most, loaded + OPEN_MAX - openOf(totals));
+  const to = Math.min(end, loaded + most, loaded + OPEN_MAX[batch.route.lane] - openOf(totals));
   if (to <= loaded) return undefined;
   return { from: loaded, to, budget: budgetOf(batch, totals) };
 }
@@ -94,7 +97,7 @@ function budgetOf({ maxCost }: Batch, { costs, openEstimated }: BatchTotals): Mi
 export function loadedTo(batch: Batch, to: number): BatchChange | undefined {
   if (batch.loaded >= to) return undefined;
   const loaded = { ...batch, loaded: to };
-  return changed({ ...loaded, status: batch.status === 'ingesting' ? restingStatus(loaded) : batch.status });
+  return changed({ ...loaded, status: goesOn(batch) ? restingStatus(loaded) : batch.status });
 }
 
 /** No further row fits into `max_cost`. */
@@ -122,15 +125,15 @@ function start(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
   const seen =
     counts.running + counts.succeeded + counts.blocked + counts.failed > 0 || costs.actual + costs.inDoubt > 0;
   if (!seen) return { batch, events: [] };
-  const running = batch.status === 'queued' ? ({ ...batch, status: 'running' } as const) : batch;
-  if (batch.startedAt !== undefined) return { batch: running, events: [] };
-  return { batch: { ...running, startedAt: now }, events: ['batch.started'] };
+  if (batch.startedAt !== undefined) return { batch, events: [] };
+  const status = goesOn(batch) ? 'running' : batch.status;
+  return { batch: { ...batch, status, startedAt: now }, events: ['batch.started'] };
 }
 
 /** By the first rows alone: no other is a job while the canary is out. More than half without an image is a failure. */
 function judgeCanary(batch: Batch, totals: BatchTotals, now: EpochMs): Batch {
   const { canary } = batch;
-  if (canary?.state !== 'running' || batch.status !== 'ingesting' || totals.enlisted < canary.rows) return batch;
+  if (canary?.state !== 'running' || !goesOn(batch) || totals.enlisted < canary.rows) return batch;
   const { succeeded } = totals.counts;
   const failed = doneOf(totals) - succeeded;
   if (failed * 2 > canary.rows) {
@@ -206,7 +209,9 @@ export function resumeBatch(batch: Batch): BatchChange | undefined {
   if (batch.status !== 'paused') return undefined;
   const { pausedBy: _pausedBy, ...rest } = batch;
   const overruled = batch.canary?.state === 'failed' ? { canary: { ...batch.canary, state: 'passed' as const } } : {};
-  return changed({ ...rest, ...overruled, status: restingStatus(rest) });
+  // What was kept from its workers has to be brought back to them.
+  const sweep = batch.sweep ?? { action: 'wake' as const, row: 0 };
+  return changed({ ...rest, ...overruled, status: restingStatus(rest), sweep });
 }
 
 /** Ends every job of it by the caller's wish; rows that are no jobs yet never become any. */
@@ -222,18 +227,18 @@ export function cancelBatch(batch: Batch): BatchChange | undefined {
  * time as it had at first.
  */
 export function retryBatch(batch: Batch, now: EpochMs): BatchChange {
-  const isRunning = batch.status === 'running' || batch.status === 'queued';
-  if (!isRunning && batch.status !== 'completed' && batch.status !== 'expired') {
-    throw conflict(`The batch is ${batch.status}; rows are made again once it is running or over.`);
+  if (!goesOn(batch) && batch.status !== 'completed' && batch.status !== 'expired') {
+    throw conflict(`The batch is ${batch.status}; rows are made again while it runs and when it is over.`);
   }
   if (batch.sweep) throw busy();
   const { completedAt: _completedAt, progress: _progress, ...rest } = batch;
-  const expiresAt = isRunning ? batch.expiresAt : Math.max(batch.expiresAt, now + batch.expiresAt - batch.createdAt);
+  const isOver = isBatchOver(batch.status);
+  const expiresAt = !isOver ? batch.expiresAt : Math.max(batch.expiresAt, now + batch.expiresAt - batch.createdAt);
   return changed({
     ...rest,
-    status: 'running',
     expiresAt: Math.min(expiresAt, now + DEADLINE_MAX_MS),
-    loaded: batch.total,
+    // Rows that never were jobs by then are made by the sweep too.
+    ...(isOver && { status: 'running' as const, loaded: batch.total }),
     generation: batch.generation + 1,
     sweep: { action: 'retry', row: 0 },
   });
@@ -259,10 +264,10 @@ export function patchBatch(batch: Batch, patch: BatchPatch, now: EpochMs): Batch
   const priority = patch.priority ?? batch.patchedPriority;
   const forRows = deadline !== batch.expiresAt || priority !== batch.patchedPriority;
   if (!forRows && maxCost === batch.maxCost) return undefined;
-  if (forRows && batch.sweep && batch.sweep.action !== 'patch') throw busy();
+  if (forRows && batch.sweep && batch.sweep.action !== 'patch' && batch.sweep.action !== 'wake') throw busy();
   // More money is all that such a batch waits for; should it not be enough, the loader says so again.
-  const goesOn = batch.pausedBy === 'max_cost' && patch.maxCost !== undefined;
-  const base = (goesOn && resumeBatch(batch)?.batch) || batch;
+  const isFunded = batch.pausedBy === 'max_cost' && patch.maxCost !== undefined;
+  const base = (isFunded && resumeBatch(batch)?.batch) || batch;
   const patched: Batch = {
     ...base,
     expiresAt: deadline,
@@ -297,10 +302,15 @@ export function rescued(batch: Batch): BatchChange | undefined {
   return isBatchOver(batch.status) ? undefined : { ...changed(batch), events: ['batch.rescued'] };
 }
 
-/** Where a batch is that nobody holds up. */
+/** Nobody holds it up, and it is not over. */
+function goesOn({ status }: Batch): boolean {
+  return status === 'ingesting' || status === 'queued' || status === 'running';
+}
+
+/** Where a batch is that goes on. */
 function restingStatus({ loaded, total, startedAt }: Pick<Batch, 'loaded' | 'total' | 'startedAt'>): Batch['status'] {
-  if (loaded < total) return 'ingesting';
-  return startedAt === undefined ? 'queued' : 'running';
+  if (startedAt !== undefined) return 'running';
+  return loaded < total ? 'ingesting' : 'queued';
 }
 
 function requireOpen({ status }: Batch, done: string): void {

@@ -13,7 +13,10 @@ export const BATCH_STATUSES = [
   'canceled',
   'expired',
 ] as const;
-/** `ingesting` = accepted whole, its rows are becoming jobs. `completed` = every job is terminal, whatever its result. */
+/**
+ * `ingesting` = accepted whole, its rows are becoming jobs and none of them has begun. `completed` = every job is
+ * terminal, whatever its result.
+ */
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
 /** Jobs of a batch by status, and how many of them share another job's image. */
@@ -47,7 +50,7 @@ export const BATCH_EVENT_TYPES = [
 ] as const;
 export type BatchEventType = (typeof BATCH_EVENT_TYPES)[number];
 
-export const SWEEP_ACTIONS = ['cancel', 'expire', 'retry', 'patch'] as const;
+export const SWEEP_ACTIONS = ['cancel', 'expire', 'retry', 'patch', 'wake'] as const;
 export type SweepAction = (typeof SWEEP_ACTIONS)[number];
 
 export type Batch = {

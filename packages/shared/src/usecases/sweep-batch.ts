@@ -20,9 +20,11 @@ import {
   patchRow,
   replacedSums,
   rowJobId,
+  type SweepAction,
   type SweepStep,
   sweptTo,
   type Tenant,
+  unreachable,
 } from '../domain/index.ts';
 import { findJob } from './get-job.ts';
 import { handOff } from './hand-off.ts';
@@ -61,8 +63,8 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
     rows.map(async ({ row, generation }) => {
       if (generation === undefined) return; // Nothing of it is open, and nothing of it will be.
       const id = rowJobId(batch.id, row.key, generation);
-      const updated = await updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step));
-      if (!updated?.changed) return;
+      const updated = await updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step.action));
+      if (!updated || !(updated.changed || step.action === 'wake')) return;
       if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
       if (updated.followers) await handOff(deps, batch.tenant, id);
     }),
@@ -70,10 +72,21 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
   return step.to;
 }
 
-function decide({ clock }: SweepBatchDeps, batch: Batch, job: Job, { action }: SweepStep): Change | undefined {
+function decide({ clock }: SweepBatchDeps, batch: Batch, job: Job, action: SweepAction): Change | undefined {
   const now = clock.now();
-  if (action === 'cancel') return cancel(job, now);
-  return action === 'expire' ? expireRow(job, batch.expiresAt, now) : patchRow(job, batch, now);
+  switch (action) {
+    case 'cancel':
+      return cancel(job, now);
+    case 'expire':
+      return expireRow(job, batch.expiresAt, now);
+    case 'patch':
+      return patchRow(job, batch, now);
+    case 'wake':
+    case 'retry':
+      return undefined;
+    default:
+      return unreachable(action);
+  }
 }
 
 /** @returns the row that was reached; `undefined` when the batch has changed meanwhile */
@@ -107,8 +120,10 @@ async function again(
   { row, generation }: KnownRow,
 ): Promise<RowToEnlist | undefined> {
   const next = { row, generation: batch.generation };
-  // It never became a job, and was counted with those that expired.
-  if (generation === undefined) return { ...next, replaces: { expired: -1 } };
+  if (generation === undefined) {
+    // Not loaded yet, or else it never became a job and was counted with those that expired.
+    return row.n >= batch.loaded ? undefined : { ...next, replaces: { expired: -1 } };
+  }
   if (generation === batch.generation) return undefined;
   const job = await findJob(deps, batch.tenant, rowJobId(batch.id, row.key, generation));
   return job && isRetriable(job) ? { ...next, replaces: replacedSums(job) } : undefined;
