@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import { admission } from './admission.ts';
 import { attempt } from './attempt.ts';
+import { batchCollect } from './batch-collect.ts';
 import { type Figure, heading, toLine } from './figure.ts';
 import { memory } from './memory.ts';
 import { noise } from './parts/sample.ts';
@@ -16,7 +17,7 @@ import { noise } from './parts/sample.ts';
 export type BenchOptions = { quick: boolean; wants: (name: string) => boolean };
 type Group = (options: BenchOptions) => AsyncGenerator<Figure>;
 
-const GROUPS: Record<string, Group> = { admission, memory, attempt };
+const GROUPS: Record<string, Group> = { admission, memory, attempt, batch: batchCollect };
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
