@@ -16,6 +16,7 @@ import {
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { batchPaths } from './openapi-batches.ts';
 import { json, operation } from './openapi-operation.ts';
 import { templatePaths } from './openapi-templates.ts';
 import { AssetFromUrl } from './routes/assets.ts';
@@ -135,6 +136,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           answers: link,
         }),
       },
+      ...batchPaths,
       '/v1/assets': {
         post: operation('uploadAsset', 'assets', {
           summary: 'Upload a reference image, or fetch it from a url',

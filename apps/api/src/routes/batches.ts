@@ -1,97 +1,132 @@
-import type { BatchId } from '@darkroom/shared/domain';
-import { AppError, isBatchOver, shortDigest } from '@darkroom/shared/domain';
-import type { BatchView } from '@darkroom/shared/schemas';
-import { getBatch, presentBatch, submitBatch } from '@darkroom/shared/usecases';
+import { type Batch, type BatchTotals, isBatchOver, shortDigest } from '@darkroom/shared/domain';
+import { type ItemView, ListBatchesQuery, ListItemsQuery, parse } from '@darkroom/shared/schemas';
+import {
+  getBatch,
+  getItem,
+  type Item,
+  itemStatus,
+  LINK_MS,
+  listBatches,
+  listItems,
+  presentBatch,
+  presentJob,
+  waitForJob,
+} from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
+import type { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
-import { openBatchBody } from '../http/batch-body.ts';
-import { idempotencyKeyOf } from '../http/body.ts';
+import { isSeen, waitOf } from '../http/conditional.ts';
+import { controlRoutes } from './batch-control.ts';
+import { streamBatchEvents } from './batch-events.ts';
+import { exportRoutes } from './batch-exports.ts';
+import { createBatchSubmission } from './batch-submit.ts';
 
-const MEBIBYTE = 1_048_576;
+type BatchRequest = Request<{ id: string }>;
+type Standing = { batch: Batch; totals: BatchTotals };
+
 /** Seconds after which an open batch is worth another look. */
 const LOOK_AGAIN = '5';
-/** Bodies that arrive at one time: each holds up to two shards of 8 MB in memory, and its keys. */
-const INGESTS_MAX = 8;
-/** A caller who is answered before the end of the body may go on sending for this long. */
-const LINGER_MS = 10_000;
 
 export function batchesRouter(deps: ApiDeps): Router {
   const router = Router();
-  const limit = ingestLimit();
-  router.post('/', async (req, res) => submit(deps, limit, req, res));
-  router.get('/:id', async (req, res) => {
-    const { tenant } = callerOf(res, 'jobs:read');
-    res.json(await viewOf(deps, tenant, req.params.id));
-  });
+  const submit = createBatchSubmission(deps);
+  router.post('/', async (req, res) => submit(req, res));
+  router.get('/', async (req, res) => list(deps, req, res));
+  router.get('/:id', async (req, res) => get(deps, req, res));
+  router.get('/:id/events', async (req, res) => streamBatchEvents(deps, req, res));
+  router.get('/:id/items', async (req, res) => items(deps, req, res));
+  router.get('/:id/items/:key', async (req, res) => item(deps, req, res));
+  exportRoutes(router, deps);
+  controlRoutes(router, deps);
   return router;
 }
 
-async function submit(deps: ApiDeps, limit: IngestLimit, req: Request, res: Response): Promise<void> {
-  const { tenant } = callerOf(res, 'jobs:write');
-  endUnread(req, res);
-  requireAccepting(deps);
-  using _place = limit.enter();
-  const key = idempotencyKeyOf(req);
-  const { bodyHash, ...body } = await openBatchBody(req, {
-    tenant,
-    templates: deps.templates,
-    jsonBytesMax: deps.bodyLimitMb * MEBIBYTE,
-    pace: deps.batchPace,
-  });
-  const submitted = await submitBatch(deps, {
-    tenant,
-    ...body,
-    ...(key && { idempotency: { key: shortDigest(key), bodyHash } }),
-  });
-  if (submitted.type === 'checked') {
-    res.json(submitted.check);
+async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  const page = await listBatches(deps.batches, tenant, parse(ListBatchesQuery, req.query));
+  const now = deps.clock.now();
+  const data = await Promise.all(
+    page.batches.map(async (batch) => presentBatch(batch, await deps.batches.totals(tenant, batch.id), now)),
+  );
+  sendPage(req, res, data, page.nextCursor);
+}
+
+async function get(deps: ApiDeps, req: BatchRequest, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  const read = () => getBatch(deps, tenant, req.params.id);
+  const found = await read();
+  const waitMs = waitOf(req);
+  const seen = req.get('if-none-match');
+  const standing = waitMs > 0 ? await untilChanged(deps, res, { found, read, waitMs, seen }) : found;
+  const etag = etagOf(standing);
+  const over = isBatchOver(standing.batch.status);
+  res.set('etag', etag);
+  if (!over) res.set('retry-after', LOOK_AGAIN);
+  if (isSeen(seen, etag)) {
+    res.status(304).end();
     return;
   }
-  const { batch, replayed } = submitted;
-  const over = isBatchOver(batch.status);
-  res.set('location', `/v1/batches/${batch.id}`);
-  if (replayed) res.set('idempotent-replayed', 'true');
-  if (!over) res.set('retry-after', LOOK_AGAIN);
-  res.status(over ? 200 : 202).json(await viewOf(deps, tenant, batch.id));
+  res.set('cache-control', 'private, max-age=0');
+  res.json(presentBatch(standing.batch, standing.totals, deps.clock.now()));
 }
 
-async function viewOf(deps: ApiDeps, tenant: string, id: BatchId): Promise<BatchView> {
-  const { batch, totals } = await getBatch(deps, tenant, id);
-  return presentBatch(batch, totals, deps.clock.now());
-}
-
-type IngestLimit = { enter(): Disposable };
-
-function ingestLimit(): IngestLimit {
-  let running = 0;
-  return {
-    enter: () => {
-      if (running >= INGESTS_MAX) {
-        throw new AppError('not_ready', {
-          message: 'Too many batches are arriving just now.',
-          retryable: true,
-          retryAfterMs: 10_000,
-        });
-      }
-      running++;
-      return { [Symbol.dispose]: () => void running-- };
-    },
-  };
-}
-
-/** A body that is refused half way is read on and dropped, for the answer to be seen; not for ever. */
-function endUnread(req: Request, res: Response): void {
-  res.on('finish', () => {
-    if (req.complete) return;
-    const timer = setTimeout(() => req.socket.destroy(), LINGER_MS);
-    timer.unref();
-    for (const event of ['end', 'close'] as const) req.once(event, () => clearTimeout(timer));
+/** Whoever names a version waits for the next one; whoever names none waits for the end. */
+function untilChanged(
+  deps: ApiDeps,
+  res: Response,
+  wait: { found: Standing; read: () => Promise<Standing>; waitMs: number; seen: string | undefined },
+): Promise<Standing> {
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  const { tenant, id } = wait.found.batch;
+  return waitForJob({
+    changes: deps.changes,
+    tenant,
+    id,
+    read: wait.read,
+    done: (now) => isBatchOver(now.batch.status) || (wait.seen !== undefined && !isSeen(wait.seen, etagOf(now))),
+    timeoutMs: wait.waitMs,
+    signal: AbortSignal.any([gone.signal, deps.draining]),
   });
 }
 
-function requireAccepting(deps: ApiDeps): void {
-  if (deps.accepting()) return;
-  const message = 'No new batches are accepted just now.';
-  throw new AppError('not_ready', { message, retryable: true, retryAfterMs: 10_000 });
+/** Counts change without the record's version. */
+function etagOf({ batch, totals }: Standing): string {
+  return `W/"${batch.version}-${shortDigest(totals)}"`;
+}
+
+async function items(deps: ApiDeps, req: BatchRequest, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  const { batch } = await getBatch(deps, tenant, req.params.id);
+  const page = await listItems(deps, batch, parse(ListItemsQuery, req.query));
+  const data = await Promise.all(page.items.map((one) => itemView(deps, batch, one.row.key, one)));
+  sendPage(req, res, data, page.nextCursor);
+}
+
+async function item(deps: ApiDeps, req: Request<{ id: string; key: string }>, res: Response): Promise<void> {
+  const { tenant } = callerOf(res, 'jobs:read');
+  const { batch } = await getBatch(deps, tenant, req.params.id);
+  const { key, job } = await getItem(deps, batch, req.params.key);
+  // Links inside are signed anew each time; nobody may serve them from a cache for longer than they live.
+  res.set('cache-control', `private, max-age=0, stale-if-error=${LINK_MS / 2_000}`);
+  res.json(await itemView(deps, batch, key, { job }));
+}
+
+async function itemView(
+  deps: ApiDeps,
+  batch: Batch,
+  key: string,
+  item: Pick<Item, 'job'>,
+): Promise<z.output<typeof ItemView>> {
+  if (item.job) return presentJob(deps, item.job);
+  return { key, batch: batch.id, status: itemStatus(batch, item) };
+}
+
+function sendPage(req: Request, res: Response, data: unknown[], nextCursor: string | undefined): void {
+  if (nextCursor) {
+    const query = new URLSearchParams({ ...(req.query as Record<string, string>), after: nextCursor });
+    res.set('link', `<${req.baseUrl}${req.path}?${query.toString()}>; rel="next"`);
+  }
+  res.json({ data, has_more: nextCursor !== undefined, ...(nextCursor && { next_cursor: nextCursor }) });
 }

@@ -175,7 +175,7 @@ export type ListItemsQuery = z.output<typeof ListItemsQuery>;
 
 /** A row that is not a job yet has no more than its key. */
 export const ItemView = z
-  .union([JobView, z.object({ key: z.string(), batch: z.string(), status: z.literal('queued') })])
+  .union([JobView, z.object({ key: z.string(), batch: z.string(), status: z.enum(JOB_STATUSES) })])
   .meta({ id: 'Item' });
 export const ItemList = z
   .object({ data: z.array(ItemView), has_more: z.boolean(), next_cursor: z.string().optional() })

@@ -1,23 +1,23 @@
-import type { Job, Tenant } from '../domain/index.ts';
+import type { Tenant } from '../domain/index.ts';
 import type { Changes } from '../ports/index.ts';
 
 /** News may be lost, so whoever waits looks at the record this often all the same. */
 const LOOK_MS = 2_000;
 
 /**
- * Reads the job until `done` says so or the time is up, whichever is first; answers with what was read last.
+ * Reads a job, or a batch, until `done` says so or the time is up, whichever is first; answers with what was read last.
  *
  * @param read the freshest record; called after each piece of news, and every two seconds
  */
-export async function waitForJob(options: {
+export async function waitForJob<T>(options: {
   changes: Changes;
   tenant: Tenant;
   id: string;
-  read: () => Promise<Job>;
-  done: (job: Job) => boolean;
+  read: () => Promise<T>;
+  done: (record: T) => boolean;
   timeoutMs: number;
   signal: AbortSignal;
-}): Promise<Job> {
+}): Promise<T> {
   const { changes, tenant, id, read, done, timeoutMs, signal } = options;
   const until = performance.now() + timeoutMs;
   let news = Promise.withResolvers<void>();
@@ -27,9 +27,9 @@ export async function waitForJob(options: {
   signal.addEventListener('abort', wake, { once: true });
   try {
     for (;;) {
-      const job = await read();
+      const record = await read();
       const left = until - performance.now();
-      if (done(job) || left <= 0 || signal.aborted) return job;
+      if (done(record) || left <= 0 || signal.aborted) return record;
       const timer = setTimeout(wake, Math.min(left, LOOK_MS));
       await news.promise;
       clearTimeout(timer);

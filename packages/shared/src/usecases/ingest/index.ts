@@ -1,2 +1,1 @@
-export { csvLine } from './csv-cell.ts';
 export { createCsvReader, createNdjsonReader, fromItem, type IncomingRow, type RowReader } from './read-rows.ts';
