@@ -21,7 +21,7 @@ const ARCHIVE_MS = 10_000;
 /** Batches of one kind of work side by side; of each, one step at a time, so that a large one holds up no other. */
 const WIDTH = 4;
 /** What a dead worker was at is taken over after this; far more than a step takes. */
-const CLAIM_MS = 30_000;
+const HOLD_MS = 30_000;
 /** A batch that a step failed for is left alone for so long. */
 const AGAIN_MS = 15_000;
 const PAGE = 100;
@@ -53,8 +53,8 @@ function createSteps(
     while (behind.length && !draining.aborted) {
       const next: Named[] = [];
       const failed = await each(behind, WIDTH, async (batch) => {
-        const letGo = await batches.claim(batch.tenant, batch.id, work, CLAIM_MS);
-        if (letGo && (await step(batch.tenant, batch.id).finally(letGo))) next.push(batch);
+        await using held = await batches.hold(batch.tenant, batch.id, work, HOLD_MS);
+        if (held && (await step(batch.tenant, batch.id))) next.push(batch);
       });
       for (const { item, error } of failed) {
         leftAlone.set(item.id, clock.now() + AGAIN_MS);

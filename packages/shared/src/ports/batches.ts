@@ -58,8 +58,8 @@ export type Batches = {
   open(): Promise<{ tenant: Tenant; id: BatchId }[]>;
   /** Batches whose jobs no worker is to begin: paused, or being canceled. For workers to ask often. */
   paused(tenant: Tenant): Promise<ReadonlySet<BatchId>>;
-  /** Keeps others from working on the same one at once; not what safety rests on. @returns a way to let go, or undefined */
-  claim(tenant: Tenant, id: BatchId, work: 'load' | 'sweep', ms: number): Promise<(() => Promise<void>) | undefined>;
+  /** Keeps others from the same work on the same one for at most `ms`; not what safety rests on. @returns `undefined` while somebody else is at it */
+  hold(tenant: Tenant, id: BatchId, work: 'load' | 'sweep', ms: number): Promise<AsyncDisposable | undefined>;
   /** Makes a job of a row of this very version of the batch: coalescing and cache as at admission, counted once. */
   enlist(batch: Batch, enlistment: Enlistment): Promise<Enlisted>;
   /** How often each of the rows was made again; `undefined` = it never became a job. */

@@ -55,11 +55,11 @@ export function createRedisBatches({ redis, prefix = '', tailMs = DAY_MS }: Batc
       return tenants.flatMap((tenant, i) => (open[i] ?? []).map((id) => ({ tenant, id })));
     },
     paused: async (tenant) => new Set(await redis.smembers(space.of(tenant).pausedBatches)),
-    claim: async (tenant, id, work, ms) => {
-      const key = space.of(tenant).batchClaim(id, work);
+    hold: async (tenant, id, work, ms) => {
+      const key = space.of(tenant).batchHold(id, work);
       const owner = newNonce();
-      const taken = await redis.set(key, owner, 'PX', ms, 'NX');
-      return taken ? async () => void (await letGo([key], [owner])) : undefined;
+      if (!(await redis.set(key, owner, 'PX', ms, 'NX'))) return undefined;
+      return { [Symbol.asyncDispose]: async () => void (await letGo([key], [owner])) };
     },
     enlist: async (batch, enlistment) => {
       const { keys, args } = enlistArgs(space, batch, enlistment, tailMs);

@@ -60,7 +60,7 @@ function tenantKeys(tag: string) {
     batch: (id: string) => `${tag}batch:${id}`,
     batchTotals: (id: string) => `${tag}batch:${id}:totals`,
     batchBits: (id: string, generation: number) => `${tag}batch:${id}:bits:${generation}`,
-    batchClaim: (id: string, work: string) => `${tag}batch:${id}:claim:${work}`,
+    batchHold: (id: string, work: string) => `${tag}batch:${id}:hold:${work}`,
     batches: `${tag}batches`,
     openBatches: `${tag}batches:open`,
     pausedBatches: `${tag}batches:paused`,
