@@ -3,9 +3,12 @@ import express, { type Express } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
 import { bodyBudget } from './http/body-budget.ts';
+import { methodsByPath } from './http/methods.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
+import { sendJson } from './http/send-json.ts';
+import { openApiDocument } from './openapi.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';
 import { docsRouter } from './routes/docs.ts';
@@ -28,8 +31,13 @@ export function createApp(deps: ApiDeps): Express {
   app.disable('etag');
   // Express's own last resort shows stack traces otherwise.
   app.set('env', 'production');
+  app.response.json = function json(value) {
+    sendJson(this, this.statusCode, value);
+    return this;
+  };
   app.use(requestLog(deps.log, deps.metrics));
   const auth = authenticate(deps.keys);
+  const document = openApiDocument();
   const budget = bodyBudget({
     totalBytes: deps.bodiesMaxMb * MEBIBYTE,
     largest: Math.max(deps.bodyLimitMb * MEBIBYTE, REFERENCE_BYTES_MAX),
@@ -39,7 +47,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(pageHeaders());
   app.use(healthRouter(deps));
   if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));
-  app.use(docsRouter());
+  app.use(docsRouter(document));
   app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/batches', auth, batchesRouter(deps));
@@ -49,7 +57,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/limits', auth, limitsRouter(deps));
   app.use('/v1/keys', auth, budget, keysRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));
-  app.use(notFound);
+  app.use(notFound(methodsByPath(document.paths ?? {})));
   app.use(problemHandler(deps.log));
   return app;
 }

@@ -114,12 +114,28 @@ describe("a job's events", () => {
     }
   });
 
-  it('start anew when the last id makes no sense', async () => {
-    const id = await submit('nonsense');
-    const stream = await follow(id, 'yesterday');
+  it.each(['yesterday', '1', '1-', '1-x', '0-1 ; x', '1234567890123456-0'])(
+    'are refused after an id that none of them has: %s',
+    async (seen) => {
+      const id = await submit('nonsense');
 
-    await expect.poll(() => stream.told.map(({ type }) => type)).toEqual(['job.queued']);
-    stream.hangUp();
+      const { status, json } = await api.call('GET', `/v1/jobs/${id}/events`, { headers: { 'last-event-id': seen } });
+
+      expect([status, json.code, json.param]).toEqual([400, 'invalid_request', 'Last-Event-ID']);
+      expect(json.fix).toContain('leave it out');
+      await expect.poll(() => watching).toBe(0);
+    },
+  );
+
+  it('start anew after an empty id', async () => {
+    const id = await submit('from the start');
+    const headers = { authorization: `Bearer ${api.key}`, 'last-event-id': '' };
+    const gone = new AbortController();
+
+    const { status } = await fetch(`${api.url}/v1/jobs/${id}/events`, { headers, signal: gone.signal });
+
+    expect(status).toBe(200);
+    gone.abort();
   });
 
   it('are kept apart from those of other jobs', async () => {

@@ -218,8 +218,8 @@ describe('an address that is none', () => {
     ['GET', '/v1/job'],
     ['GET', '/admin'],
     ['GET', '/.env'],
-    ['POST', '/livez'],
-    ['DELETE', '/openapi.json'],
+    ['POST', '/livez/x'],
+    ['GET', '/docs/init.jsx'],
   ])('is a problem like any other: %s %s', async (method, path) => {
     const answer = await api.call(method, path, { key: '' });
 
@@ -227,13 +227,26 @@ describe('an address that is none', () => {
   });
 
   it.each([
-    ['DELETE', '/v1/jobs/x'],
-    ['PATCH', '/v1/jobs/x'],
-    ['POST', '/v1/jobs/x'],
-    ['GET', '/v1/jobs/x/cancel'],
-    ['PUT', '/v1/jobs'],
-    ['DELETE', '/v1/assets/x'],
-  ])('is none by that method: %s %s', async (method, path) => {
-    expect((await api.call(method, path)).json).toMatchObject({ status: 404, code: 'not_found' });
+    ['DELETE', '/v1/jobs/x', 'GET, HEAD, PUT'],
+    ['PATCH', '/v1/jobs/x', 'GET, HEAD, PUT'],
+    ['POST', '/v1/jobs/x', 'GET, HEAD, PUT'],
+    ['POST', '/V1/Jobs/x/', 'GET, HEAD, PUT'],
+    ['GET', '/v1/jobs/x/cancel', 'POST'],
+    ['PUT', '/v1/jobs', 'GET, HEAD, POST'],
+    ['DELETE', '/v1/assets/x', 'GET, HEAD'],
+    ['POST', '/v1/models', 'GET, HEAD'],
+    ['POST', '/livez', 'GET, HEAD'],
+    ['DELETE', '/openapi.json', 'GET, HEAD'],
+    ['POST', '/', 'GET, HEAD'],
+    ['PUT', '/files/results/x.png', 'GET, HEAD'],
+  ])('is one by other methods, which the answer names: %s %s', async (method, path, allow) => {
+    const { status, headers, json } = await api.call(method, path);
+
+    expect([status, json.code, headers.get('allow')]).toEqual([405, 'method_not_allowed', allow]);
+    expect(json.fix).toContain(allow.replaceAll(', ', ' or '));
+  });
+
+  it('is not told from others without a key', async () => {
+    expect((await api.call('DELETE', '/v1/jobs/x', { key: '' })).status).toBe(401);
   });
 });

@@ -100,7 +100,7 @@ describe('Prefer: wait', () => {
     const answer = await waiting;
     expect(answer.status).toBe(200);
     expect(answer.json.status).toBe('succeeded');
-    expect(answer.headers.get('preference-applied')).toBe('wait');
+    expect(answer.headers.get('preference-applied')).toBe('wait=30');
     expect(answer.headers.get('retry-after')).toBeNull();
   });
 
@@ -108,6 +108,25 @@ describe('Prefer: wait', () => {
     const answer = await submit({ prompt: fresh() }, { headers: { prefer: 'wait=1' } });
 
     expect([answer.status, answer.json.status]).toEqual([202, 'queued']);
+    expect(answer.headers.get('preference-applied')).toBe('wait=1');
+  });
+
+  it.each(['wait=90', 'Wait = "90"', 'respond-async, wait=999999999'])(
+    'is cut to a minute, and says so: %s',
+    async (prefer) => {
+      const body = { prompt: fresh(), cache: { ttl: '1h' }, dedup: false };
+      await succeedJob(api.deps, (await submit(body)).json.id);
+
+      const answer = await submit(body, { headers: { prefer } });
+
+      expect([answer.status, answer.headers.get('preference-applied')]).toEqual([200, 'wait=60']);
+    },
+  );
+
+  it('is not said to be applied when nobody asked', async () => {
+    const answer = await submit({ prompt: fresh() }, { headers: { prefer: 'wait=0' } });
+
+    expect([answer.status, answer.headers.get('preference-applied')]).toEqual([202, null]);
   });
 
   it('is ignored when it makes no sense', async () => {

@@ -3,6 +3,7 @@ import { AppError } from '@darkroom/shared/domain';
 import { assertBounded } from '@darkroom/shared/schemas';
 import type { NextFunction } from 'express';
 import express, { type Request, type RequestHandler } from 'express';
+import { bodyTooLarge } from './problem.ts';
 
 /** Longer bodies carry images, and are worth a reader that stops early. */
 const PLAIN_BYTES_MAX = 65_536;
@@ -21,7 +22,10 @@ export function jsonBody(limitMb: number): RequestHandler[] {
   };
   const bounded: RequestHandler = (req, _res, next) => {
     if (typeof req.body !== 'object' || req.body === null || Array.isArray(req.body)) {
-      throw new AppError('invalid_request', { message: 'The body must be a JSON object.' });
+      throw new AppError('invalid_request', {
+        message: 'The body must be a JSON object.',
+        fix: 'Send one object, such as {"prompt":"a red mug"}.',
+      });
     }
     assertBounded(req.body);
     next();
@@ -61,10 +65,12 @@ function readPlain(req: Request, next: NextFunction): void {
 function parsePlain(bytes: Buffer): unknown {
   assertUtf8(undefined, undefined, bytes, 'utf-8');
   const text = bytes.toString('utf8');
+  const body = text.startsWith('\ufeff') ? text.slice(1) : text;
   try {
-    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text) as unknown;
+    return JSON.parse(body) as unknown;
   } catch (cause) {
-    throw Object.assign(new SyntaxError('not JSON', { cause }), { type: 'entity.parse.failed' });
+    // As `express.json` says it.
+    throw Object.assign(new SyntaxError('not JSON', { cause }), { type: 'entity.parse.failed', body });
   }
 }
 
@@ -81,12 +87,13 @@ function assertUtf8(_req: unknown, _res: unknown, bytes: Buffer, encoding: strin
  * than the limit, yet left open: a destroyed request takes its socket along, and the caller would never see why.
  */
 export async function readBody(req: Request, maxBytes: number): Promise<Buffer> {
-  if (Number(req.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  const declared = Number(req.get('content-length') ?? 0);
+  if (declared > maxBytes) throw imageTooLarge(maxBytes, declared);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
+    if (size > maxBytes) throw imageTooLarge(maxBytes);
     chunks.push(chunk);
   }
   if (size === 0)
@@ -94,10 +101,10 @@ export async function readBody(req: Request, maxBytes: number): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
-function tooLarge(maxBytes: number): AppError {
+function imageTooLarge(limit: number, length?: number): AppError {
   return new AppError('payload_too_large', {
-    message: `The body is larger than ${maxBytes / 1_048_576} MB.`,
-    fix: 'Send a smaller image.',
+    message: bodyTooLarge({ limit, length }).message,
+    fix: 'Send a smaller image: fewer pixels, or as JPEG or WebP.',
   });
 }
 
@@ -112,12 +119,11 @@ export function idempotencyKeyOf(req: Request): string | undefined {
   });
 }
 
-/** Seconds of `Prefer: wait=30`, capped; 0 without it. */
-export function preferredWaitMs(req: Request): number {
-  const seconds = /(?:^|[,;\s])wait=(\d{1,5})(?:$|[,;\s])/.exec(req.get('prefer') ?? '')?.[1];
-  return capWait(Number(seconds ?? 0));
-}
+/** Seconds for which an answer may be held back. */
+export const WAIT_MAX = 60;
 
-export function capWait(seconds: number): number {
-  return Math.min(seconds, 60) * 1_000;
+/** Of `Prefer: wait=30`; 0 without it. Being a preference, it is cut to what is possible. */
+export function preferredWaitMs(req: Request): number {
+  const seconds = /(?:^|[,;\s])wait *= *"?(\d{1,9})"?(?:$|[,;\s])/i.exec(req.headers['prefer']?.toString() ?? '')?.[1];
+  return Math.min(Number(seconds ?? 0), WAIT_MAX) * 1_000;
 }

@@ -3,14 +3,33 @@
 import { AppError, type ErrorCode } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import { ERROR_FACTS, FIXES, type Problem } from '@darkroom/shared/schemas';
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { jsonFault } from './json-fault.ts';
 
-export const notFound: RequestHandler = (req) => {
-  throw new AppError('not_found', {
-    message: `There is no ${req.method} ${req.path}.`,
-    fix: 'See /docs for every route.',
+/**
+ * What no route has answered: 405 where another method would have been, 404 elsewhere.
+ *
+ * @param methodsOf what a path takes
+ */
+export function notFound(methodsOf: (path: string) => readonly string[]): RequestHandler {
+  return (req, res) => {
+    const methods = methodsOf(req.path);
+    if (methods.length) throw methodNotAllowed(req, res, methods);
+    throw new AppError('not_found', {
+      message: `There is no ${req.method} ${req.path}.`,
+      fix: 'See /docs for every route.',
+    });
+  };
+}
+
+/** With its `Allow` header set. */
+export function methodNotAllowed({ method, path }: Request, res: Response, methods: readonly string[]): AppError {
+  res.set('allow', methods.join(', '));
+  return new AppError('method_not_allowed', {
+    message: `${path} does not take ${method}.`,
+    fix: `Use ${methods.join(' or ')}; see /docs for every route.`,
   });
-};
+}
 
 /** Express knows an error handler by its four parameters. */
 export function problemHandler(log: Log): ErrorRequestHandler {
@@ -31,13 +50,15 @@ export function problemHandler(log: Log): ErrorRequestHandler {
       res.set('retry-after', String(Math.ceil((error.retryAfterMs ?? 5_000) / 1_000)));
     }
     if (problem.status === 401) res.set('www-authenticate', 'Bearer realm="darkroom"');
-    res.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+    res
+      .status(problem.status)
+      .type('application/problem+json')
+      .send(`${JSON.stringify(problem)}\n`);
   };
 }
 
 export function toProblem(error: AppError, requestId: string): Problem {
   const { status, category, title } = ERROR_FACTS[error.code];
-  const fix = error.fix ?? FIXES[error.code];
   return {
     type: errorType(error.code),
     title,
@@ -47,7 +68,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
     detail: error.message,
     retryable: error.retryable,
     ...(error.param && { param: error.param }),
-    ...(fix && { fix }),
+    fix: error.fix ?? FIXES[error.code],
     ...(error.errors && { errors: error.errors }),
     ...error.extensions,
     request_id: requestId,
@@ -63,18 +84,8 @@ export function errorType(code: ErrorCode): string {
 function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   const { type, status } = thrown as { type?: string; status?: number };
-  if (type === 'entity.too.large') {
-    return new AppError('payload_too_large', {
-      message: 'The body is too large.',
-      fix: 'Upload references with POST /v1/assets.',
-    });
-  }
-  if (type === 'entity.parse.failed') {
-    return new AppError('invalid_request', {
-      message: 'The body is not valid JSON.',
-      fix: 'Check for a cut or a stray comma.',
-    });
-  }
+  if (type === 'entity.too.large') return bodyTooLarge(thrown as { limit: number; length?: number });
+  if (type === 'entity.parse.failed') return notJson(thrown as { body?: unknown; message: string });
   if (type === 'charset.unsupported') {
     return unsupportedHeader('Content-Type', 'The charset is not known.', 'Send UTF-8 JSON.');
   }
@@ -96,6 +107,31 @@ function toAppError(thrown: unknown): AppError {
     return new AppError('invalid_request', { message: 'The request is not valid HTTP for this route.', cause: thrown });
   }
   return new AppError('internal', { message: 'Something went wrong here; it has been logged.', cause: thrown });
+}
+
+/** @param length of the body, when it is known: one that is packed or comes in pieces is read no further than the limit */
+export function bodyTooLarge({ limit, length }: { limit: number; length?: number | undefined }): AppError {
+  const most = `${limit} bytes (${limit / 1_048_576} MB)`;
+  const message = length
+    ? `The body has ${length} bytes; at most ${most} are taken.`
+    : `The body has more than ${most}.`;
+  return new AppError('payload_too_large', { message });
+}
+
+function notJson({ body, message }: { body?: unknown; message: string }): AppError {
+  const fault = typeof body === 'string' ? jsonFault(body, message) : undefined;
+  if (!fault) {
+    return new AppError('invalid_request', {
+      message: 'The body is not valid JSON.',
+      fix: 'Check for a cut or a stray comma.',
+    });
+  }
+  const { offset, line, column, what } = fault;
+  return new AppError('invalid_request', {
+    message: `The body is not valid JSON: at line ${line}, column ${column}, ${what}.`,
+    fix: `Look at line ${line}, column ${column} for a stray comma, a missing quote or a cut.`,
+    errors: [{ path: '', message: `is not valid JSON at line ${line}, column ${column} (offset ${offset}): ${what}` }],
+  });
 }
 
 function unsupportedHeader(param: string, message: string, fix: string): AppError {

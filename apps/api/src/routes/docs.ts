@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
-import { openApiDocument } from '../openapi.ts';
+import type { openApiDocument } from '../openapi.ts';
 
 // Without `validatorUrl: null` the page shows every document's address to a validator on the internet.
 const INIT = `window.ui = SwaggerUIBundle({
@@ -26,9 +26,9 @@ const PAGE = `<!doctype html>
 const ASSETS = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 
 /** `/openapi.json`, and `/docs`, where `/` leads: the reference page, served whole from here, so that it works offline. */
-export function docsRouter(): Router {
+export function docsRouter(openApi: ReturnType<typeof openApiDocument>): Router {
   const router = Router();
-  const document = JSON.stringify(openApiDocument());
+  const document = `${JSON.stringify(openApi)}\n`;
   const root = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
   router.get('/openapi.json', (_req, res) => {
     res.type('application/json').send(document);

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises';
 import { AppError } from '@darkroom/shared/domain';
 import type { OpenedStore } from '@darkroom/shared/storage';
 import { Router } from 'express';
+import { methodNotAllowed } from '../http/problem.ts';
 
 type OpenSigned = NonNullable<OpenedStore['openSigned']>;
 
@@ -14,6 +15,9 @@ export function filesRouter(openSigned: OpenSigned): Router {
     res.set(opened.headers);
     // A caller who hangs up half way is no error of ours; `pipeline` closes the file either way.
     await pipeline(opened.body, res).catch(() => res.destroy());
+  });
+  router.all('/*key', (req, res) => {
+    throw methodNotAllowed(req, res, ['GET', 'HEAD']);
   });
   return router;
 }

@@ -34,19 +34,27 @@ export type Problem = z.output<typeof Problem>;
 
 export type ErrorFacts = { status: number; category: string; title: string };
 
-/** Exhaustive: a new code fails to compile until it has a status and a category. */
+/**
+ * Exhaustive: a new code fails to compile until it has a status and a category.
+ *
+ * 400 is a request that is wrong whatever the model and whoever asks; 422 is right in form, but not to be had from the
+ * model it names, or at odds with what was asked before.
+ */
 export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
   invalid_request: { status: 400, category: 'invalid', title: 'Invalid request' },
   invalid_rows: { status: 422, category: 'invalid', title: 'Invalid rows' },
   request_timeout: { status: 408, category: 'invalid', title: 'Request timeout' },
   unsupported_size: { status: 422, category: 'invalid', title: 'Unsupported size' },
   unsupported_aspect_ratio: { status: 422, category: 'invalid', title: 'Unsupported aspect ratio' },
+  unsupported_thinking: { status: 422, category: 'invalid', title: 'Unsupported thinking' },
+  unsupported_tool: { status: 422, category: 'invalid', title: 'Unsupported tool' },
   too_many_references: { status: 422, category: 'invalid', title: 'Too many references' },
   unsupported_media: { status: 422, category: 'invalid', title: 'Unsupported media' },
   idempotency_key_reused: { status: 422, category: 'invalid', title: 'Idempotency key reused' },
   payload_too_large: { status: 413, category: 'invalid', title: 'Payload too large' },
   model_retired: { status: 410, category: 'invalid', title: 'Model retired' },
   not_found: { status: 404, category: 'invalid', title: 'Not found' },
+  method_not_allowed: { status: 405, category: 'invalid', title: 'Method not allowed' },
   conflict: { status: 409, category: 'invalid', title: 'Conflict' },
   unsupported_content_type: { status: 415, category: 'invalid', title: 'Unsupported content type' },
   max_cost_exceeded: { status: 422, category: 'limit', title: 'Max cost exceeded' },
@@ -73,24 +81,49 @@ export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
   internal: { status: 500, category: 'internal', title: 'Internal error' },
 };
 
-/** What a caller can do about an error that names no fix of its own. */
-export const FIXES: Partial<Record<ErrorCode, string>> = {
+const LATER = 'Make it again later: POST /v1/jobs/{id}/retry.';
+const OFFERS = 'GET /v1/models lists what each model offers';
+
+/** What can be done about an error that names no fix of its own; exhaustive as well. */
+export const FIXES: Record<ErrorCode, string> = {
   invalid_request: 'See /openapi.json for every field and what it may hold.',
   invalid_rows: 'Correct the rows named in errors; errors_url leads to all of them.',
   request_timeout: 'Send it again over a faster connection.',
+  unsupported_size: `Choose another size or model: ${OFFERS}.`,
+  unsupported_aspect_ratio: `Choose another aspect ratio or model: ${OFFERS}.`,
+  unsupported_thinking: `Choose another level or model: ${OFFERS}.`,
+  unsupported_tool: `Leave tools out, or choose another model: ${OFFERS}.`,
+  too_many_references: `Send fewer references, or choose another model: ${OFFERS}.`,
   unsupported_media: 'Send a PNG, JPEG or WebP image.',
+  idempotency_key_reused: 'Send the first body again, or choose a new key or id.',
+  payload_too_large: 'Upload images with POST /v1/assets and name them by id; split what is longer than one request.',
+  model_retired: 'Choose a model of GET /v1/models.',
   unsupported_content_type: 'Send JSON with `Content-Type: application/json`.',
-  too_many_references: 'Send fewer references.',
-  payload_too_large: 'Send less at once.',
   not_found: 'Check the id; a key sees only what belongs to its tenant.',
+  method_not_allowed: 'Use a method that the header Allow names.',
   conflict: 'Read it again to see how it stands now.',
-  content_blocked: 'Rephrase the prompt; blocked prompts are not retried.',
-  no_image: 'Say plainly what the picture shows, or try again.',
-  upstream_auth: 'The operator must check GEMINI_API_KEY.',
-  upstream_quota_exhausted: 'Wait for the daily quota to start anew, or raise it.',
-  outcome_unknown: 'POST /v1/jobs/{id}/retry makes it again; look at your bill for the call in doubt.',
-  record_unreadable: 'The operator finds it by its id in the log, as record.unreadable.',
-  deadline_exceeded: 'Submit again with a later deadline.',
+  unauthenticated: 'Send a key as `Authorization: Bearer dk_…` or `x-api-key: dk_…`.',
+  forbidden: 'Use a key with that scope; one with the scope admin makes others by POST /v1/keys.',
+  rate_limited: 'Wait as long as Retry-After says, then send it again.',
   queue_full: 'Wait as long as Retry-After says, then send it again with the same Idempotency-Key.',
   not_ready: 'Wait as long as Retry-After says, then send it again with the same Idempotency-Key.',
+  max_cost_exceeded: 'Raise max_cost, or choose a smaller size or a cheaper model.',
+  upstream_auth: 'The operator must check GEMINI_API_KEY.',
+  upstream_rate_limited: `${LATER} The operator can raise the limit at the provider, or set GEMINI_RPM below it.`,
+  upstream_overloaded: `${LATER} Or submit it for another model.`,
+  upstream_quota_exhausted: 'Wait for the daily quota to start anew, or raise it.',
+  upstream_unavailable: LATER,
+  upstream_rejected: 'Change what upstream.message names, and submit it as a new job.',
+  upstream_unreachable: `${LATER} The operator must check the way to GEMINI_BASE_URL.`,
+  outcome_unknown: 'POST /v1/jobs/{id}/retry makes it again; look at your bill for the call in doubt.',
+  content_blocked: 'Rephrase the prompt; blocked prompts are not retried.',
+  no_image: 'Say plainly what the picture shows, or try again.',
+  storage_unavailable:
+    'The operator must look after STORAGE_URL; images that are paid for wait in the spool meanwhile.',
+  object_conflict:
+    'The operator must look at the object named: somebody else wrote to this store, and nothing was overwritten.',
+  record_unreadable: 'The operator finds it by its id in the log, as record.unreadable.',
+  deadline_exceeded: 'Submit again with a later deadline.',
+  canceled: 'POST /v1/jobs/{id}/retry makes it as a new job, if it is wanted after all.',
+  internal: 'Send it again; if it stays, give the operator the request_id: the log has it.',
 };

@@ -1,11 +1,13 @@
 import { AppError, chooseModel, type EpochMs, type Job, type JobId, laneOf, type Tenant } from '../domain/index.ts';
 import type { Ledger, ListQuery } from '../ports/index.ts';
-import { type ListJobsQuery, metadataFilters } from '../schemas/index.ts';
+import { didYouMean, ListJobsQuery, metadataFilters } from '../schemas/index.ts';
+import { unknownModel } from './resolve-request.ts';
 
 export type JobPage = { jobs: Job[]; nextCursor?: string };
 
 /** Jobs looked at for one page: a rare tag ends the page early, with a cursor to go on from. */
 const SCAN_MAX = 2_000;
+const FILTERS = Object.keys(ListJobsQuery.shape);
 
 /** Jobs of the last day (Redis's tail), newest first. A page may hold fewer than `limit` and still not be the last. */
 export async function listJobs(ledger: Ledger, tenant: Tenant, query: ListJobsQuery): Promise<JobPage> {
@@ -39,18 +41,24 @@ function matcher(query: ListJobsQuery): (job: Job) => boolean {
   const { metadata, unknown } = metadataFilters(query);
   if (unknown[0]) {
     throw new AppError('invalid_request', {
-      message: `${unknown[0]} is not a filter of this list.`,
+      message: `${unknown[0]} is not a filter of this list${didYouMean(unknown[0], FILTERS) || '.'}`,
       param: unknown[0],
-      fix: 'Use status, tag, model, lane, created_after, metadata[name], limit or after.',
+      fix: `Use ${FILTERS.join(', ')} or metadata[name].`,
     });
   }
-  const choice = query.model === undefined ? undefined : chooseModel(query.model);
-  const model = choice?.type === 'model' ? choice.model.id : query.model;
+  const model = query.model === undefined ? undefined : modelNamed(query.model);
   return (job) =>
     (tag === undefined || job.request.tags.includes(tag)) &&
     (lane === undefined || laneOf(job) === lane) &&
     (model === undefined || job.request.model === model) &&
     Object.entries(metadata).every(([key, value]) => job.request.metadata[key] === value);
+}
+
+/** The id behind any name of a model. @throws AppError `invalid_request` for one that no job can have */
+function modelNamed(asked: string): string {
+  const choice = chooseModel(asked);
+  if (choice.type === 'model') return choice.model.id;
+  throw unknownModel(asked);
 }
 
 function cursorOf(job: Job | undefined): string {
@@ -64,7 +72,11 @@ function formatCursor({ at, id }: { at: EpochMs; id: JobId }): string {
 function parseCursor(text: string): { at: EpochMs; id: JobId } {
   const match = /^(\d{13}) (\S{1,128})$/.exec(Buffer.from(text, 'base64url').toString());
   if (!match?.[1] || !match[2]) {
-    throw new AppError('invalid_request', { message: 'after is not a cursor of this list.', param: 'after' });
+    throw new AppError('invalid_request', {
+      message: 'after is not a cursor of this list.',
+      param: 'after',
+      fix: 'Send the next_cursor of the page before, or leave after out for the first page.',
+    });
   }
   return { at: Number(match[1]), id: match[2] };
 }

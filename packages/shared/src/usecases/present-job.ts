@@ -43,7 +43,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
     ...(state.completedAt !== undefined && { completed_at: iso(state.completedAt) }),
     expires_at: iso(state.expiresAt),
-    ...(state.status === 'queued' && { queue: presentQueue(state, deps.clock.now(), position) }),
+    ...presentQueue(state, deps.clock.now(), position),
     cost: {
       currency: 'USD',
       estimated: formatMicros(state.estimated),
@@ -96,8 +96,10 @@ async function presentReferences({ store, clock }: PresentDeps, references: Refe
   );
 }
 
-function presentQueue(state: JobState, now: number, position: number | undefined) {
-  return { ...(position !== undefined && { position }), ...(state.runAt > now && { eta: iso(state.runAt) }) };
+/** Nothing, rather than an empty part, when nothing is known. */
+function presentQueue({ status, runAt }: JobState, now: number, position: number | undefined): Pick<JobView, 'queue'> {
+  if (status !== 'queued' || (position === undefined && runAt <= now)) return {};
+  return { queue: { ...(position !== undefined && { position }), ...(runAt > now && { eta: iso(runAt) }) } };
 }
 
 function presentAttempt(attempt: Attempt): JobView['attempts'][number] {

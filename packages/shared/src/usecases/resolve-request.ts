@@ -3,6 +3,7 @@
 import {
   AppError,
   chooseModel,
+  type ErrorCode,
   type JobRequest,
   type Lane,
   type Micros,
@@ -10,7 +11,7 @@ import {
   type Model,
   type Reference,
 } from '../domain/index.ts';
-import { REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
+import { didYouMean, REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
 
 /** How long a finished twin is joined when the caller says nothing. */
 const DEDUP_WINDOW_MS = 60_000;
@@ -27,40 +28,57 @@ export function checkCapabilities(body: SubmitJobBody): Resolved {
       fix: `Use ${choice.successor}.`,
     });
   }
-  if (choice.type === 'unknown') {
-    throw new AppError('invalid_request', {
-      message: `model "${body.model}" is not known.`,
-      param: 'model',
-      fix: `Use one of ${MODELS.map(({ id }) => id).join(', ')}, or an alias of GET /v1/models.`,
-    });
-  }
+  if (choice.type === 'unknown') throw unknownModel(body.model);
   const { model, warning } = choice;
   checkShape(body, model);
   checkReferences(body, model);
   return { model, warnings: warning ? [warning] : [] };
 }
 
+/** No model has this id or alias. */
+export function unknownModel(asked: string): AppError {
+  const names = MODELS.flatMap(({ id, aliases }) => [id, ...aliases]);
+  const hint = didYouMean(asked, names) || '.';
+  return new AppError('invalid_request', {
+    message: `model "${asked}" is not known${hint}`,
+    param: 'model',
+    fix: `Use one of ${MODELS.map(({ id }) => id).join(', ')}, or an alias of GET /v1/models.`,
+  });
+}
+
 function checkShape(body: SubmitJobBody, model: Model): void {
   requireOneOf(body.size, model.sizes, 'unsupported_size', 'size', model);
   requireOneOf(body.aspect_ratio, model.aspectRatios, 'unsupported_aspect_ratio', 'aspect_ratio', model);
-  requireOneOf(body.thinking, model.thinking, 'invalid_request', 'thinking', model);
-  for (const tool of body.tools) requireOneOf(tool, model.tools, 'invalid_request', 'tools', model);
+  requireOneOf(body.thinking, model.thinking, 'unsupported_thinking', 'thinking', model);
+  for (const tool of body.tools) requireOneOf(tool, model.tools, 'unsupported_tool', 'tools', model);
   const safety = new Set(body.safety.map(({ category }) => category));
   if (safety.size < body.safety.length) {
-    throw new AppError('invalid_request', { message: 'safety names a category twice.', param: 'safety' });
+    throw new AppError('invalid_request', {
+      message: 'safety names a category twice.',
+      param: 'safety',
+      fix: 'Name each category at most once.',
+    });
   }
 }
 
 function requireOneOf(
   value: string | undefined,
   allowed: readonly string[],
-  code: 'unsupported_size' | 'unsupported_aspect_ratio' | 'invalid_request',
+  code: Extract<ErrorCode, `unsupported_${string}`>,
   param: string,
   model: Model,
 ): void {
   if (value === undefined || allowed.includes(value)) return;
-  const fix = allowed.length ? `Use one of ${allowed.join(', ')}.` : `Leave ${param} out, or choose another model.`;
-  throw new AppError(code, { message: `${param} "${value}" is not offered by ${model.id}.`, param, fix });
+  if (!allowed.length) {
+    const message = `${model.id} takes no ${param}.`;
+    throw new AppError(code, { message, param, fix: `Leave ${param} out, or choose another model.` });
+  }
+  const hint = didYouMean(value, allowed) || '.';
+  throw new AppError(code, {
+    message: `${param} must be one of ${allowed.join(', ')} for ${model.id}, not "${value}"${hint}`,
+    param,
+    fix: `Use one of ${allowed.join(', ')}, or choose another model.`,
+  });
 }
 
 function checkReferences(body: SubmitJobBody, model: Model): void {
