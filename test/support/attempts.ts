@@ -8,7 +8,7 @@ import { createGeminiChannel } from '@darkroom/shared/channels';
 import { type Answer, type AttemptRef, idFrom, type Job } from '@darkroom/shared/domain';
 import { createCrashPoint, type Log } from '@darkroom/shared/observability';
 import type { Spool, SpoolEntry } from '@darkroom/shared/ports';
-import { createRedisBatches, createRedisQuota } from '@darkroom/shared/storage/redis';
+import { createRedisBatches, createRedisLatency, createRedisQuota } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createPausedBatches } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
@@ -51,6 +51,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     spool,
     outbox,
     clock,
+    latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     channel: opened.use(createGeminiChannel({ apiKey: 'AIzaTestKey', baseUrl: provider.url, apiVersion: 'v1beta' })),
     random: () => 0.5,

@@ -21,6 +21,7 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createRedisBatches,
+  createRedisLatency,
   createRedisLedger,
   createRedisPool,
   createRedisProviderBatches,
@@ -120,6 +121,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     spool,
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: config.GEMINI_RPM }),
     channel,
+    latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     outbox,
     clock,
     random: Math.random,

@@ -114,9 +114,7 @@ describe('a body with a field that is wrong', () => {
   const cases = WRONG.map(([field, value, param = field]) => {
     // A string that no model offers is well formed, and refused for what it asks.
     const status =
-      typeof value === 'string' && value && value.length < 9 && /^(size|aspect_ratio|thinking)$/.test(field)
-        ? 422
-        : 400;
+      typeof value === 'string' && value && value.length < 9 && /^(size|aspect_ratio)$/.test(field) ? 422 : 400;
     return { field, value, param, status, shown: short(value) };
   });
 
@@ -145,10 +143,10 @@ describe('a body with a field that is wrong', () => {
       refusal(422, 'aspect_ratio'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model, thinking: 'high' } }))).toEqual(
-      refusal(422, 'thinking'),
+      refusal(400, 'thinking'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model, tools: ['google_search'] } }))).toEqual(
-      refusal(422, 'tools'),
+      refusal(400, 'tools'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model: 'imagen-4.0' } }))).toEqual(refusal(410, 'model'));
     expect(await look(await submit({ body: { prompt: PROMPT, max_cost: '0.000001' } }))).toEqual(
@@ -166,8 +164,10 @@ describe('a body with a field that is wrong', () => {
     },
   );
 
-  it('is refused for the lane "batch", which is not there yet', async () => {
-    expect(await look(await submit({ body: { prompt: PROMPT, lane: 'batch' } }))).toEqual(refusal(400, 'lane'));
+  it('is refused for the lane "batch" together with a tool, which no provider batch uses', async () => {
+    const body = { prompt: PROMPT, lane: 'batch', tools: ['google_search'] };
+
+    expect(await look(await submit({ body }))).toEqual(refusal(400, 'lane'));
   });
 
   it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'Prompt', 'n', ''])(

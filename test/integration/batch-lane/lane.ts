@@ -4,13 +4,13 @@ import { randomUUIDv7 } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { idFrom, type Job, type ProviderBatch } from '@darkroom/shared/domain';
+import { cancel, idFrom, type Job, type ProviderBatch } from '@darkroom/shared/domain';
 import type { CrashPointName, Log } from '@darkroom/shared/observability';
 import type { Pool, ProviderBatches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
-import { createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
+import { createRedisLatency, createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
 import { HOUR, type JobOverrides, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
-import { createOutbox } from '@darkroom/shared/usecases';
+import { createOutbox, updateJob } from '@darkroom/shared/usecases';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
@@ -30,6 +30,8 @@ export type TestLane = AsyncDisposable & {
   batches: ProviderBatches;
   poller: Poller;
   lines: Line[];
+  /** Callers' batches that are paused. */
+  paused: Set<string>;
   /** Admits jobs of the batch lane and puts them into the pool. */
   submit(count: number, overrides?: JobOverrides): Promise<string[]>;
   /** Plans and submits. */
@@ -38,6 +40,9 @@ export type TestLane = AsyncDisposable & {
   poll(): Promise<void>;
   /** Lists and collects. */
   collect(): Promise<void>;
+  cancel(id: string): Promise<void>;
+  /** Another worker's, which is never kept away by what others hold. */
+  unheld(): BatchDeps;
   jobs(): Promise<Job[]>;
   /** Statuses of all jobs, counted. */
   statuses(): Promise<Record<string, number>>;
@@ -62,6 +67,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
   const outbox = createOutbox({ ledger, queue, clock, onError: (error) => void lines.push(failed(error)) });
   const ending = new AbortController();
   const planned: string[] = [];
+  const paused = new Set<string>();
   const spool = { usage: async () => ({ entries: 0, bytes: 0 }), intend: never, recover: never };
   const deps: BatchDeps = {
     ledger,
@@ -76,13 +82,15 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     channel: account.channel,
     batches,
     pool,
+    isPaused: async (_tenant, batch) => paused.has(batch),
+    latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     rules: { recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {
       limits: { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000 },
       enqueuedTokens: Number.POSITIVE_INFINITY,
       slots: 80,
       gatherMs: 0,
-      times: () => ({ standardMs: 20 * MINUTE, batchMsMin: MINUTE }),
+      times: async () => ({ standardMs: 20 * MINUTE, batchMsMin: MINUTE }),
       rescueMsPerJob: SECOND,
       stuckMs: 6 * HOUR,
     },
@@ -111,6 +119,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
   return {
     test,
     deps,
+    paused,
     account,
     pool,
     batches,
@@ -140,6 +149,11 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
       await collectOnce(deps);
       await outbox.flush();
     },
+    cancel: async (id) => {
+      const updated = await updateJob(ledger, TENANT, id, (job) => cancel(job, clock.now()));
+      if (!updated?.changed) throw new Error(`${id} cannot be canceled`);
+    },
+    unheld: () => ({ ...deps, batches: { ...batches, hold: async () => new AsyncDisposableStack() } }),
     jobs,
     statuses: async () => {
       const counted: Record<string, number> = {};

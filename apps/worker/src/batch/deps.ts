@@ -1,6 +1,7 @@
 import type { BatchRules, ChunkLimits, LaneTimes, ProviderBatchId } from '@darkroom/shared/domain';
 import type { CrashPoint } from '@darkroom/shared/observability';
 import type { BatchChannel, Pool, ProviderBatches } from '@darkroom/shared/ports';
+import type { PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { SettleDeps } from '../standard/settle-attempt.ts';
 
@@ -14,7 +15,7 @@ export type PlanRules = {
   /** A chunk that is not full waits this long for more. */
   gatherMs: number;
   /** How long things take, by model. */
-  times: (model: string) => LaneTimes;
+  times: (model: string) => Promise<LaneTimes>;
   /** Time that each member of a chunk adds to making all of them one by one. */
   rescueMsPerJob: number;
   /** A chunk that has been pending for this long is stuck. */
@@ -26,6 +27,7 @@ export type BatchDeps = SettleDeps & {
   channel: BatchChannel;
   batches: ProviderBatches;
   pool: Pool;
+  isPaused: PausedBatches;
   rules: BatchRules;
   plan: PlanRules;
   /** What a dead process was working on is taken over after this. */

@@ -17,10 +17,14 @@ const LIMITS = { outputBytes: 1_000_000_000, inputBytes: 100_000_000, lines: 2_0
 /** The batch lane as the environment wants it. */
 export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
   const ms = (seconds: number) => Math.round(seconds * SECOND_MS);
-  const times = (model: string): LaneTimes => ({
-    standardMs: modelById(model).timeoutMs + ms(config.BATCH_MARGIN),
-    batchMsMin: ms(config.BATCH_GATHER) + 2 * ms(config.BATCH_POLL),
-  });
+  const times = async (id: string): Promise<LaneTimes> => {
+    const model = modelById(id);
+    const p95Ms = await given.latency.p95Ms('standard', { model: id, size: model.defaultSize });
+    return {
+      standardMs: Math.max(model.timeoutMs, p95Ms) + ms(config.BATCH_MARGIN),
+      batchMsMin: ms(config.BATCH_GATHER) + 2 * ms(config.BATCH_POLL),
+    };
+  };
   const plan: PlanRules = {
     limits: LIMITS,
     enqueuedTokens: config.BATCH_ENQUEUED_TOKENS * ALLOWANCE_SHARE || Number.POSITIVE_INFINITY,

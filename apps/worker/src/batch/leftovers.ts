@@ -90,9 +90,10 @@ async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchM
 /** A member of a chunk that was taken back, or whose time is short, goes on by itself. */
 async function moveOn(deps: BatchDeps, batch: ProviderBatch, { tenant, job: id, attempt }: ProviderBatchMember) {
   const { ledger, clock, outbox, plan } = deps;
+  const times = await plan.times(batch.model);
   const updated = await updateJob(ledger, tenant, id, (job) => {
     if (!isAwaitingWake(job.state) || job.state.attempts.at(-1)?.id !== attempt) return undefined;
-    const late = isLateForBatch(job, plan.times(job.request.model), clock.now());
+    const late = isLateForBatch(job, times, clock.now());
     if (batch.cancelFor !== 'rescue' && !late) return undefined;
     return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
   });

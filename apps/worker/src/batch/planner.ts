@@ -44,7 +44,7 @@ export async function planOnce(deps: BatchDeps): Promise<number> {
 /** Jobs whose time no longer suffices for a batch go on by themselves. */
 async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
   const { pool, plan, clock } = deps;
-  const times = plan.times(model);
+  const times = await plan.times(model);
   const until = clock.now() + times.standardMs + times.batchMsMin;
   const pressed = await pool.pressed(model, until, LATE_MAX);
   const { jobs, stale } = await readWaiting(deps, model, pressed);
@@ -90,7 +90,7 @@ async function plant(deps: BatchDeps, model: string, chunk: ReturnType<typeof cu
     attempt: deps.newAttemptId(),
   }));
   const now = clock.now();
-  const facts = { ...chunk.weight, size: members.length, rescueAt: rescueTime(deps, chunk.members, now) };
+  const facts = { ...chunk.weight, size: members.length, rescueAt: await rescueTime(deps, model, chunk.members, now) };
   const estimated = chunk.members.reduce((sum, { state }) => sum + state.estimated, 0);
   const batch: ProviderBatch = planChunk(deps.newId(), { ...facts, estimated, model, channel: channel.id }, now);
   if (!(await batches.plan(batch, members))) return;
@@ -115,9 +115,14 @@ async function gather(deps: BatchDeps, model: string, most: number): Promise<Job
   return due;
 }
 
-/** The records behind some members, and the members that wait for no batch of this model any more. */
+/**
+ * The records behind some members, and the members that wait for no batch of this model any more.
+ *
+ * Those of a paused batch leave the pool too: thousands of them must not stand before the others. The sweeper, which
+ * looks again after every job that waits, brings them back.
+ */
 async function readWaiting(
-  { ledger }: Pick<BatchDeps, 'ledger'>,
+  { ledger, isPaused }: Pick<BatchDeps, 'ledger' | 'isPaused'>,
   model: string,
   members: PoolMember[],
 ): Promise<{ jobs: Job[]; stale: PoolMember[] }> {
@@ -127,10 +132,16 @@ async function readWaiting(
   const read = await Promise.all(members.map(({ tenant, id }) => ledger.read(tenant, id).catch(() => undefined)));
   for (const [n, member] of members.entries()) {
     const job = read[n];
-    if (job && isAwaitingWake(job.state) && laneOf(job) === 'batch' && job.request.model === model) jobs.push(job);
+    const { batch } = job?.request ?? {};
+    const paused = batch && (await isPaused(member.tenant, batch.id));
+    if (job && !paused && isWaiting(job) && job.request.model === model) jobs.push(job);
     else stale.push(member);
   }
   return { jobs, stale };
+}
+
+function isWaiting(job: Job): boolean {
+  return isAwaitingWake(job.state) && laneOf(job) === 'batch';
 }
 
 function partition<T>(items: T[], claim: (item: T) => boolean): [T[], T[]] {

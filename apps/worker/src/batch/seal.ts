@@ -34,7 +34,7 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
     await batches.lineBytes(batch.model),
   );
   const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
-  const rescueAt = rescueTime(deps, jobs, batch.createdAt);
+  const rescueAt = await rescueTime(deps, batch.model, jobs, batch.createdAt);
   const sealed = seal(batch, { ...weight, estimated, size: kept.length, rescueAt }, clock.now());
   const members = kept.map(({ member }) => member);
   if (!sealed || !(await batches.seal(sealed, members))) return;
@@ -65,8 +65,14 @@ async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: Provid
 }
 
 /** When those members that can be must be taken back, to be made one by one in time. */
-export function rescueTime({ plan, rules }: Pick<BatchDeps, 'plan' | 'rules'>, jobs: Job[], now: EpochMs): EpochMs {
-  const leaveBy = jobs.map((job) => leaveBatchBy(job, plan.times(job.request.model)) ?? Number.POSITIVE_INFINITY);
+export async function rescueTime(
+  { plan, rules }: Pick<BatchDeps, 'plan' | 'rules'>,
+  model: string,
+  jobs: Job[],
+  now: EpochMs,
+): Promise<EpochMs> {
+  const times = await plan.times(model);
+  const leaveBy = jobs.map((job) => leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY);
   const inTime = Math.min(...leaveBy) - jobs.length * plan.rescueMsPerJob;
   return Math.min(now + rules.lifeMs, inTime);
 }

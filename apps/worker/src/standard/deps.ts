@@ -1,5 +1,15 @@
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
-import type { Channel, Clock, Exchange, Ledger, ObjectStore, Quota, Spool, SpoolEntry } from '@darkroom/shared/ports';
+import type {
+  Channel,
+  Clock,
+  Exchange,
+  Latency,
+  Ledger,
+  ObjectStore,
+  Quota,
+  Spool,
+  SpoolEntry,
+} from '@darkroom/shared/ports';
 import type { Outbox, PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { Slots } from './slots.ts';
@@ -14,6 +24,7 @@ export type AttemptDeps = {
   spool: Spool;
   quota: Quota;
   channel: Channel;
+  latency: Latency;
   outbox: Outbox;
   clock: Clock;
   random: () => number;

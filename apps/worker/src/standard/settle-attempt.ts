@@ -11,6 +11,7 @@ import {
   received,
   settle,
 } from '@darkroom/shared/domain';
+import { describeError } from '@darkroom/shared/observability';
 import type { Exchange } from '@darkroom/shared/ports';
 import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
@@ -19,7 +20,7 @@ import { storeImage, storeThumbnail } from './store-image.ts';
 
 export type SettleDeps = Pick<
   AttemptDeps,
-  'ledger' | 'store' | 'outbox' | 'clock' | 'random' | 'log' | 'metrics' | 'draining'
+  'ledger' | 'store' | 'outbox' | 'clock' | 'random' | 'latency' | 'log' | 'metrics' | 'draining'
 >;
 
 /** What a lane does beside, at the steps on the way. */
@@ -50,7 +51,10 @@ export async function settleAttempt(
   const updated = await settleJob(deps, ref, end);
   if (!updated) return 'unrecorded';
   await settling.settled?.(end);
-  if (updated.changed) report(deps, ref, end, updated.job, settling.channel);
+  if (updated.changed) {
+    report(deps, ref, end, updated.job, settling.channel);
+    noteTime(deps, ref, updated.job);
+  }
   if (judged.type !== 'image' || end.type !== 'image') return 'done';
   return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
 }
@@ -73,6 +77,16 @@ async function store(
   const image = await storeImage(deps, job, judged.blob);
   if (image === 'stopped') return undefined;
   return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
+}
+
+/** Teaches the router how long a job takes that succeeds at once: from its submission to its image. */
+function noteTime({ latency, clock, log }: SettleDeps, ref: AttemptRef, job: Job): void {
+  const { status, attempts, createdAt } = job.state;
+  if (status !== 'succeeded' || attempts.length > 1) return;
+  // In the background: nobody's job waits for a statistic.
+  latency
+    .note(laneOfAttempt(job, ref), job.request, clock.now() - createdAt)
+    .catch((error: unknown) => log.debug({ ...ref, ...describeError(error) }, 'latency.not_noted'));
 }
 
 /** The record once the attempt has ended, with its twins and its next wake-up looked after. */

@@ -1,7 +1,7 @@
 /** The body of `POST /v1/jobs` and `PUT /v1/jobs/{id}`. */
 
 import { z } from 'zod';
-import { DEFAULT_MODEL, MODELS, type Model, ON_UNKNOWN_OUTCOME, REFERENCE_ROLES } from '../domain/index.ts';
+import { DEFAULT_MODEL, LANES, MODELS, type Model, ON_UNKNOWN_OUTCOME, REFERENCE_ROLES } from '../domain/index.ts';
 import { durationSchema, instantSchema, moneySchema } from './primitives.ts';
 
 export const PROMPT_MAX = 20_000;
@@ -139,7 +139,13 @@ export const SubmitJobBody = z
       .optional()
       .meta({ description: '`name@version` of the template that wrote the prompt.' }),
     quote: z.string().max(64).optional().meta({ description: 'The id of a quote: its cap is a max_cost.' }),
-    lane: z.enum(['auto', 'standard']).default('auto').meta({ description: 'How it travels; `auto` chooses.' }),
+    lane: z
+      .enum(['auto', ...LANES])
+      .default('auto')
+      .meta({
+        description:
+          'How it travels: by a call of its own, or within hours in a batch at half the price; `auto` chooses.',
+      }),
     deadline: instantSchema.optional().meta({
       description: 'When it expires, with its time zone, at most 30 days ahead; a day from now by default.',
     }),

@@ -33,7 +33,7 @@ export async function routeJob(
   const p95 = body.deadline !== undefined && body.lane === 'auto' ? await timesOf(latency, model, kind) : undefined;
   const route = chooseLane({
     asked: body.lane,
-    offered: model.lanes,
+    offered: lanesFor(body, model),
     cost,
     p95Ms: (lane) => p95?.get(lane) ?? 0,
     now,
@@ -47,14 +47,19 @@ export async function routeJob(
   }
   if (route.type === 'dear') throw tooDear(body, model, maxCost ?? 0, Math.min(...lanesAsked(body, model).map(cost)));
   throw new AppError('invalid_request', {
-    message: `lane "${body.lane}" is not offered by ${model.id}.`,
+    message: `lane "${body.lane}" is not offered by ${model.id}${body.tools.length ? ' together with tools' : ''}.`,
     param: 'lane',
     fix: 'Use "auto".',
   });
 }
 
-function lanesAsked({ lane }: SubmitJobBody, model: Model): readonly Lane[] {
-  return lane === 'auto' ? model.lanes : [lane];
+/** Search happens while an image is made, and within a provider batch nobody does it. */
+function lanesFor({ tools }: SubmitJobBody, model: Model): readonly Lane[] {
+  return tools.length ? model.lanes.filter((lane) => lane !== 'batch') : model.lanes;
+}
+
+function lanesAsked(body: SubmitJobBody, model: Model): readonly Lane[] {
+  return body.lane === 'auto' ? lanesFor(body, model) : [body.lane];
 }
 
 async function timesOf(
