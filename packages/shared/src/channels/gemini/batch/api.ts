@@ -20,7 +20,7 @@ export type Reply =
   | { type: 'refused'; answer: Answer }
   | { type: 'unsent' | 'unknown'; reason: string };
 
-export type ApiRequest = {
+type ApiRequest = {
   method: HttpRequest['method'];
   url: URL;
   headers?: Record<string, string>;

@@ -15,7 +15,7 @@ import { parseJson } from '../wire-answer.ts';
 import { toKeyedAnswer } from './result-line.ts';
 
 const LINE_END = 0x0a;
-/** An answer of several drafts with their signatures. */
+/** The largest image that was seen, in base64, with its signature and room. Memory does not depend on it; the disk does. */
 export const LINE_BYTES = 40 << 20;
 
 /**
