@@ -90,7 +90,8 @@ export async function submitBatch(deps: SubmitBatchDeps, submission: BatchSubmis
   if (found.valid === 0) throw new AppError('invalid_request', { message: 'The batch has no rows.' });
   const batch = await toBatch(deps, submission, found);
   if (found.errors.rows()) await putErrors(deps, submission.tenant, found);
-  return ingest.accept(batch);
+  // Awaited here: the ingest is disposed of when this function is left.
+  return await ingest.accept(batch);
 }
 
 /**
