@@ -3,6 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import {
   type Batch,
+  type BatchPatch,
   type BatchRow,
   type BatchTotals,
   fingerprint,
@@ -18,8 +19,17 @@ import type { Batches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createRedisBatches, createRedisPool } from '@darkroom/shared/storage/redis';
 import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
-import { loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
+import {
+  type BatchAction,
+  changeBatch,
+  controlBatch,
+  loadBatch,
+  mindBatch,
+  type SweepBatchDeps,
+  sweepBatch,
+} from '@darkroom/shared/usecases';
 import { TENANT } from './ledger.ts';
+import { failJob } from './run-job.ts';
 import { openTestUsecases, type TestUsecases } from './usecases.ts';
 
 /** What a test says about a row: its request and how it is found again. */
@@ -37,6 +47,10 @@ export type TestBatches = AsyncDisposable &
     totals: (id: string) => Promise<BatchTotals>;
     /** The job of the row under `key`. */
     job: (batch: Batch, key: string, generation?: number) => Promise<Job>;
+    control: (id: string, action: BatchAction) => Promise<Batch>;
+    change: (id: string, patch: BatchPatch) => Promise<Batch>;
+    /** Runs the job's one call to a refusal that is final. */
+    fail: (id: string) => Promise<Job>;
     /** What was told of batches, oldest first. */
     told: () => Promise<string[]>;
   };
@@ -74,15 +88,20 @@ export async function openTestBatches(): Promise<TestBatches> {
     },
     settle: async (id) => {
       for (let n = 0; n < 1_000; n++) {
-        const loaded = await loadBatch(deps, TENANT, id);
-        const minded = await mindBatch(deps, TENANT, id);
-        const swept = await sweepBatch(deps, TENANT, id);
-        if (!loaded && !minded && !swept) return batch(id);
+        const { version } = await batch(id);
+        await loadBatch(deps, TENANT, id);
+        await mindBatch(deps, TENANT, id);
+        await sweepBatch(deps, TENANT, id);
+        const after = await batch(id);
+        if (after.version === version) return after;
       }
       throw new Error(`${id} never comes to rest`);
     },
     totals: (id) => batches.totals(TENANT, id),
     job: (of, key, generation = 0) => test.read(rowJobId(of.id, key, generation)),
+    control: (id, action) => controlBatch(deps, TENANT, id, action),
+    change: (id, patch) => changeBatch(deps, TENANT, id, patch),
+    fail: (id) => failJob(deps, id),
     told: async () => {
       const events = await redis.xrange(test.key('events'), '-', '+');
       return events.flatMap(([, [, type = '']]) => (type.startsWith('batch.') ? [type] : []));

@@ -1,16 +1,22 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withCrashPoints } from '@darkroom/shared/observability';
+import { loadBatch, type SweepBatchDeps } from '@darkroom/shared/usecases';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 
 let test: TestBatches;
-beforeAll(async () => {
+beforeEach(async () => {
   test = await openTestBatches();
 });
-afterAll(() => test[Symbol.asyncDispose]());
+afterEach(() => test[Symbol.asyncDispose]());
+
+const rows = (count: number) => Array.from({ length: count }, () => ({}));
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe('a batch', () => {
   it('becomes jobs, row by row, and is completed with the last of them', async () => {
-    const accepted = await test.accept([{}, {}, {}, {}, {}], {}, 2);
+    const accepted = await test.accept(rows(5), {}, 2);
 
     expect(await test.batch(accepted.id)).toMatchObject({ status: 'ingesting', loaded: 0, version: 1 });
     expect(await test.settle(accepted.id)).toMatchObject({ status: 'queued', loaded: 5 });
@@ -29,5 +35,201 @@ describe('a batch', () => {
       made: 5,
     });
     expect(await test.batches.open()).not.toContainEqual({ tenant: TENANT, id: accepted.id });
+    expect(await test.told()).toEqual(['batch.started', 'batch.completed']);
+  });
+
+  it('is counted among the jobs of its tenant, which do not list its rows', async () => {
+    const { id } = await test.accept(rows(3));
+    await test.settle(id);
+
+    expect(await test.ledger.countByStatus(TENANT)).toMatchObject({ queued: 3 });
+    expect(await test.ledger.list(TENANT, { limit: 10 })).toEqual([]);
+  });
+
+  it('has no more jobs than rows, however many loaders are at it', async () => {
+    const { id } = await test.accept(rows(120), {}, 30);
+    const loader = async () => {
+      while (await loadBatch(test.deps, TENANT, id));
+    };
+
+    await Promise.all([loader(), loader(), loader()]);
+
+    expect(await test.settle(id)).toMatchObject({ loaded: 120, status: 'queued' });
+    expect(await test.totals(id)).toMatchObject({ counts: { queued: 120 }, made: 120, enlisted: 120, next: 120 });
+    expect((await test.messages()).length).toBe(120);
+  });
+
+  it('tells of its progress every five percent, not with every row', async () => {
+    const batch = await test.accept(rows(40));
+    await test.settle(batch.id);
+    for (let n = 0; n < 6; n++) {
+      await test.succeed((await test.job(batch, `row-${n}`)).id);
+      await test.settle(batch.id);
+    }
+
+    expect(await test.told()).toEqual(['batch.started', 'batch.progressed', 'batch.progressed', 'batch.progressed']);
+    test.clock.advance(60_000);
+    await test.succeed((await test.job(batch, 'row-6')).id);
+    await test.settle(batch.id);
+    expect((await test.told()).length).toBe(5);
+  });
+});
+
+describe('a loader that dies', () => {
+  const died = new Error('dead');
+  /** The parts of a loader that stop for good at the nth passing of a step, as a killed process does. */
+  function dying(
+    step: 'batch.enlisted' | 'batch.decided' | 'batch.written' | 'wake.gathered' | 'wake.enqueued',
+    nth: number,
+  ) {
+    let left = nth;
+    const crash = (name: string) => {
+      if (left <= 0 || (name === step && --left === 0)) throw died;
+    };
+    const { batches, queue } = test.deps;
+    const deps: SweepBatchDeps = {
+      ...test.deps,
+      batches: withCrashPoints(batches, crash, {
+        enlist: { after: 'batch.enlisted' },
+        write: { before: 'batch.decided', after: 'batch.written' },
+      }),
+      queue: withCrashPoints(queue, crash, { enqueue: { before: 'wake.gathered', after: 'wake.enqueued' } }),
+    };
+    return deps;
+  }
+
+  it.each([
+    ['batch.enlisted', 1],
+    ['batch.enlisted', 7],
+    ['wake.gathered', 1],
+    ['wake.enqueued', 1],
+    ['batch.decided', 1],
+    ['batch.written', 1],
+    ['batch.decided', 2],
+  ] as const)('at %s (passing %i) is followed by one that makes each row a job once', async (step, nth) => {
+    const { id } = await test.accept(rows(12), {}, 5);
+    const deps = dying(step, nth);
+    await expect(
+      (async () => {
+        while (await loadBatch(deps, TENANT, id));
+      })(),
+    ).rejects.toBe(died);
+
+    expect(await test.settle(id)).toMatchObject({ status: 'queued', loaded: 12 });
+
+    expect(await test.totals(id)).toMatchObject({ counts: { queued: 12 }, made: 12, openEstimated: 12 * 35_861 });
+    test.clock.advance(2_000);
+    await sweepOnce({ ...test.deps, random: () => 0.5, log: silent });
+    expect(new Set(await test.messages()).size).toBe(12);
+  });
+
+  it('does not have rows made again whose jobs have left Redis already', async () => {
+    const batch = await test.accept(rows(2));
+    await expect(loadBatch(dying('batch.decided', 1), TENANT, batch.id)).rejects.toBe(died);
+    const job = await test.succeed((await test.job(batch, 'row-0')).id);
+    await test.ledger.forget(job);
+
+    await test.settle(batch.id);
+
+    expect(await test.ledger.read(TENANT, job.id)).toBeUndefined();
+    expect(await test.totals(batch.id)).toMatchObject({ made: 2, counts: { succeeded: 1, queued: 1 } });
+  });
+});
+
+describe('rows of one picture', () => {
+  const same = { request: { prompt: 'the same mug' } };
+
+  it('are paid for once', async () => {
+    const batch = await test.accept([same, same, same, {}]);
+    await test.settle(batch.id);
+    expect((await test.totals(batch.id)).counts).toMatchObject({ queued: 4, deduplicated: 2 });
+    expect(await test.totals(batch.id)).toMatchObject({ openEstimated: 2 * 35_861 });
+    const jobs = await Promise.all([0, 1, 2].map((n) => test.job(batch, `row-${n}`)));
+    const leader = jobs.find(({ state }) => !state.leader);
+
+    await test.succeed(leader?.id ?? '');
+
+    expect(await test.totals(batch.id)).toMatchObject({
+      counts: { queued: 1, succeeded: 3, deduplicated: 2 },
+      costs: { actual: 36_100 },
+    });
+  });
+
+  it('share what was made before, when they ask for it', async () => {
+    const asked = { prompt: 'a known mug', model: 'gemini-nano-banana-2.1', size: '1K', cache: { ttl: '1h' } };
+    const { job } = await test.submit(asked);
+    await test.succeed(job.id);
+    test.clock.advance(120_000);
+
+    const batch = await test.accept([{ request: { ...job.request } }]);
+
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'completed' });
+    expect(await test.job(batch, 'row-0')).toMatchObject({ state: { status: 'succeeded', source: 'cache' } });
+    expect(await test.totals(batch.id)).toMatchObject({
+      counts: { succeeded: 1, deduplicated: 1 },
+      costs: { actual: 0 },
+    });
+  });
+});
+
+describe('a canary', () => {
+  const route = { lane: 'batch', reason: 'a large set' } as const;
+  const send = (canaryRows = 4) => test.accept(rows(200), { route, canaryRows });
+
+  it('goes ahead in the standard lane, and the rest follows once half of it has its images', async () => {
+    const batch = await send();
+    expect(await test.settle(batch.id)).toMatchObject({ loaded: 4, canary: { state: 'running' } });
+    expect(await test.job(batch, 'row-3')).toMatchObject({
+      state: { route: { lane: 'standard', reason: 'canary' }, estimated: 35_855 },
+    });
+    expect((await test.messages()).length).toBe(4);
+
+    for (const key of ['row-0', 'row-1']) await test.succeed((await test.job(batch, key)).id);
+
+    expect(await test.settle(batch.id)).toMatchObject({ loaded: 200, canary: { state: 'passed' }, status: 'running' });
+    expect((await test.job(batch, 'row-4')).state).toMatchObject({ phase: 'accumulating' });
+    expect((await test.job(batch, 'row-4')).state.route).toBeUndefined();
+  });
+
+  it('that brings less than half of its images pauses the batch before the rest is paid for', async () => {
+    const batch = await send();
+    await test.settle(batch.id);
+    for (const key of ['row-0', 'row-1', 'row-2']) await test.fail((await test.job(batch, key)).id);
+
+    const paused = { status: 'paused', pausedBy: 'canary', loaded: 4, canary: { state: 'failed', failed: 3 } };
+    expect(await test.settle(batch.id)).toMatchObject(paused);
+
+    await test.control(batch.id, 'resume');
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'running', loaded: 200, canary: { state: 'passed' } });
+  });
+
+  it('is not waited for any longer than a quarter of the time there is', async () => {
+    const batch = await send();
+    await test.settle(batch.id);
+    test.clock.advance(16 * 60_000);
+
+    expect(await test.settle(batch.id)).toMatchObject({ loaded: 200, canary: { state: 'passed' } });
+  });
+
+  it.each([
+    ['a small batch', 199, { route, canaryRows: 4 }],
+    ['a batch in the standard lane', 200, { canaryRows: 4 }],
+    ['a batch whose caller wants none', 200, { route, canaryRows: 0 }],
+  ])('is not sent by %s', async (_, count, facts) => {
+    const { id } = await test.accept(rows(count), facts);
+
+    expect((await test.settle(id)).canary).toBeUndefined();
+  });
+});
+
+describe('max_cost', () => {
+  it('stops the loader before it could be passed, and leaves the jobs there are alone', async () => {
+    const batch = await test.accept(rows(6), { maxCost: 3 * 35_861 });
+
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'paused', pausedBy: 'max_cost', loaded: 3 });
+    expect((await test.batches.paused(TENANT)).has(batch.id)).toBe(false);
+
+    await test.change(batch.id, { maxCost: 1_000_000 });
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'queued', loaded: 6 });
   });
 });
