@@ -61,6 +61,8 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
   const { ledger, store, redis, prefix, clock } = test;
   const pool = createRedisPool({ redis, prefix });
   const batches = createRedisProviderBatches({ redis, prefix });
+  // Turns are taken by the real time, and tests move their own.
+  const turns = { ...batches, takeTurn: async () => true };
   const account = openAccount(clock);
   const lines: Line[] = [];
   const queue = createLaneQueue({ standard: test.queue, pool });
@@ -80,7 +82,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     draining: ending.signal,
     stopping: ending.signal,
     channel: account.channel,
-    batches,
+    batches: turns,
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
@@ -153,7 +155,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
       const updated = await updateJob(ledger, TENANT, id, (job) => cancel(job, clock.now()));
       if (!updated?.changed) throw new Error(`${id} cannot be canceled`);
     },
-    unheld: () => ({ ...deps, batches: { ...batches, hold: async () => new AsyncDisposableStack() } }),
+    unheld: () => ({ ...deps, batches: { ...turns, hold: async () => new AsyncDisposableStack() } }),
     jobs,
     statuses: async () => {
       const counted: Record<string, number> = {};

@@ -45,9 +45,10 @@ async function endMember(
   const job = await deps.ledger.read(member.tenant, member.job);
   const attempt = job?.state.attempts.find(({ id }) => id === member.attempt);
   if (attempt?.state === 'open') {
-    const reason = WORDS[batch.end?.type ?? 'succeeded'];
-    if (how === 'rejected')
-      await rejectMember(deps, batch, member, { code: 'upstream_unavailable', retryable: true, detail: reason });
+    const { type = 'succeeded', code } = batch.end ?? {};
+    const reason = WORDS[type];
+    const again = { code: code ?? 'upstream_unavailable', retryable: !code, detail: reason } as const;
+    if (how === 'rejected') await rejectMember(deps, batch, member, again);
     else await end(deps, batch, member, { type: 'in_doubt', reason });
   }
   await moveOn(deps, batch, member);

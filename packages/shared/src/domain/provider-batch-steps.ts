@@ -171,7 +171,10 @@ export function createRefused(
   // An earlier call of this chunk may have worked: only lists can tell, whatever the last answer was.
   if (verdict.http >= 500 || batch.creates.length > 1) return createUnknown(batch, now);
   const why = `create was refused (${verdict.http} ${verdict.code}${verdict.message ? `: ${verdict.message}` : ''})`;
-  if (!verdict.retryable && !verdict.channelDown) return endedBy(batch, 'failed', why.slice(0, 500), now);
+  if (!verdict.retryable && !verdict.channelDown) {
+    const ended = endedBy(batch, 'failed', why.slice(0, 500), now);
+    return { ...ended, end: { type: 'failed', at: now, ...ended.end, code: verdict.code } };
+  }
   const troubles = batch.troubles + 1;
   const [first, most] = verdict.limit ? [LIMIT_MS, LIMIT_MS_MAX] : [BACKOFF_MS, BACKOFF_MS_MAX];
   const least = Math.min(most, first * 2 ** Math.min(troubles - 1, 10));

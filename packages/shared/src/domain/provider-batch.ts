@@ -5,6 +5,7 @@
  *                         └── doubt: list before create, never the other way round
  */
 
+import type { ErrorCode } from './errors.ts';
 import type { AttemptRef, EpochMs, Micros, ProviderBatchId } from './job.ts';
 
 export const PROVIDER_BATCH_STATES = ['sealing', 'sealed', 'creating', 'submitted', 'ended', 'closed'] as const;
@@ -56,7 +57,8 @@ export type ProviderBatch = {
   cancelFor?: 'rescue' | 'callers';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
   unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
-  end?: { type: ProviderEnd; at: EpochMs; message?: string; responsesFile?: string };
+  /** `code` = it was refused for good, by that. */
+  end?: { type: ProviderEnd; at: EpochMs; message?: string; code?: ErrorCode; responsesFile?: string };
   /** The result file in our own store, and what was found in it. */
   harvest?: ProviderBatchHarvest;
   /** Looks at a result file that was not there, though it is to be. */

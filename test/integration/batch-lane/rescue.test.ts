@@ -1,0 +1,201 @@
+/** Jobs that would be late are taken back from the provider and made one by one: after its word, and never twice. */
+
+import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
+import { anImage } from '../../support/run-job.ts';
+import { imageLine } from './account.ts';
+import { openLane, type TestLane } from './lane.ts';
+
+const MODEL = 'gemini-3.1-flash-image';
+
+let lane: TestLane;
+let image: Buffer;
+beforeEach(async () => {
+  lane = await openLane();
+  image = await anImage('png', { side: 16 });
+});
+afterEach(() => lane[Symbol.asyncDispose]());
+
+const routes = async () => (await lane.jobs()).map(({ state }) => state.route?.lane ?? 'batch');
+const totals = () => lane.test.ledger.totals('default');
+
+it('cancels a batch that stays pending before the first deadline, and its jobs go on by themselves', async () => {
+  const expiresAt = lane.test.clock.now() + 5 * HOUR;
+  const ids = await lane.submit(3, { state: { expiresAt } });
+  await lane.send();
+
+  lane.test.clock.advance(4 * HOUR);
+  await lane.collect();
+  expect(lane.account.calls.filter((call) => call.startsWith('cancel'))).toEqual([]);
+  lane.test.clock.advance(40 * MINUTE);
+  await lane.collect();
+  expect(lane.account.calls).toContain('cancel batches/b1');
+  expect(await lane.statuses()).toEqual({ running: 3 });
+  await lane.collect();
+
+  expect(await lane.statuses()).toEqual({ queued: 3 });
+  expect(await routes()).toEqual(['standard', 'standard', 'standard']);
+  expect((await lane.test.messages()).toSorted()).toEqual(ids.toSorted());
+  expect(await totals()).toMatchObject({ calls: 3, rejected: 3, actualCost: 0, inDoubt: 0 });
+  const [job] = await lane.jobs();
+  expect(job?.state.estimated).toBeGreaterThan(40_000);
+  expect(await planOnce(lane.deps)).toBe(0);
+});
+
+it('harvests what a batch has made before it was canceled', async () => {
+  await lane.submit(3, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await lane.send();
+  const keys = lane.account.keys();
+
+  lane.test.clock.advance(4 * HOUR + 40 * MINUTE);
+  await lane.collect();
+  lane.account.end(
+    'canceled',
+    keys.slice(0, 1).map((key) => imageLine(key, image)),
+  );
+  await lane.collect();
+
+  expect(await lane.statuses()).toEqual({ succeeded: 1, queued: 2 });
+  expect((await routes()).toSorted()).toEqual(['batch', 'standard', 'standard']);
+});
+
+it('waits for the end of a batch that does not stop when it is told to', async () => {
+  await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await lane.send();
+  const cancel = lane.account.channel.cancel;
+  lane.account.channel.cancel = async () => ({ type: 'done' });
+
+  lane.test.clock.advance(4 * HOUR + 40 * MINUTE);
+  await lane.collect();
+  await lane.collect();
+  expect(await lane.statuses()).toEqual({ running: 1 });
+  await cancel('batches/b1', AbortSignal.timeout(1_000));
+  await lane.collect();
+
+  expect(await routes()).toEqual(['standard']);
+});
+
+it('takes a batch back after twenty hours, whatever the deadlines', async () => {
+  await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 90 * HOUR } });
+  await lane.send();
+
+  lane.test.clock.advance(20 * HOUR);
+  await lane.collect();
+  await lane.collect();
+
+  expect(await routes()).toEqual(['standard']);
+});
+
+it('leaves jobs in the batch lane that max_cost keeps there, and they go again', async () => {
+  await lane.submit(1, { request: { maxCost: 30_000 }, state: { expiresAt: lane.test.clock.now() + 25 * HOUR } });
+  await lane.send();
+
+  lane.test.clock.advance(20 * HOUR);
+  await lane.collect();
+  await lane.collect();
+  expect(await routes()).toEqual(['batch']);
+  lane.test.clock.advance(MINUTE);
+  await lane.send();
+
+  expect(lane.account.made).toBe(2);
+});
+
+it('sends a waiting job on by itself when its time no longer suffices for a batch', async () => {
+  const [id = ''] = await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 15 * MINUTE } });
+  await lane.submit(1);
+
+  await lane.send();
+  await lane.deps.outbox.flush();
+
+  expect(await routes()).toEqual(['standard', 'batch']);
+  expect((await lane.test.read(id)).state.phase).toBeUndefined();
+  expect(await lane.test.messages()).toEqual([id]);
+  expect(lane.account.keys()).toHaveLength(1);
+});
+
+it('cuts no more chunks of a model of which three are stuck', async () => {
+  const plan = { ...lane.deps.plan, limits: { ...lane.deps.plan.limits, lines: 1 } };
+  const deps = { ...lane.deps, plan };
+  await lane.submit(3);
+  await planOnce(deps);
+  await submitOnce(deps);
+  await lane.submit(1);
+
+  lane.test.clock.advance(7 * HOUR);
+  expect(await planOnce(deps)).toBe(0);
+  lane.account.end(
+    'succeeded',
+    lane.account.keys(lane.account.batch(0)).map((key) => imageLine(key, image)),
+    lane.account.batch(0),
+  );
+  await lane.collect();
+
+  expect(await planOnce(deps)).toBe(1);
+});
+
+it('cancels a batch that no caller waits for any more', async () => {
+  const [first = '', second = ''] = await lane.submit(2);
+  await lane.send();
+
+  await lane.cancel(first);
+  await lane.poll();
+  expect(lane.account.calls.some((call) => call.startsWith('cancel'))).toBe(false);
+  await lane.cancel(second);
+  await lane.collect();
+  await lane.collect();
+
+  expect(lane.account.calls).toContain('cancel batches/b1');
+  expect(await lane.chunk()).toMatchObject({ state: 'closed', cancelFor: 'callers', end: { type: 'canceled' } });
+  expect(await lane.statuses()).toEqual({ canceled: 2 });
+  expect(await totals()).toMatchObject({ calls: 2, rejected: 2, actualCost: 0 });
+});
+
+it('does not send a chunk whose time passed before it could be sent', async () => {
+  const limit = {
+    type: 'rejected',
+    code: 'upstream_rate_limited',
+    retryable: true,
+    limit: 'unknown',
+    http: 429,
+  } as const;
+  lane.account.creates = Array.from({ length: 50 }, () => ({ type: 'rejected', verdict: limit }) as const);
+  await lane.submit(2, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await lane.send();
+
+  for (let n = 0; n < 6; n++) {
+    lane.test.clock.advance(50 * MINUTE);
+    await submitOnce(lane.deps);
+    await collectOnce(lane.deps);
+  }
+
+  expect([lane.account.made, await routes()]).toEqual([0, ['standard', 'standard']]);
+  await planOnce(lane.deps);
+  expect(await lane.pool.size(MODEL)).toBe(0);
+});
+
+it('gives jobs up as in doubt whose results cannot be fetched in time, and keeps the images that come later', async () => {
+  await lane.submit(2, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await lane.send();
+  const keys = lane.account.keys();
+  lane.account.broken.download = Array.from({ length: 40 }, () => ({ type: 'unknown', reason: '503' }) as const);
+  lane.account.end(
+    'succeeded',
+    keys.map((key) => imageLine(key, image)),
+  );
+  await lane.collect();
+
+  for (let n = 0; n < 30; n++) {
+    lane.test.clock.advance(10 * MINUTE);
+    await collectOnce(lane.deps);
+  }
+  expect(await routes()).toEqual(['standard', 'standard']);
+  expect(await totals()).toMatchObject({ inDoubt: 2, settled: 0 });
+  lane.account.broken.download = [];
+  lane.test.clock.advance(10 * MINUTE);
+  await collectOnce(lane.deps);
+
+  expect(await totals()).toMatchObject({ inDoubt: 0, settled: 2, inDoubtCost: 0 });
+  expect((await lane.jobs()).every(({ state }) => [...state.images, ...state.lateImages].length === 1)).toBe(true);
+});
