@@ -5,7 +5,7 @@ import type { BatchView, JobView } from '@darkroom/shared/schemas';
 import { DarkroomError } from '../error.ts';
 import { finishedRows } from './collect.ts';
 import type { Context } from './context.ts';
-import { describeBatch } from './words.ts';
+import { describeBatch, dollars } from './words.ts';
 
 /** Bytes of a picture that is put into the page whole; larger ones are linked to by name only. */
 const PICTURE_MAX = 400_000;
@@ -28,7 +28,7 @@ async function figure(context: Context, key: string, job: JobView): Promise<stri
     .filter((source) => source !== undefined)
     .map((source) => `<img class="source" src="${source}" alt="source">`);
   const image = result ? `<img src="${result}" alt="${escape(key)}">` : '<p class="none">no preview</p>';
-  return `<figure><div class="pictures">${image}${shown.join('')}</div><figcaption><b>${escape(key)}</b><span>${escape(job.model)} · ${escape(job.lane)} · $${escape(job.cost.actual)}</span></figcaption></figure>\n`;
+  return `<figure><div class="pictures">${image}${shown.join('')}</div><figcaption><b>${escape(key)}</b><span>${escape(job.model)} · ${escape(job.lane)} · ${dollars(job.cost.actual)}</span></figcaption></figure>\n`;
 }
 
 /** As a data URI; `undefined` when there is none, or it is too large for the page. */

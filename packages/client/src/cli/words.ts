@@ -1,6 +1,6 @@
 /** How batches are spoken of on a terminal. Pure. */
 
-import type { BatchCheckView, BatchView } from '@darkroom/shared/schemas';
+import type { BatchCheckView, BatchView, JobView } from '@darkroom/shared/schemas';
 
 const OVER = ['succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
 
@@ -21,7 +21,18 @@ export function describeBatch(batch: BatchView): string {
   const shared = counts.deduplicated ? [`${counts.deduplicated} shared`] : [];
   const done = [`${doneOf(batch)} of ${counts.total}`, ...bad, ...shared].join(', ');
   const eta = batch.eta ? `  until ${batch.eta.slice(11, 16)} UTC` : '';
-  return `${batch.id}  ${batch.status}  ${done}  $${cost.actual} of about $${cost.estimated}${eta}`;
+  return `${batch.id}  ${batch.status}  ${done}  ${dollars(cost.actual)} of about ${dollars(cost.estimated)}${eta}`;
+}
+
+/** Dollars as a person says them: cents, or a tenth of one where cents say nothing. */
+export function dollars(amount: string): string {
+  const value = Number(amount);
+  return `$${value.toFixed(value >= 1 || value === 0 ? 2 : 4)}`;
+}
+
+/** `job_…  running (generating)  $0.0361`. */
+export function describeJob({ id, status, phase, cost }: JobView): string {
+  return `${id}  ${status}${phase ? ` (${phase})` : ''}  ${dollars(cost.actual)}`;
 }
 
 /** A row error, as one line. */
@@ -31,7 +42,7 @@ export function describeRowError({ line, key, path, message }: BatchCheckView['e
 
 /** What a batch would cost, lane by lane. */
 export function describeCheck({ counts, cost, lane, route }: BatchCheckView): string[] {
-  const prices = Object.entries(cost).map(([name, dollars]) => `${name} $${dollars}${name === lane ? ' ←' : ''}`);
+  const prices = Object.entries(cost).map(([name, price]) => `${name} ${dollars(price)}${name === lane ? ' ←' : ''}`);
   return [
     `${counts.rows} rows, ${counts.valid} valid, ${counts.invalid} not`,
     `${prices.join('   ')}${lane ? `   (${route})` : ''}`,

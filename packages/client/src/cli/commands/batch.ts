@@ -125,12 +125,12 @@ function refuseInvalid({ counts }: BatchCheckView, { onInvalid }: BatchOptions):
 
 /** Money is named before it is spent, and above the limit it is asked about. */
 async function agree({ live, signal }: Context, { cost, lane }: BatchCheckView, options: BatchOptions): Promise<void> {
-  const dollars = Number((lane && cost[lane]) ?? 0);
+  const expected = Number((lane && cost[lane]) ?? 0);
   const limit = Number(options.askAbove);
   if (!Number.isFinite(limit) || limit < 0) throw new Exit(EXIT.invalid, '--ask-above must be dollars, such as 5.');
-  if (options.yes || dollars <= limit) return;
+  if (options.yes || expected <= limit) return;
   if (!live)
-    throw new Exit(EXIT.declined, `It would cost $${dollars}, more than --ask-above ${limit}. Pass --yes to agree.`);
-  const agreed = await confirm({ message: `Spend about $${dollars}?`, signal });
+    throw new Exit(EXIT.declined, `It would cost $${expected}, more than --ask-above ${limit}. Pass --yes to agree.`);
+  const agreed = await confirm({ message: `Spend about $${expected}?`, signal });
   if (isCancel(agreed) || !agreed) throw new Exit(EXIT.declined, 'Nothing was submitted.');
 }

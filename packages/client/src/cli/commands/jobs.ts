@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Context, Open } from '../context.ts';
 import { parseDeadline } from '../deadline.ts';
 import { EXIT, Exit } from '../exit.ts';
+import { describeJob } from '../words.ts';
 
 type SubmitOptions = {
   model?: string;
@@ -80,7 +81,7 @@ async function untilEnd({ client, signal, say }: Context, job: JobView): Promise
 
 async function finish({ client, signal, say, print }: Context, job: JobView, out: string | undefined): Promise<number> {
   print(job);
-  say(`${job.id}  ${job.status}${job.phase ? ` (${job.phase})` : ''}  $${job.cost.actual}`);
+  say(describeJob(job));
   if (job.error) say(`  ${job.error.detail}`);
   if (out) {
     const [image] = job.images;

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Open } from '../context.ts';
 import { EXIT } from '../exit.ts';
 import { follow } from '../follow.ts';
-import { describeBatch } from '../words.ts';
+import { describeBatch, describeJob } from '../words.ts';
 
 export function addStatus(program: Command, open: Open, end: (code: number) => void): void {
   program
@@ -15,7 +15,7 @@ export function addStatus(program: Command, open: Open, end: (code: number) => v
       const { client, signal, say, print } = context;
       if (!id.startsWith('bat_')) {
         const job = await client.getJob(id, { signal });
-        say(`${job.id}  ${job.status}${job.phase ? ` (${job.phase})` : ''}  $${job.cost.actual}`);
+        say(describeJob(job));
         return print(job);
       }
       if (watch) return end(await follow(context, id));
