@@ -32,7 +32,7 @@ export type BatchTotals = {
   costs: BatchCosts;
   /** What the open jobs are expected to cost. */
   openEstimated: Micros;
-  /** Rows that have become jobs, and the row behind the last of them. */
+  /** Rows that became jobs in their turn, and the row behind the last one that ever was one. */
   enlisted: number;
   next: number;
   /** Jobs ever made: rises with each one, also with those made again. */

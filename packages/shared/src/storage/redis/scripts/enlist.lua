@@ -28,10 +28,8 @@ end
 
 redis.call('SETBIT', bits, row, 1)
 redis.call('HINCRBY', totals, 'made', 1)
-if generation == '0' then
-  redis.call('HINCRBY', totals, 'enlisted', 1)
-  if tonumber(redis.call('HGET', totals, 'next') or '0') <= tonumber(row) then redis.call('HSET', totals, 'next', row + 1) end
-end
+if generation == '0' then redis.call('HINCRBY', totals, 'enlisted', 1) end
+if tonumber(redis.call('HGET', totals, 'next') or '0') <= tonumber(row) then redis.call('HSET', totals, 'next', row + 1) end
 if taken then return { 'known' } end
 
 redis.call('HSET', job, 's', status, 'v', 1, 'a', '', 'f', print, 'h', '-', 't', string.sub(state, 1, piece))
