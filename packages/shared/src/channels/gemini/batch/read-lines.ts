@@ -16,7 +16,7 @@ import { toKeyedAnswer } from './result-line.ts';
 
 const LINE_END = 0x0a;
 /** The largest image that was seen, in base64, with its signature and room. Memory does not depend on it; the disk does. */
-export const LINE_BYTES = 40 << 20;
+export const LINE_BYTES = 256 << 20;
 
 /**
  * Yields one result for each line that is not empty, read as it is asked for.
