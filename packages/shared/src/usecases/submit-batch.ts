@@ -163,7 +163,7 @@ async function beginIngest(deps: SubmitBatchDeps, { tenant, idempotency }: Batch
 async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: BatchId): Promise<Found> {
   const { tenant, options, defaults, rows } = submission;
   const errors = createRowErrors();
-  const shards = createShardWriter(deps.store, id);
+  await using shards = createShardWriter(deps.store, id);
   const check = createRowCheck(
     {
       references: createReferenceCache(async (reference) => {
@@ -196,7 +196,8 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
       if (full) await full;
     }
   }
-  return { id, valid, errors, cost, shards: await shards.end() };
+  const stored = await shards.end();
+  return { id, valid, errors, cost, shards: stored };
 }
 
 async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found: Found): Promise<Batch> {

@@ -92,9 +92,10 @@ function sourceOf(cell: string): object[] {
 }
 
 function meaning(name: string, { mapping, key_column = 'key' }: BatchOptions, template: Template | undefined) {
-  const target = Object.hasOwn(mapping, name) ? mapping[name] : name === key_column ? 'key' : name;
+  if (name === '') throw refusedColumn('Every column of the header needs a name.', name);
+  const mapped = Object.hasOwn(mapping, name) ? mapping[name] : undefined;
+  const target = mapped ?? (name === key_column ? 'key' : name);
   if (target === '') return { kind: 'ignored' };
-  if (target === undefined || name === '') throw refusedColumn('Every column of the header needs a name.', name);
   if (template && Object.hasOwn(template.variables, target)) return { kind: 'variable', field: target };
   const metadata = METADATA.exec(target)?.[1];
   if (metadata) return { kind: 'metadata', field: metadata };

@@ -13,8 +13,9 @@ export type ShardWriter = {
   add(row: Omit<BatchRow, 'at' | 'bytes'>): Promise<void> | undefined;
   /** Stores what is left. */
   end(): Promise<Shard[]>;
-};
+} & AsyncDisposable;
 
+/** Disposed of, it has nothing on its way any more: whoever deletes its shards then deletes all of them. */
 export function createShardWriter(store: ObjectStore, batch: BatchId): ShardWriter {
   const shards: Shard[] = [];
   let lines: string[] = [];
@@ -43,5 +44,6 @@ export function createShardWriter(store: ObjectStore, batch: BatchId): ShardWrit
       await storing;
       return shards;
     },
+    [Symbol.asyncDispose]: () => storing.catch(() => undefined),
   };
 }
