@@ -21,6 +21,7 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createRedisBatches,
+  createRedisIngests,
   createRedisLatency,
   createRedisLedger,
   createRedisPool,
@@ -46,6 +47,7 @@ import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
 import { archiveOnce } from './sweeper/archive.ts';
+import { sweepIngestsOnce } from './sweeper/ingests.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
 import { createWatchdog, LOOKS_MAX } from './watchdog.ts';
@@ -60,6 +62,7 @@ export type WorkerApp = {
 } & AsyncDisposable;
 
 const SWEEP_MS = 2_000;
+const INGESTS_MS = 60_000;
 const RECOVER_MS = 5_000;
 const BEAT_MS = 2_000;
 const MEBIBYTE = 1_048_576;
@@ -185,6 +188,9 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         const archive = () => archiveOnce(deps, draining.signal);
         loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
+        const ingests = () =>
+          sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
+        loops.push(loop('ingests', INGESTS_MS, ingests, log, draining.signal));
       }
     },
     drain: async () => {
