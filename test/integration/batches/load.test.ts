@@ -1,5 +1,6 @@
+import { reroute } from '@darkroom/shared/domain';
 import { withCrashPoints } from '@darkroom/shared/observability';
-import { loadBatch, type SweepBatchDeps } from '@darkroom/shared/usecases';
+import { loadBatch, type SweepBatchDeps, updateJob } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
@@ -219,6 +220,23 @@ describe('a canary', () => {
     const { id } = await test.accept(rows(count), facts);
 
     expect((await test.settle(id)).canary).toBeUndefined();
+  });
+});
+
+describe('a batch in the batch lane', () => {
+  it('tells of the jobs that leave it to be in time', async () => {
+    const batch = await test.accept(rows(3), { route: { lane: 'batch', reason: 'a large set' } });
+    await test.settle(batch.id);
+    for (const key of ['row-0', 'row-1']) {
+      const { id } = await test.job(batch, key);
+      await updateJob(test.ledger, TENANT, id, (job) => reroute(job, 'standard', 'too late', test.clock.now()));
+    }
+
+    expect(await test.settle(batch.id)).toMatchObject({ rescued: 2 });
+
+    expect(await test.told()).toEqual(['batch.rescued']);
+    await test.succeed((await test.job(batch, 'row-0')).id);
+    expect(await test.totals(batch.id)).toMatchObject({ rescued: 2 });
   });
 });
 

@@ -84,9 +84,9 @@ export function rowSums(before: Job | undefined, after: Job): RowSums {
   return plus(before ? negative(weight(before)) : {}, weight(after));
 }
 
-/** What goes out of the counts when the newest job of a row is no longer `job`. Its money stays spent. */
+/** What goes out of the counts when the newest job of a row is no longer `job`. What it cost and went through stays. */
 export function replacedSums(job: Job): RowSums {
-  const { actual: _actual, in_doubt: _inDoubt, ...counts } = negative(weight(job));
+  const { actual: _actual, in_doubt: _inDoubt, rescued: _rescued, ...counts } = negative(weight(job));
   return counts;
 }
 
@@ -97,7 +97,8 @@ export function plus(one: RowSums, other: RowSums): RowSums {
   return Object.fromEntries(Object.entries(sum).filter(([, amount]) => amount !== 0));
 }
 
-function weight({ state }: Job): RowSums {
+function weight(job: Job): RowSums {
+  const { state } = job;
   const { actual, inDoubt } = costOf(state);
   return {
     [state.status]: 1,
@@ -105,7 +106,13 @@ function weight({ state }: Job): RowSums {
     open_estimated: isTerminal(state.status) ? 0 : state.estimated,
     actual,
     in_doubt: inDoubt,
+    rescued: hasLeftBatchLane(job) ? 1 : 0,
   };
+}
+
+/** Of a batch in the standard lane this may be true of all rows, and says nothing. */
+function hasLeftBatchLane({ request, state }: Job): boolean {
+  return request.lane === 'batch' && state.route?.lane === 'standard' && state.route.reason !== CANARY_ROUTE.reason;
 }
 
 function negative(sums: RowSums): RowSums {

@@ -113,9 +113,10 @@ export function mind(batch: Batch, totals: BatchTotals, now: EpochMs): BatchChan
   const next = expireDue(judged, totals, now);
   const ended = end(next, totals, now);
   if (ended) return { ...ended, events: [...started.events, ...ended.events], made: totals.made };
-  const told = tellProgress(next, totals, now);
+  const rescued = tellRescue(next, totals);
+  const told = tellProgress(rescued.batch, totals, now);
   if (told.batch === batch) return undefined;
-  return { ...changed(told.batch, batch), events: [...started.events, ...told.events] };
+  return { ...changed(told.batch, batch), events: [...started.events, ...rescued.events, ...told.events] };
 }
 
 type Step = { batch: Batch; events: BatchEventType[] };
@@ -185,6 +186,11 @@ function finish(
     events: [`batch.${status}`],
     ...(waiting > 0 && { dropped }),
   };
+}
+
+function tellRescue(batch: Batch, totals: BatchTotals): Step {
+  if (batch.route.lane !== 'batch' || totals.rescued <= (batch.rescued ?? 0)) return { batch, events: [] };
+  return { batch: { ...batch, rescued: totals.rescued }, events: ['batch.rescued'] };
 }
 
 function tellProgress(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
@@ -295,11 +301,6 @@ export function sweptTo(batch: Batch, row: number, end: number): BatchChange | u
   const { sweep, ...rest } = batch;
   if (!sweep) return undefined;
   return changed(row >= end ? rest : { ...batch, sweep: { ...sweep, row } });
-}
-
-/** Rows went on in another lane because they would have been late. */
-export function rescued(batch: Batch): BatchChange | undefined {
-  return isBatchOver(batch.status) ? undefined : { ...changed(batch), events: ['batch.rescued'] };
 }
 
 /** Nobody holds it up, and it is not over. */

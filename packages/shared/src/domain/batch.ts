@@ -37,6 +37,8 @@ export type BatchTotals = {
   next: number;
   /** Jobs ever made: rises with each one, also with those made again. */
   made: number;
+  /** Jobs that left the batch lane for the standard one, to be in time. */
+  rescued: number;
 };
 
 /** What callers are told of a batch as a whole. */
@@ -50,8 +52,7 @@ export const BATCH_EVENT_TYPES = [
 ] as const;
 export type BatchEventType = (typeof BATCH_EVENT_TYPES)[number];
 
-export const SWEEP_ACTIONS = ['cancel', 'expire', 'retry', 'patch', 'wake'] as const;
-export type SweepAction = (typeof SWEEP_ACTIONS)[number];
+export type SweepAction = 'cancel' | 'expire' | 'retry' | 'patch' | 'wake';
 
 export type Batch = {
   id: BatchId;
@@ -91,6 +92,8 @@ export type Batch = {
   dropped?: { status: 'canceled' | 'expired'; rows: number };
   /** Set by the caller since: goes before the rows' own. */
   patchedPriority?: number;
+  /** Jobs whose leaving the batch lane was told. */
+  rescued?: number;
   /** What was last told of its progress. */
   progress?: { at: EpochMs; done: number };
   metadata: Record<string, string>;

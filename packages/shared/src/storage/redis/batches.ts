@@ -124,6 +124,7 @@ function parseTotals(fields: Record<string, string>): BatchTotals {
     enlisted: number('enlisted'),
     next: number('next'),
     made: number('made'),
+    rescued: number('rescued'),
   };
 }
 
