@@ -91,7 +91,9 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     ledger,
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     store,
-    batches: createRedisBatches({ redis, prefix, tailMs }),
+    batches: withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
+      accept: { before: 'batch.streamed', after: 'batch.accepted' },
+    }),
     ingests: createRedisIngests({ redis, prefix }),
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
