@@ -1,6 +1,5 @@
 /** A worker dies at every step of the lane, once and at the second passing, and another one goes on. */
 
-import type { CrashPointName } from '@darkroom/shared/observability';
 import { BATCH_CRASH_POINTS } from '@darkroom/shared/observability';
 import { MINUTE } from '@darkroom/shared/testing/factories';
 import { expect, it } from 'vitest';
@@ -49,7 +48,7 @@ it.each(CASES)('dies at %s, passing %i: one batch, each job ends once, the bill 
   const image = await anImage('png', { side: 16 });
   await lane.submit(JOBS);
 
-  const first = dyingAt(lane.unheld(), point as CrashPointName, nth);
+  const first = dyingAt(lane.unheld(), point, nth);
   await live(lane, first.deps, image).catch(() => undefined);
   for (let n = 0; n < 8; n++) await live(lane, lane.unheld(), image);
   await lane.deps.outbox.flush();

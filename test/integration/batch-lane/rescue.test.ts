@@ -64,7 +64,8 @@ it('harvests what a batch has made before it was canceled', async () => {
 it('waits for the end of a batch that does not stop when it is told to', async () => {
   await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
   await lane.send();
-  const cancel = lane.account.channel.cancel;
+  const { channel } = lane.account;
+  const cancel = channel.cancel.bind(channel);
   lane.account.channel.cancel = async () => ({ type: 'done' });
 
   lane.test.clock.advance(4 * HOUR + 40 * MINUTE);

@@ -239,7 +239,7 @@ describe('a chunk', () => {
   it('leaves out jobs that went on meanwhile, and is closed when nobody is left', async () => {
     const [gone = '', stays = ''] = await lane.submit(2);
     const before = { ...lane.deps, ledger: { ...lane.deps.ledger } };
-    const { write } = lane.deps.ledger;
+    const write = lane.deps.ledger.write.bind(lane.deps.ledger);
     before.ledger.write = async (...args) => {
       before.ledger.write = write;
       await lane.cancel(gone);

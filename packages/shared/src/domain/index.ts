@@ -20,6 +20,17 @@ export * from './object-names.ts';
 export * from './price.ts';
 export * from './provider-batch.ts';
 export * from './provider-batch-steps.ts';
+export {
+  BATCH_RULES,
+  type BatchRules,
+  CREATE_MS,
+  created,
+  createRefused,
+  createUnknown,
+  intendCreate,
+} from './provider-batch-steps-create.ts';
+export * from './provider-batch-steps-harvest.ts';
+export { type Listed, type Look, look, mayBeLost, notFound, observe } from './provider-batch-steps-look.ts';
 export * from './route.ts';
 export * from './scrub.ts';
 export * from './template.ts';

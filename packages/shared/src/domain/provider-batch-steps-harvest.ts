@@ -1,0 +1,73 @@
+/** Results, from the provider's file to the last line and member. Pure. */
+
+import type { EpochMs, Micros } from './job.ts';
+import type { ProviderBatch, ProviderBatchHarvest } from './provider-batch.ts';
+import { troubled } from './provider-batch-steps.ts';
+import { alarm, next } from './provider-batch-steps-next.ts';
+
+const MINUTE_MS = 60_000;
+/** A result file may lag behind its batch's end; gone for good it is only after this. */
+const FILE_LOOKS_MIN = 6;
+const FILE_MS_MIN = 10 * MINUTE_MS;
+const ALARMS_MAX = 20;
+
+/** The result file is not there: for now, or for good. */
+export function fileMissing(
+  batch: ProviderBatch,
+  now: EpochMs,
+  random: () => number,
+): { batch: ProviderBatch; gone: boolean } {
+  const looks = batch.fileLooks ?? { count: 0, since: now };
+  const fileLooks = { ...looks, count: looks.count + 1 };
+  const gone = fileLooks.count >= FILE_LOOKS_MIN && now - fileLooks.since >= FILE_MS_MIN;
+  return { batch: next(batch, { ...later(batch, now, random), fileLooks }), gone };
+}
+
+function later(batch: ProviderBatch, now: EpochMs, random: () => number): Pick<ProviderBatch, 'troubles' | 'dueAt'> {
+  const { troubles, dueAt } = troubled(batch, now, random);
+  return { troubles, dueAt };
+}
+
+/** The raw results are at rest in our own store. */
+export function rawStored(
+  batch: ProviderBatch,
+  raw: { key: string; sha256: string; bytes: number },
+  now: EpochMs,
+): ProviderBatch {
+  return next(batch, { harvest: { ...NO_LINES, ...raw }, dueAt: now, troubles: 0 });
+}
+
+const NO_LINES: ProviderBatchHarvest = {
+  bytes: 0,
+  lines: 0,
+  settled: 0,
+  duplicates: 0,
+  unknown: 0,
+  unreadable: 0,
+  missing: 0,
+  truncated: false,
+};
+
+/** What was counted, and what an operator should know. */
+export type Counted = Omit<ProviderBatchHarvest, 'key' | 'sha256' | 'bytes' | 'doneAt'>;
+
+/** Every line and every member is accounted for. */
+export function harvested(
+  batch: ProviderBatch,
+  found: { counts: Counted; waste: Micros; alarms: string[] },
+  now: EpochMs,
+): ProviderBatch {
+  const harvest = { ...(batch.harvest ?? NO_LINES), ...found.counts, doneAt: now };
+  const alarms = [...batch.alarms, ...found.alarms].slice(-ALARMS_MAX);
+  return next(batch, { harvest, alarms, waste: batch.waste + found.waste, dueAt: now, troubles: 0 });
+}
+
+/** Members whose results cannot be had in time are in doubt; their file is looked for all the same. */
+export function gaveUpMembers(batch: ProviderBatch, now: EpochMs): ProviderBatch {
+  return next(batch, { givenUpAt: now, ...alarm(batch, 'results could not be fetched in time') });
+}
+
+/** Nothing is left to do. */
+export function closed(batch: ProviderBatch): ProviderBatch {
+  return next(batch, { state: 'closed' });
+}

@@ -1,0 +1,108 @@
+/** What a list of the account, or the provider's word on one name, says about a chunk. Pure. */
+
+import type { EpochMs } from './job.ts';
+import type { ProviderBatch, ProviderEnd } from './provider-batch.ts';
+import { type BatchRules, isGivenUp, overAt, submitted } from './provider-batch-steps-create.ts';
+import { alarm, dropping, endedBy, next } from './provider-batch-steps-next.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** A batch that no list shows for this long is asked for by its name. */
+const UNSEEN_MS = 10 * MINUTE_MS;
+const NOT_FOUND_MIN = 2;
+
+/** A batch as the provider lists it, as far as decisions need it. */
+export type Listed = {
+  name: string;
+  displayName: string;
+  inputFile?: string;
+  end?: Exclude<ProviderEnd, 'lost'>;
+  state: string;
+  createdAt: EpochMs;
+  responsesFile?: string;
+  message?: string;
+};
+
+/** What a whole list of the account says about one chunk. `surplus` = made for it, and not wanted. */
+export type Look = { batch?: ProviderBatch; surplus: Listed[] };
+
+/**
+ * @param listedAt when the list was asked for: what came later it cannot show
+ * @param list every batch of the account since before the first intent
+ */
+export function look(
+  batch: ProviderBatch,
+  list: readonly Listed[],
+  rules: BatchRules,
+  listedAt: EpochMs,
+  now: EpochMs,
+): Look {
+  if (batch.state !== 'creating' && batch.state !== 'submitted') return { surplus: [] };
+  const found = list.filter(
+    ({ name, displayName, inputFile }) =>
+      name === batch.providerName ||
+      (displayName === batch.displayName && (inputFile === undefined || inputFile === batch.input?.fileName)),
+  );
+  const kept = preferred(found);
+  if (!kept) return { ...optional(unseen(batch, rules, listedAt, now)), surplus: [] };
+  const surplus = found.filter((other) => other !== kept);
+  const adopted = kept.name === batch.providerName ? batch : submitted(batch, kept, rules, now);
+  const noted = noteSurplus(adopted, kept, surplus);
+  const seen = noted.unseen ? dropping(noted, 'unseen') : noted;
+  const after = observe(seen, kept, now) ?? seen;
+  return { ...(after !== batch && { batch: { ...after, version: batch.version + 1 } }), surplus };
+}
+
+/** Of several, one that has its results already, else one that may come to have them; the oldest is the furthest. */
+function preferred(found: Listed[]): Listed | undefined {
+  const oldestFirst = found.toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
+  return oldestFirst.find(({ end }) => end === 'succeeded') ?? oldestFirst.find(({ end }) => !end) ?? oldestFirst[0];
+}
+
+function noteSurplus(batch: ProviderBatch, kept: Listed, surplus: Listed[]): ProviderBatch {
+  return surplus.reduce((noted, { name }) => {
+    const text = `made twice: ${kept.name} is kept, ${name} is given up`;
+    if (noted.alarms.includes(text)) return noted;
+    return next(noted, { ...alarm(noted, text), waste: noted.waste + batch.estimated });
+  }, batch);
+}
+
+/** The provider's word on a batch that is known by its name. */
+export function observe(batch: ProviderBatch, seen: Listed, now: EpochMs): ProviderBatch | undefined {
+  if (batch.state !== 'submitted' || seen.name !== batch.providerName) return undefined;
+  if (!seen.end) return seen.state === batch.providerState ? undefined : next(batch, { providerState: seen.state });
+  const ended = endedBy(batch, seen.end, seen.message, now);
+  if (ended.end && seen.responsesFile) ended.end.responsesFile = seen.responsesFile;
+  return { ...ended, providerState: seen.state };
+}
+
+function unseen(batch: ProviderBatch, rules: BatchRules, listedAt: EpochMs, now: EpochMs): ProviderBatch | undefined {
+  if (batch.state === 'submitted')
+    return batch.unseen ? undefined : next(batch, { unseen: { since: listedAt, notFoundAt: [] } });
+  const last = batch.creates.at(-1);
+  if (!last || listedAt < overAt(last)) return undefined;
+  const counted = { ...last, emptyLists: last.emptyLists + 1, lastListAt: listedAt };
+  const looked = next(batch, { creates: [...batch.creates.slice(0, -1), counted], dueAt: now });
+  return isGivenUp(looked, rules, now)
+    ? { ...endedBy(looked, 'lost', 'no list ever showed it', now), version: batch.version + 1 }
+    : looked;
+}
+
+/** Whether it has been out of sight for so long that it should be asked for by its name. */
+export function mayBeLost({ state, unseen: gone }: ProviderBatch, now: EpochMs): boolean {
+  if (state !== 'submitted' || !gone) return false;
+  const asked = gone.notFoundAt.at(-1);
+  return asked === undefined ? now - gone.since >= UNSEEN_MS : now - asked >= HOUR_MS;
+}
+
+/** The provider knows no such name: said twice, an hour apart, it is over. */
+export function notFound(batch: ProviderBatch, now: EpochMs): ProviderBatch | undefined {
+  if (!batch.unseen || !mayBeLost(batch, now)) return undefined;
+  const notFoundAt = [...batch.unseen.notFoundAt, now];
+  if (notFoundAt.length >= NOT_FOUND_MIN) return endedBy(batch, 'lost', 'the provider no longer knows it', now);
+  return next(batch, { unseen: { ...batch.unseen, notFoundAt } });
+}
+
+function optional(batch: ProviderBatch | undefined): { batch?: ProviderBatch } {
+  return batch ? { batch } : {};
+}

@@ -1,0 +1,41 @@
+/** What all steps of a provider batch are made of. */
+
+import type { EpochMs } from './job.ts';
+import type { ProviderBatch, ProviderEnd } from './provider-batch.ts';
+
+const ALARMS_MAX = 20;
+
+/** The next version of the record. */
+export function next(batch: ProviderBatch, change: Partial<ProviderBatch>): ProviderBatch {
+  return { ...batch, ...change, version: batch.version + 1 };
+}
+
+/** Notes something that an operator should know; the oldest of many goes. */
+export function alarm({ alarms }: ProviderBatch, text: string): Pick<ProviderBatch, 'alarms'> {
+  return { alarms: [...alarms, text].slice(-ALARMS_MAX) };
+}
+
+/** The record without what no longer holds. */
+export function dropping(
+  batch: ProviderBatch,
+  ...names: ('cancelAskedAt' | 'unseen' | 'providerState')[]
+): ProviderBatch {
+  const copy = { ...batch };
+  for (const name of names) delete copy[name];
+  return copy;
+}
+
+/** Over at the provider, or without it. */
+export function endedBy(
+  batch: ProviderBatch,
+  type: ProviderEnd,
+  message: string | undefined,
+  now: EpochMs,
+): ProviderBatch {
+  return next(batch, {
+    state: 'ended',
+    end: { type, at: now, ...(message && { message }) },
+    dueAt: now,
+    troubles: 0,
+  });
+}
