@@ -13,8 +13,17 @@ type TestKeys = AsyncDisposable & {
   /** Another process, perhaps with another pepper. */
   elsewhere: (pepper?: Buffer) => ApiKeys;
   advance: (ms: number) => void;
+  redis: Redis;
+  prefix: string;
   /** Everything that is stored, as text. */
   stored: () => Promise<string>;
+};
+
+const READERS: Record<string, (redis: Redis, key: string) => Promise<unknown>> = {
+  string: (redis, key) => redis.get(key),
+  set: (redis, key) => redis.smembers(key),
+  zset: (redis, key) => redis.zrange(key, '0', '-1'),
+  hash: (redis, key) => redis.hgetall(key),
 };
 
 async function openKeys(): Promise<TestKeys> {
@@ -29,10 +38,10 @@ async function openKeys(): Promise<TestKeys> {
     keys: elsewhere(),
     elsewhere,
     advance: (ms) => void (time += ms),
+    redis,
+    prefix,
     stored: async () => {
-      const values = (await names()).map(async (key) =>
-        key.endsWith('tenants') ? redis.smembers(key) : redis.hgetall(key),
-      );
+      const values = (await names()).map(async (key) => READERS[await redis.type(key)]?.(redis, key));
       return JSON.stringify([await names(), await Promise.all(values)]);
     },
     [Symbol.asyncDispose]: async () => {
@@ -54,9 +63,10 @@ describe('an API key', () => {
 
     const caller = await test.keys.register(SECRET, ACME);
 
-    expect(caller).toEqual({ keyId: expect.stringMatching(/^[0-9a-f]{16}$/), ...ACME });
-    expect(await test.keys.authenticate(SECRET)).toEqual(caller);
-    expect(await test.elsewhere().authenticate(SECRET)).toEqual(caller);
+    const { keyId } = caller;
+    expect(caller).toEqual({ keyId: expect.stringMatching(/^key_[0-9a-f]{16}$/), ...ACME, createdAt: 1_000_000 });
+    expect(await test.keys.authenticate(SECRET)).toEqual({ keyId, ...ACME });
+    expect(await test.elsewhere().authenticate(SECRET)).toEqual({ keyId, ...ACME });
   });
 
   it('may be registered twice', async () => {
@@ -107,7 +117,7 @@ describe('an API key', () => {
     const elsewhere = await test.elsewhere(randomBytes(32)).register(SECRET, ACME);
 
     expect(keyId).not.toBe(elsewhere.keyId);
-    expect(Buffer.from(keyId, 'hex')).not.toEqual(proofIn(await test.stored()).subarray(0, 8));
+    expect(Buffer.from(keyId.slice('key_'.length), 'hex')).not.toEqual(proofIn(await test.stored()).subarray(0, 8));
   });
 
   it('works for a second at most after it was revoked elsewhere', async () => {
@@ -130,5 +140,112 @@ describe('an API key', () => {
 
     expect(await test.keys.authenticate(SECRET)).toMatchObject({ tenant: 'acme' });
     expect(await test.keys.authenticate(`${SECRET}-2`)).toMatchObject({ tenant: 'globex', scopes: ['jobs:read'] });
+  });
+});
+
+describe('a key of an earlier time', () => {
+  /** As keys were stored before their ids had a prefix and before there was a list of them. */
+  const issueEarlier = async ({ keys, redis, prefix }: TestKeys): Promise<string> => {
+    const { keyId } = await keys.register(SECRET, ACME);
+    const id = keyId.slice('key_'.length);
+    await redis.hdel(`${prefix}key:${id}`, 'at');
+    await redis.del(`${prefix}keys`);
+    return id;
+  };
+
+  it('goes on working, and is listed, last', async () => {
+    await using test = await openKeys();
+    const id = await issueEarlier(test);
+    const { keyId } = await test.keys.register(`${SECRET}-2`, { tenant: 'globex', scopes: ['admin'] });
+
+    expect(await test.keys.authenticate(SECRET)).toEqual({ keyId: `key_${id}`, ...ACME });
+    expect(await test.keys.list({ limit: 10 })).toEqual({
+      keys: [
+        { keyId, tenant: 'globex', scopes: ['admin'], createdAt: 1_000_000 },
+        { keyId: `key_${id}`, ...ACME },
+      ],
+    });
+  });
+
+  it('may be registered again, and stays one', async () => {
+    await using test = await openKeys();
+    await issueEarlier(test);
+    await test.keys.list({ limit: 10 });
+
+    await test.keys.register(SECRET, ACME);
+
+    expect((await test.keys.list({ limit: 10 })).keys).toHaveLength(1);
+  });
+
+  it('is revoked by its id with or without the prefix', async () => {
+    await using test = await openKeys();
+    for (const idOf of [(id: string) => id, (id: string) => `key_${id}`]) {
+      const id = await issueEarlier(test);
+
+      await test.keys.revoke(idOf(id));
+
+      expect(await test.elsewhere().authenticate(SECRET)).toBeUndefined();
+      expect(await test.keys.list({ limit: 10 })).toEqual({ keys: [] });
+    }
+  });
+});
+
+describe('the list of keys', () => {
+  it('is paged, newest first, and skips and repeats nothing', async () => {
+    await using test = await openKeys();
+    const made: string[] = [];
+    for (let n = 0; n < 8; n++) {
+      if (n % 2) test.advance(1);
+      made.push((await test.keys.register(`${SECRET}-${n}`, ACME)).keyId);
+    }
+    const seen: string[] = [];
+    let after: string | undefined;
+
+    do {
+      const page = await test.keys.list({ limit: 3, ...(after && { after }) });
+      seen.push(...page.keys.map(({ keyId }) => keyId));
+      after = page.nextCursor;
+    } while (after);
+
+    expect(seen.toSorted()).toEqual(made.toSorted());
+    expect(seen.at(0)).toBe(made.at(-1));
+  });
+
+  it('passes over what a crash or two programs that start at once leave behind', async () => {
+    await using test = await openKeys();
+    const { keyId } = await test.keys.register(SECRET, ACME);
+    const id = keyId.slice('key_'.length);
+
+    await test.redis.zadd(`${test.prefix}keys`, 0, `0000000999999:${id}`, 0, `0000000000001:${'0'.repeat(16)}`);
+
+    expect((await test.keys.list({ limit: 10 })).keys.map((key) => key.keyId)).toEqual([keyId]);
+  });
+
+  it.each(['', 'x', Buffer.from('nonsense').toString('base64url'), 'key_0123456789abcdef'])(
+    'refuses %j as a cursor',
+    async (after) => {
+      await using test = await openKeys();
+
+      await expect(test.keys.list({ limit: 1, after })).rejects.toMatchObject({
+        code: 'invalid_request',
+        param: 'after',
+      });
+    },
+  );
+});
+
+describe('a familiar key', () => {
+  it('was good when it last called here', async () => {
+    await using test = await openKeys();
+    const { keyId } = await test.keys.register(SECRET, ACME);
+    expect(test.keys.isFamiliar(SECRET)).toBe(false);
+    await test.keys.authenticate(SECRET);
+
+    test.advance(3_600_000);
+    expect([test.keys.isFamiliar(SECRET), test.keys.isFamiliar(`${SECRET}x`)]).toEqual([true, false]);
+    expect(test.elsewhere().isFamiliar(SECRET)).toBe(false);
+    await test.keys.revoke(keyId);
+    await test.keys.authenticate(SECRET);
+    expect(test.keys.isFamiliar(SECRET)).toBe(false);
   });
 });

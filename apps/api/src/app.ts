@@ -3,6 +3,7 @@ import express, { type Express } from 'express';
 import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
 import { bodyBudget } from './http/body-budget.ts';
+import { createFailureLimit } from './http/failure-limit.ts';
 import { methodsByPath } from './http/methods.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
@@ -36,7 +37,8 @@ export function createApp(deps: ApiDeps): Express {
     return this;
   };
   app.use(requestLog(deps.log, deps.metrics));
-  const auth = authenticate(deps.keys);
+  const failures = createFailureLimit({ max: deps.authFailuresMax, now: () => deps.clock.now() });
+  const auth = authenticate(deps.keys, failures);
   const document = openApiDocument();
   const budget = bodyBudget({
     totalBytes: deps.bodiesMaxMb * MEBIBYTE,

@@ -108,6 +108,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     batchPace: BATCH_PACE,
     bodyLimitMb: config.BODY_LIMIT_MB,
     bodiesMaxMb: config.BODIES_MAX_MB,
+    authFailuresMax: config.AUTH_FAILURES_MAX,
     health: health.look,
     accepting: health.accepting,
     heartbeatMs: HEARTBEAT_MS,

@@ -20,6 +20,9 @@ export const ApiEnv = z.object({
   BODIES_MAX_MB: z.coerce.number().int().min(1).default(256).meta({
     description: 'Most request bodies in memory at one time, together; more are answered 503.',
   }),
+  AUTH_FAILURES_MAX: z.coerce.number().int().min(1).default(20).meta({
+    description: 'Most requests a minute without a good key from one address; more are answered 429.',
+  }),
   GCS_READ_BUCKETS: z
     .string()
     .default('')

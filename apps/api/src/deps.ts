@@ -47,6 +47,8 @@ export type ApiDeps = {
   batchPace: Pace;
   /** Of all bodies in memory at one time. */
   bodiesMaxMb: number;
+  /** Requests a minute without a good key, of one address. */
+  authFailuresMax: number;
   health: () => Promise<Health>;
   /** Whether new jobs are taken: not while Redis is unfit to keep them. */
   accepting: () => boolean;

@@ -1,11 +1,18 @@
 /** How a route is described: what every operation of the document has in common. */
 
 import { Problem } from '@darkroom/shared/schemas';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiParameters } from 'zod-openapi';
 
+const header = (description: string) => z.string().optional().meta({ description });
 const problem = {
   description: 'What is wrong, and the fix',
+  headers: z.object({
+    'Retry-After': header('Seconds; on 429 and 503, and where waiting helps.'),
+    Allow: header('On 405: the methods that there are.'),
+    'RateLimit-Policy': header('On 401 and 429: how many requests a minute without a good key an address may make.'),
+    RateLimit: header('On 401 and 429: how many of them are left, and the seconds until they start anew.'),
+  }),
   content: { 'application/problem+json': { schema: Problem } },
 };
 /** A JSON answer or body of this shape. */

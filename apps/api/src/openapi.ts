@@ -2,12 +2,14 @@
 
 import {
   AssetView,
+  CreatedKeyView,
   CreateKeyBody,
   JobList,
   JobView,
-  KeyView,
+  KeyList,
   LimitList,
   ListJobsQuery,
+  ListKeysQuery,
   ModelList,
   QuoteSetBody,
   QuoteView,
@@ -25,7 +27,12 @@ import { ErrorKind } from './routes/errors.ts';
 const jobId = z.object({ id: z.string().meta({ description: 'A job id: ours, or the one it was put under.' }) });
 const imageNumber = jobId.extend({ n: z.string().meta({ description: 'The number of the image, from 0.' }) });
 const wait = z.object({
-  wait: z.int().min(0).max(60).optional().meta({ description: 'Seconds to wait for the end.' }),
+  wait: z
+    .int()
+    .min(0)
+    .max(60)
+    .optional()
+    .meta({ description: 'Seconds to wait for the end; more than 60 is refused.' }),
 });
 const idempotencyKey = z.object({
   'Idempotency-Key': z
@@ -38,9 +45,22 @@ const submitHeaders = idempotencyKey.extend({
   Prefer: z
     .string()
     .optional()
-    .meta({ examples: ['wait=30'] }),
+    .meta({
+      description:
+        'wait=SECONDS holds the answer back until the job has ended, or so long; more than 60 is taken for 60.',
+      examples: ['wait=30'],
+    }),
 });
 
+const ifNoneMatch = z
+  .string()
+  .optional()
+  .meta({ description: 'An ETag seen before: 304 when nothing changed; with `wait`, waits for the next change.' });
+const lastEventId = z
+  .string()
+  .regex(/^\d{1,15}-\d{1,10}$/)
+  .optional()
+  .meta({ description: 'The id of the last event seen; the stream goes on after it.' });
 const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobRequest } } };
 const retryAfter = z
   .string()
@@ -50,9 +70,16 @@ const jobHeaders = z.object({ ETag: z.string(), 'Retry-After': retryAfter });
 const submittedHeaders = z.object({
   Location: z.string(),
   'Retry-After': retryAfter,
-  'X-Dedup': z.enum(['miss', 'joined']).meta({ description: 'joined: shares the work of an equal job.' }),
-  'X-Cache': z.literal('hit').optional(),
-  'Idempotent-Replayed': z.literal('true').optional(),
+  'X-Dedup': z.enum(['miss', 'joined']).meta({
+    description:
+      'joined: shares the work of an equal job. A replay says it of the job that was accepted first, as it stands now.',
+  }),
+  'X-Cache': z.literal('hit').optional().meta({ description: 'The image of an equal job that had ended; by `cache`.' }),
+  'Idempotent-Replayed': z.literal('true').optional().meta({ description: 'Submitted before: the same job again.' }),
+  'Preference-Applied': z
+    .string()
+    .optional()
+    .meta({ description: 'wait=SECONDS: for how long the answer was held back at most.', examples: ['wait=30'] }),
 });
 const job = json(JobView, 'The job');
 const accepted = {
@@ -65,13 +92,20 @@ const live = z.object({ status: z.literal('ok') });
 const ready = z.object({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.string()) });
 const text = (type: string) => ({ '200': { description: 'The text', content: { [type]: { schema: z.string() } } } });
 
+/** Ways to say one and the same key. */
+const securitySchemes = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'Authorization: Bearer dk_…' },
+  apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+  googleApiKey: { type: 'apiKey', in: 'header', name: 'x-goog-api-key' },
+} as const;
+
 /** OpenAPI 3.1, as plain JSON. */
 export function openApiDocument(): ReturnType<typeof createDocument> {
   return createDocument({
     openapi: '3.1.0',
     info: { title: 'Darkroom', version: '0.1.0', description: 'A job service for Gemini image models.' },
-    security: [{ bearer: [] }],
-    components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+    security: Object.keys(securitySchemes).map((name) => ({ [name]: [] })),
+    components: { securitySchemes },
     paths: {
       '/v1/jobs': {
         post: operation('submitJob', 'jobs', {
@@ -95,7 +129,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         }),
         get: operation('getJob', 'jobs', {
           summary: 'Read a job, waiting for its end if asked',
-          params: { path: jobId, query: wait, header: z.object({ 'If-None-Match': z.string().optional() }) },
+          params: { path: jobId, query: wait, header: z.object({ 'If-None-Match': ifNoneMatch }) },
           answers: { '200': { ...job, headers: jobHeaders }, '304': { description: 'Unchanged', headers: jobHeaders } },
         }),
       },
@@ -105,14 +139,14 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       '/v1/jobs/{id}/retry': {
         post: operation('retryJob', 'jobs', {
           summary: 'Release a held job, or make an ended one again as a new job',
-          params: { path: jobId, header: idempotencyKey },
+          params: { path: jobId, header: submitHeaders },
           answers: accepted,
         }),
       },
       '/v1/jobs/{id}/events': {
         get: operation('jobEvents', 'jobs', {
           summary: 'Server-sent events of a job, resumable by Last-Event-ID; `data` is the job as it is when sent',
-          params: { path: jobId, header: z.object({ 'Last-Event-ID': z.string().optional() }) },
+          params: { path: jobId, header: z.object({ 'Last-Event-ID': lastEventId }) },
           answers: {
             '200': { description: 'The stream', content: { 'text/event-stream': {} } },
             '204': { description: 'Over' },
@@ -188,10 +222,15 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         }),
       },
       '/v1/keys': {
+        get: operation('listKeys', 'keys', {
+          summary: 'The API keys of every tenant, newest first, without their secrets (scope admin)',
+          params: { query: ListKeysQuery },
+          answers: { '200': json(KeyList, 'A page of keys') },
+        }),
         post: operation('createKey', 'keys', {
           summary: 'Make an API key (scope admin)',
           body: { required: true, content: { 'application/json': { schema: CreateKeyBody } } },
-          answers: { '201': json(KeyView, 'The key, shown this once') },
+          answers: { '201': json(CreatedKeyView, 'The key, shown this once') },
         }),
       },
       '/v1/keys/{id}': {

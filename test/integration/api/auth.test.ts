@@ -6,7 +6,8 @@ import { startApi, type TestApi } from '../../support/start-api.ts';
 
 let api: TestApi;
 beforeAll(async () => {
-  api = await startApi();
+  // Here failing is the point.
+  api = await startApi({ env: { AUTH_FAILURES_MAX: '1000000' } });
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
@@ -25,6 +26,7 @@ const ROUTES: [method: string, path: string, scope: 'jobs:read' | 'jobs:write' |
   ['POST', '/v1/assets', 'jobs:write'],
   ['GET', '/v1/assets/:asset', 'jobs:read'],
   ['GET', '/v1/models', 'jobs:read'],
+  ['GET', '/v1/keys', 'admin'],
   ['GET', '/metrics', 'admin'],
 ];
 

@@ -109,7 +109,9 @@ describe('the OpenAPI document', () => {
         expect(problem).toEqual({ $ref: '#/components/schemas/Problem' });
         expect([path, operation.security ?? document.security]).toEqual([
           path,
-          /^\/(livez|readyz|docs|openapi\.json|errors\/\{code\})?$/.test(path) ? [] : [{ bearer: [] }],
+          /^\/(livez|readyz|docs|openapi\.json|errors\/\{code\})?$/.test(path)
+            ? []
+            : [{ bearer: [] }, { apiKey: [] }, { googleApiKey: [] }],
         ]);
       }
     }
@@ -125,6 +127,32 @@ describe('the OpenAPI document', () => {
         ' ',
       ),
     );
+  });
+});
+
+describe('what the document says of a field', () => {
+  /** Names of properties without a description, also of their own or of what they refer to. */
+  const undescribed = (name: string) =>
+    Object.entries<Json>(document.components.schemas[name].properties)
+      .filter(([, schema]) => !schema.description && !schema.$ref)
+      .map(([field]) => field);
+
+  it.each(['SubmitJob', 'Reference', 'CreateKey', 'Job', 'Image', 'Attempt', 'JobError'])(
+    'is never nothing in %s',
+    (name) => {
+      expect(undescribed(name)).toEqual([]);
+    },
+  );
+
+  it('is never nothing in a query or a header', () => {
+    const silent = Object.entries<Json>(document.paths)
+      .filter(([path]) => !path.startsWith('/v1/batches') && !path.startsWith('/v1/templates'))
+      .flatMap(([path, item]) =>
+        Object.values<Json>(item).flatMap(({ parameters = [] }) => parameters.map((one: Json) => ({ path, ...one }))),
+      )
+      .filter((parameter) => parameter.in !== 'path' && !parameter.description && !parameter.schema.description);
+
+    expect(silent).toEqual([]);
   });
 });
 

@@ -331,7 +331,7 @@ describe('a list', () => {
     ['limit', 'limit=ten'],
     ['status', 'status=done'],
     ['status', 'status=queued&status=running'],
-    ['lane', 'lane=batch'],
+    ['lane', 'lane=express'],
     ['created_after', 'created_after=yesterday'],
     ['after', 'after=nonsense'],
     ['after', `after=${Buffer.from('1 x').toString('base64url')}`],

@@ -5,84 +5,92 @@ import { JOB_STATUSES, LANES, PHASES } from '../domain/index.ts';
 
 const instant = z.string().meta({ format: 'date-time' });
 const money = z.string().meta({ examples: ['0.0361'] });
+/** A field and what it says. */
+const told = <S extends z.ZodType>(schema: S, description: string): S => schema.meta({ description });
 
 export const ImageView = z
   .object({
-    id: z.string(),
-    url: z.string().meta({ description: 'Signed when this view was made, and short-lived; the image itself is not.' }),
-    mime: z.string(),
-    width: z.int(),
-    height: z.int(),
-    bytes: z.int(),
-    sha256: z.string(),
-    thumbnail_url: z.string(),
+    id: told(z.string(), 'Good as a reference of later jobs.'),
+    url: told(z.string(), 'Signed when this view was made, and short-lived; the image itself is not.'),
+    mime: told(z.string(), 'What the bytes are.'),
+    width: told(z.int(), 'Pixels.'),
+    height: told(z.int(), 'Pixels.'),
+    bytes: told(z.int(), 'Size of the file.'),
+    sha256: told(z.string(), 'Of the file, in hex.'),
+    thumbnail_url: told(z.string(), 'Of a small copy; needs a key.'),
   })
   .meta({ id: 'Image' });
 
 export const AttemptView = z
   .object({
-    channel: z.string(),
-    model: z.string(),
-    lane: z.enum(LANES),
-    state: z.enum(['open', 'settled', 'rejected', 'in_doubt']),
-    started_at: instant,
-    ms: z.int().optional(),
-    tokens: z.int().optional(),
-    cost: money.optional(),
-    error: z.string().optional(),
-    reason: z.string().optional(),
+    channel: told(z.string(), 'The way to the model.'),
+    model: told(z.string(), 'The model that was asked.'),
+    lane: told(z.enum(LANES), 'How it travelled.'),
+    state: told(
+      z.enum(['open', 'settled', 'rejected', 'in_doubt']),
+      'open: it is out. settled: answered, and billed. rejected: answered by an error, not billed. in_doubt: nobody saw its end.',
+    ),
+    started_at: told(instant, 'When it was sent.'),
+    ms: told(z.int().optional(), 'How long it took.'),
+    tokens: told(z.int().optional(), 'That the provider counted.'),
+    cost: told(money.optional(), 'Dollars, by those tokens.'),
+    error: told(z.string().optional(), 'Code of what went wrong.'),
+    reason: told(z.string().optional(), 'What the provider gave as its reason.'),
   })
   .meta({ id: 'Attempt', description: 'One paid call. `in_doubt`: its end was not seen, and it is counted as spent.' });
 
 export const UpstreamView = z.object({
-  channel: z.string(),
-  http: z.int().optional(),
-  finish_reason: z.string().optional(),
-  block_reason: z.string().optional(),
-  quota_id: z.string().optional(),
-  message: z.string().optional(),
+  channel: told(z.string(), 'The way to the model.'),
+  http: told(z.int().optional(), 'Status of its answer.'),
+  finish_reason: told(z.string().optional(), 'Why the model stopped.'),
+  block_reason: told(z.string().optional(), 'Why the prompt was refused.'),
+  quota_id: told(z.string().optional(), 'The quota that was used up.'),
+  message: told(z.string().optional(), 'Its own words, without what is secret.'),
 });
 
 export const JobErrorView = z
   .object({
-    code: z.string(),
-    category: z.string(),
-    detail: z.string(),
-    retryable: z.boolean(),
-    fix: z.string().optional(),
-    started: z.boolean().optional().meta({ description: 'On expired jobs: whether any call was made.' }),
-    upstream: UpstreamView.optional(),
+    code: told(z.string(), 'For programs; /errors/CODE explains it.'),
+    category: told(z.string(), 'What kind of error it is.'),
+    detail: told(z.string(), 'For people.'),
+    retryable: told(z.boolean(), 'Whether POST …/retry may help.'),
+    fix: told(z.string().optional(), 'What can be done.'),
+    started: told(z.boolean().optional(), 'On expired jobs: whether any call was made.'),
+    upstream: told(UpstreamView.optional(), 'What the provider said.'),
   })
   .meta({ id: 'JobError' });
 
 export const JobView = z
   .object({
-    id: z.string(),
-    status: z.enum(JOB_STATUSES),
-    phase: z.enum(PHASES).optional(),
-    lane: z.enum(LANES),
+    id: told(z.string(), 'Ours, or the one it was put under.'),
+    status: told(z.enum(JOB_STATUSES), 'succeeded, blocked, failed, canceled and expired are final.'),
+    phase: told(z.enum(PHASES).optional(), 'What it is at while it is queued or running.'),
+    lane: told(z.enum(LANES), 'How it travels.'),
     route: z.string().optional().meta({ description: 'Why it travels on this lane, when it was chosen here.' }),
-    model: z.string(),
-    prompt: z.string(),
+    model: told(z.string(), 'The model’s id, whatever name it was asked by.'),
+    prompt: told(z.string(), 'As it is sent to the model.'),
     template: z.string().optional().meta({ description: '`name@version` of the template that wrote the prompt.' }),
-    size: z.string(),
-    aspect_ratio: z.string().optional(),
-    created_at: instant,
-    started_at: instant.optional(),
-    completed_at: instant.optional(),
-    expires_at: instant,
+    size: told(z.string(), 'As asked, or what the model makes by default.'),
+    aspect_ratio: told(z.string().optional(), 'As asked.'),
+    created_at: told(instant, 'When it was accepted.'),
+    started_at: told(instant.optional(), 'When it was first sent.'),
+    completed_at: told(instant.optional(), 'When it ended.'),
+    expires_at: told(instant, 'Its deadline.'),
     queue: z
       .object({ position: z.int().optional(), eta: instant.optional() })
       .optional()
       .meta({ description: 'While queued: how many of your jobs are ahead, and the earliest next attempt.' }),
-    cost: z.object({
-      currency: z.literal('USD'),
-      estimated: money,
-      reserved: money,
-      actual: money,
-      in_doubt: money,
-    }),
-    attempts: z.array(AttemptView),
+    cost: told(
+      z.object({
+        currency: z.literal('USD'),
+        estimated: told(money, 'What one image is expected to cost; 0 for a job that shares another’s.'),
+        reserved: told(money, 'The estimate while it is open; 0 after that.'),
+        actual: told(money, 'Of the calls that were answered.'),
+        in_doubt: told(money, 'Of the calls whose end nobody saw: counted as spent.'),
+      }),
+      'Dollars, as decimal strings.',
+    ),
+    attempts: told(z.array(AttemptView), 'Every paid call, oldest first.'),
     references: z
       .array(
         z.object({
@@ -95,18 +103,21 @@ export const JobView = z
       )
       .optional()
       .meta({ description: 'The reference images, by links as short-lived as those of images.' }),
-    images: z.array(ImageView),
-    late_images: z.array(ImageView).optional(),
-    text: z.string().optional(),
-    grounding: z.unknown().optional(),
-    deduplicated_of: z.string().optional(),
-    batch: z.string().optional(),
-    key: z.string().optional(),
-    tags: z.array(z.string()),
-    metadata: z.record(z.string(), z.string()),
-    warnings: z.array(z.string()).optional(),
-    error: JobErrorView.optional(),
-    urls: z.object({ self: z.string(), events: z.string(), cancel: z.string(), images: z.string() }),
+    images: told(z.array(ImageView), 'None until it has succeeded.'),
+    late_images: told(z.array(ImageView).optional(), 'Paid for, and there only after it had been canceled or expired.'),
+    text: told(z.string().optional(), 'What the model said beside the image.'),
+    grounding: told(z.unknown().optional(), 'What the model’s search found, as the provider gave it.'),
+    deduplicated_of: told(z.string().optional(), 'The job whose image this one shares.'),
+    batch: told(z.string().optional(), 'The batch it belongs to.'),
+    key: told(z.string().optional(), 'Its key in that batch.'),
+    tags: told(z.array(z.string()), 'Yours.'),
+    metadata: told(z.record(z.string(), z.string()), 'Yours.'),
+    warnings: told(z.array(z.string()).optional(), 'What is not quite as asked, such as a model that was replaced.'),
+    error: told(JobErrorView.optional(), 'Why it is not succeeded, or not yet.'),
+    urls: told(
+      z.object({ self: z.string(), events: z.string(), cancel: z.string(), images: z.string() }),
+      'Where to go on; relative to the API.',
+    ),
   })
   .meta({ id: 'Job' });
 export type JobView = z.output<typeof JobView>;

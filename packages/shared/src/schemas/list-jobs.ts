@@ -6,12 +6,12 @@ import { instantSchema } from './primitives.ts';
 
 export const ListJobsQuery = z
   .object({
-    status: z.enum(JOB_STATUSES).optional(),
-    tag: z.string().min(1).max(64).optional(),
-    model: z.string().min(1).max(128).optional(),
-    lane: z.enum(LANES).optional(),
-    created_after: instantSchema.optional(),
-    limit: z.coerce.number().int().min(1).max(200).default(50),
+    status: z.enum(JOB_STATUSES).optional().meta({ description: 'As they stand now.' }),
+    tag: z.string().min(1).max(64).optional().meta({ description: 'That have this tag.' }),
+    model: z.string().min(1).max(128).optional().meta({ description: 'Of this model, by any of its names.' }),
+    lane: z.enum(LANES).optional().meta({ description: 'That travel on this lane.' }),
+    created_after: instantSchema.optional().meta({ description: 'Accepted later than this.' }),
+    limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'Most jobs in a page.' }),
     after: z.string().max(512).optional().meta({ description: 'The `next_cursor` of the page before.' }),
   })
   .catchall(z.string());

@@ -86,12 +86,14 @@ export type TemplateList = z.output<typeof TemplateList>;
 export const TemplateUse = {
   template: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9-]{0,62}(@\d{1,6})?$/, 'must be a template such as "product-hero" or "product-hero@2"'),
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}(@\d{1,6})?$/, 'must be a template such as "product-hero" or "product-hero@2"')
+    .meta({ description: 'Writes the prompt: `name@version`, or a name for its newest version.' }),
   variables: z
     .record(z.string().max(64), z.union([z.string().max(8_000), z.number().transform(String)]))
     .refine((record) => Object.keys(record).length <= 64, 'must have at most 64 variables')
-    .default({}),
-  locale: z.string().max(16).optional(),
+    .default({})
+    .meta({ description: 'Values for the blanks of the template.' }),
+  locale: z.string().max(16).optional().meta({ description: 'Of the template’s own sets of values, the one to use.' }),
 };
 
 /** The body of a submission: a prompt, or a template with values for its blanks. */

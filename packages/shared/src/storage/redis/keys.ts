@@ -22,6 +22,8 @@ export function keySpace(prefix: string) {
     workers: `${prefix}{workers}`,
     worker: (id: string) => `${prefix}{workers}:${id}`,
     apiKey: (id: string) => `${prefix}key:${id}`,
+    apiKeys: `${prefix}keys`,
+    apiKeysComplete: `${prefix}keys:complete`,
     of,
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
