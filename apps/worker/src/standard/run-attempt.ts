@@ -1,7 +1,7 @@
 /**
  * One message, at most one paid call.
  *
- *   read → slot → may it run? → quota → references → intent on disk → lease (the record says: sent) → call
+ *   read → slot → may it run? → intent on disk | quota → references → lease (the record says: sent) → call
  *        → answer on disk → judge → store → settle → thumbnail → spool emptied
  *
  * A crash before the intent leaves nothing. After it, the next process on this spool finds the intent: with an answer
@@ -9,7 +9,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AttemptRef, begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
+import { begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
 import { type CrashPoint, describeError, withCrashPoints } from '@darkroom/shared/observability';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
@@ -49,8 +49,8 @@ const PAUSED_MS = 20_000;
 export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
   const { clock, draining } = deps;
   const inHandUntil = clock.now() + IN_HAND_MS;
-  for (;;) {
-    const ran = await tryOnce(deps, tenant, id, inHandUntil);
+  for (let hopeful = true; ; hopeful = false) {
+    const ran = await tryOnce(deps, tenant, id, { inHandUntil, hopeful });
     if (ran.type === 'done' || ran.scope === 'job') return ran;
     if (ran.scope === 'model' && ran.ms > NAP_MS) return { ...ran, scope: 'model' };
     if (ran.scope === 'host' && clock.now() + ran.ms > inHandUntil) return { ...ran, scope: 'job' };
@@ -58,18 +58,25 @@ export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string):
   }
 }
 
-async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, inHandUntil: number): Promise<Tried> {
-  const { ledger, slots, clock, draining } = deps;
+/** `hopeful` = nothing has stood in the way of this message so far. */
+type Try = { inHandUntil: number; hopeful: boolean };
+
+async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, { inHandUntil, hopeful }: Try): Promise<Tried> {
+  const { ledger, slots, clock, draining, crash } = deps;
   if (draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
   // Read before the wait for a slot: should it change meanwhile, the write of the lease finds out.
-  const job = await ledger.read(tenant, id);
+  const [job, full] = await Promise.all([ledger.read(tenant, id), isSpoolFull(deps)]);
   if (!job) return DONE;
   const patience = { ms: inHandUntil - clock.now(), signal: draining };
   using slot = await slots.take(referenceBytes(job.request), patience);
   if (!slot) return { type: 'later', ms: draining.aborted ? 0 : NO_SLOT_MS, scope: 'job' };
-  const refusal = (await mayNotRun(deps, job)) ?? (await takeLeave(deps, job));
+  const refusal = await mayNotRun(deps, job);
   if (refusal) return refusal;
-  await callOnce(deps, job, slot);
+  if (full) return { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' };
+  crash('attempt.admitted');
+  const ready = await makeReady(deps, job, hopeful);
+  if (ready.type !== 'ready') return ready;
+  await callOnce(deps, job, slot, ready);
   return DONE;
 }
 
@@ -82,12 +89,36 @@ async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Tried | undefined
   if (begun.type !== 'go') return DONE;
   const { batch } = job.request;
   if (batch && (await deps.isPaused(job.tenant, batch.id))) return pausedFor(deps.random);
-  return (await isSpoolFull(deps)) ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
+  return undefined;
 }
 
 /** Spread out, so that a large batch does not come back all at once, again and again. */
 function pausedFor(random: () => number): Ran {
   return { type: 'later', ms: Math.round(PAUSED_MS * (0.5 + random())), scope: 'job' };
+}
+
+type Ready = { type: 'ready'; call: (entry: SpoolEntry) => Promise<Exchange>; entry: SpoolEntry };
+
+/**
+ * Everything a call needs before its lease. The intent goes to the disk while leave is asked of Redis; when there is no
+ * leave it is taken back, and after a crash found as a call that was never sent. After one refusal the next is likely,
+ * so then leave comes first.
+ */
+async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise<Ready | Tried> {
+  const intend = () => deps.spool.intend({ tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() });
+  const early = hopeful ? intend() : undefined;
+  early?.catch(() => undefined); // Told where it is awaited.
+  let ready: Ready | undefined;
+  try {
+    const refusal = await takeLeave(deps, job);
+    if (refusal) return refusal;
+    // Only now: whoever waits for leave must not fill the memory with references.
+    const call = await prepare(deps, job);
+    ready = { type: 'ready', call, entry: await (early ?? intend()) };
+    return ready;
+  } finally {
+    if (!ready) await (await early?.catch(() => undefined))?.remove();
+  }
 }
 
 async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
@@ -103,13 +134,9 @@ async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> 
   return { type: 'later', ms, scope: 'model' };
 }
 
-async function callOnce(deps: AttemptDeps, job: Job, slot: Slot): Promise<void> {
-  const { ledger, spool, clock, crash, metrics } = deps;
-  const ref: AttemptRef = { tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() };
-  // Before the intent: a reference that cannot be read now leaves nothing behind.
-  const call = await prepare(deps, job);
-  crash('attempt.admitted');
-  const entry = await spool.intend(ref);
+async function callOnce(deps: AttemptDeps, job: Job, slot: Slot, { call, entry }: Ready): Promise<void> {
+  const { ledger, clock, crash, metrics } = deps;
+  const { ref } = entry;
   crash('attempt.intended');
   let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
   try {
