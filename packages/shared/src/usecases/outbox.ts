@@ -7,8 +7,8 @@ export const RECHECK_MS = 300_000;
 /** Longest time between two looks. A deep backlog of old jobs is looked at this seldom, so that looking never falls behind. */
 const RECHECK_MS_MAX = 900_000;
 
-/** While one batch is followed by the next, messages gather for this long, so that one round trip carries many. */
-const GATHER_MS = 5;
+/** Behind a batch, messages gather for this long, so that one round trip carries many. */
+const GATHER_MS = 10;
 
 export type Outbox = {
   /** Hands the job's wake-up to the queue, soon. Never fails: what is not handed over stays due, and the sweeper finds it. */
@@ -32,14 +32,28 @@ export function createOutbox(deps: {
   let waiting: WakeMessage[] = [];
   let running: Promise<void> | undefined;
 
-  // The first message leaves at once: nothing to gather for when nobody else comes. What comes meanwhile shares the next trip.
+  const send = async (batch: WakeMessage[]): Promise<WakeMessage[]> => {
+    try {
+      if (batch.length) await deps.queue.enqueue(batch, deps.clock.now());
+      return batch;
+    } catch (error) {
+      deps.onError(error);
+      return [];
+    }
+  };
+
+  // The first message leaves at once: nothing to gather for when nobody else comes. What comes meanwhile shares the next
+  // trip. A batch is noted with that trip: a note straight behind it would be in the way of the worker that was woken.
   const run = async () => {
+    let sent: WakeMessage[] = [];
     do {
+      const noted = note(deps, sent).catch(deps.onError);
       const batch = waiting;
       waiting = [];
-      await enqueueWakes(deps, batch).catch(deps.onError);
-      if (waiting.length) await sleep(GATHER_MS);
-    } while (waiting.length);
+      sent = await send(batch);
+      await noted;
+      await sleep(GATHER_MS);
+    } while (waiting.length || sent.length);
     running = undefined;
   };
 
@@ -54,12 +68,16 @@ export function createOutbox(deps: {
 
 /** Enqueues, then notes it: a crash between the two enqueues the same version again, which changes nothing. */
 export async function enqueueWakes(
-  { ledger, queue, clock }: { ledger: Ledger; queue: WakeQueue; clock: Clock },
+  deps: { ledger: Ledger; queue: WakeQueue; clock: Clock },
   messages: WakeMessage[],
 ): Promise<void> {
   if (!messages.length) return;
+  await deps.queue.enqueue(messages, deps.clock.now());
+  await note(deps, messages);
+}
+
+async function note({ ledger, clock }: { ledger: Ledger; clock: Clock }, messages: WakeMessage[]): Promise<void> {
   const now = clock.now();
-  await queue.enqueue(messages, now);
   for (const [tenant, group] of Map.groupBy(messages, (message) => message.tenant)) {
     const wakes = group.map(({ id, version, runAt }) => ({ id, version, recheckAt: recheckAt(runAt, now) }));
     await ledger.enqueued(tenant, wakes);
