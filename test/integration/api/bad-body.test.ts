@@ -114,7 +114,9 @@ describe('a body with a field that is wrong', () => {
   const cases = WRONG.map(([field, value, param = field]) => {
     // A string that no model offers is well formed, and refused for what it asks.
     const status =
-      typeof value === 'string' && value && value.length < 9 && /^(size|aspect_ratio)$/.test(field) ? 422 : 400;
+      typeof value === 'string' && value && value.length < 9 && /^(size|aspect_ratio|thinking)$/.test(field)
+        ? 422
+        : 400;
     return { field, value, param, status, shown: short(value) };
   });
 
@@ -143,10 +145,10 @@ describe('a body with a field that is wrong', () => {
       refusal(422, 'aspect_ratio'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model, thinking: 'high' } }))).toEqual(
-      refusal(400, 'thinking'),
+      refusal(422, 'thinking'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model, tools: ['google_search'] } }))).toEqual(
-      refusal(400, 'tools'),
+      refusal(422, 'tools'),
     );
     expect(await look(await submit({ body: { prompt: PROMPT, model: 'imagen-4.0' } }))).toEqual(refusal(410, 'model'));
     expect(await look(await submit({ body: { prompt: PROMPT, max_cost: '0.000001' } }))).toEqual(

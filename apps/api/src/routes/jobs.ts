@@ -16,8 +16,9 @@ import {
 import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
-import { capWait, idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
+import { idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
 import { dropBody } from '../http/body-budget.ts';
+import { isSeen, waitOf } from '../http/conditional.ts';
 import { sendJson } from '../http/send-json.ts';
 import { streamJobEvents } from './job-events.ts';
 
@@ -72,14 +73,14 @@ function hashedKeyOf(req: Request): string | undefined {
 async function respond(deps: ApiDeps, req: Request, res: Response, submitted: Submitted): Promise<void> {
   const waitMs = preferredWaitMs(req);
   if (waitMs > 0) dropBody(req, res);
-  const { job, view } = await awaited(deps, res, submitted.job, waitMs);
+  const { job, view, waited } = await awaited(deps, res, submitted.job, waitMs);
   const over = isTerminal(job.state.status);
   res.locals['jobId'] = job.id;
   res.set('location', `/v1/jobs/${encodeURIComponent(job.id)}`);
   res.set('x-dedup', submitted.dedup);
   if (submitted.cache) res.set('x-cache', submitted.cache);
   if (submitted.replayed) res.set('idempotent-replayed', 'true');
-  if (waitMs > 0 && over) res.set('preference-applied', 'wait');
+  if (waited) res.set('preference-applied', `wait=${waitMs / 1_000}`);
   if (!over) res.set('retry-after', LOOK_AGAIN);
   if (!over) res.on('finish', () => deps.crash('admission.answered'));
   sendJson(res, over ? 200 : 202, view);
@@ -90,12 +91,12 @@ async function awaited(deps: ApiDeps, res: Response, accepted: Job, waitMs: numb
   if (waitMs > 0) {
     try {
       const job = await untilEnd(deps, res, accepted, waitMs);
-      return { job, view: await presentJob(deps, job) };
+      return { job, view: await presentJob(deps, job), waited: true };
     } catch (error) {
       deps.log.warn({ requestId: res.locals['requestId'], ...describeError(error) }, 'http.wait_failed');
     }
   }
-  return { job: accepted, view: await presentJob(deps, accepted) };
+  return { job: accepted, view: await presentJob(deps, accepted), waited: false };
 }
 
 async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
@@ -162,6 +163,9 @@ async function image(
     throw new AppError('not_found', {
       message: open ? 'The image is not there yet.' : 'The job has no such image.',
       param: 'n',
+      fix: open
+        ? 'GET /v1/jobs/{id}?wait=60 waits for it; then ask again.'
+        : 'GET /v1/jobs/{id}/images lists those there are.',
       ...(open && { retryable: true, retryAfterMs: 2_000 }),
     });
   }
@@ -169,6 +173,7 @@ async function image(
   if (key !== found.key && !(await deps.store.head(key))) {
     throw new AppError('not_found', {
       message: 'The thumbnail is not there yet.',
+      fix: 'Wait as long as Retry-After says, then ask again.',
       retryable: true,
       retryAfterMs: 2_000,
     });
@@ -187,19 +192,6 @@ async function jobOf(deps: ApiDeps, req: Request<{ id: string }>, res: Response)
 
 function etagOf(job: Job): string {
   return `W/"${job.version}"`;
-}
-
-/** `If-None-Match` by RFC 9110: a list of tags compared weakly, or `*`. */
-function isSeen(header: string | undefined, etag: string): boolean {
-  const tags = header?.split(',').map((tag) => tag.trim().replace(/^(?:W\/)?/, 'W/')) ?? [];
-  return header?.trim() === '*' || tags.includes(etag);
-}
-
-function waitOf(req: Request): number {
-  const { wait } = req.query;
-  if (wait === undefined) return 0;
-  if (typeof wait === 'string' && /^\d{1,5}$/.test(wait)) return capWait(Number(wait));
-  throw new AppError('invalid_request', { message: 'wait must be whole seconds, at most 60.', param: 'wait' });
 }
 
 /** `.` and `..` are ids that no client could ever ask for: each of them takes those for steps of the path. */

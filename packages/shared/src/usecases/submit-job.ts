@@ -135,12 +135,18 @@ async function recallArchived(deps: SubmitDeps, submit: Submit, bodyHash: string
 
 async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: boolean): Promise<Submitted> {
   const job = sameBody ? await findJob(deps, tenant, id) : undefined;
-  if (job) return { job, replayed: true, dedup: job.state.leader ? 'joined' : 'miss' };
+  if (job) return { job, replayed: true, ...sharingOf(job) };
   throw new AppError('idempotency_key_reused', {
     message: 'This Idempotency-Key (or job id) was used before with another body.',
     param: isGeneratedJobId(id) ? 'Idempotency-Key' : 'id',
     fix: 'Send the first body again, or choose a new key.',
   });
+}
+
+/** What a replay says of the job's work: as at first, except that a follower whose leader gave up works for itself now. */
+function sharingOf({ state }: Job): Pick<Submitted, 'dedup' | 'cache'> {
+  if (state.source === 'cache') return { dedup: 'miss', cache: 'hit' };
+  return { dedup: state.leader ? 'joined' : 'miss' };
 }
 
 /** What is known of a job before it has an id. */
