@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jsonFault } from './json-fault.ts';
+import { jsonFault } from '../../../apps/api/src/http/json-fault.ts';
 
 function isJson(text: string): boolean {
   try {

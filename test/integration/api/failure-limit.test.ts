@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createFailureLimit } from './failure-limit.ts';
+import { createFailureLimit } from '../../../apps/api/src/http/failure-limit.ts';
 
 function aLimit(max: number) {
   let time = 1_000_000;
