@@ -2,9 +2,7 @@
 
 import { AppError } from '@darkroom/shared/domain';
 import type { Request } from 'express';
-
-/** Longest time, in seconds, that an answer is held back. */
-const WAIT_MAX = 60;
+import { WAIT_MAX } from './body.ts';
 
 /** `If-None-Match` by RFC 9110: a list of tags compared weakly, or `*`. */
 export function isSeen(header: string | undefined, etag: string): boolean {
@@ -20,6 +18,6 @@ export function waitOf(req: Request): number {
   throw new AppError('invalid_request', {
     message: `wait must be a whole number of seconds from 0 to ${WAIT_MAX}.`,
     param: 'wait',
-    fix: `Send wait=${WAIT_MAX} or less, and ask again when it is still open.`,
+    fix: `Send wait=${WAIT_MAX} or less, and ask again while it is open.`,
   });
 }

@@ -5,7 +5,7 @@ const ADDRESSES_MAX = 10_000;
 const WINDOW_MS = 60_000;
 
 /** What an address has left, and when it starts anew. */
-export type Standing = { remaining: number; resetMs: number };
+type Standing = { remaining: number; resetMs: number };
 
 /** As Node's sockets have it; none once the other side is gone. */
 type Peer = { remoteAddress?: string | undefined };
