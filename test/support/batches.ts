@@ -55,8 +55,9 @@ export type TestBatches = AsyncDisposable &
     told: () => Promise<string[]>;
   };
 
-export async function openTestBatches(): Promise<TestBatches> {
-  const test = await openTestUsecases();
+/** @param opened what other parts of the test work with already; it is closed by whoever opened it */
+export async function openTestBatches(opened?: TestUsecases): Promise<TestBatches> {
+  const test = opened ?? (await openTestUsecases());
   const { ledger, store, outbox, clock, redis, prefix } = test;
   const queue = createLaneQueue({ standard: test.queue, pool: createRedisPool({ redis, prefix }) });
   await redis.sadd(`${prefix}tenants`, TENANT);
@@ -69,6 +70,7 @@ export async function openTestBatches(): Promise<TestBatches> {
   };
   return {
     ...test,
+    ...(opened && { [Symbol.asyncDispose]: async () => undefined }),
     batches,
     deps,
     batch,

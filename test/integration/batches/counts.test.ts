@@ -127,7 +127,7 @@ describe('the counts of a batch', () => {
         expect(JOB_STATUSES.reduce((sum, status) => sum + counts[status], 0)).toBe(ROWS);
         expect(totals.openEstimated).toBe(0);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   }, 60_000);
 });

@@ -86,11 +86,12 @@ export type Ledger = {
   write(change: Change, condition?: { leaseOver: boolean }): Promise<Written>;
   /** Holds the lease for another full span; `lost` when the attempt is no longer the job's open one. */
   renew(ref: AttemptRef): Promise<'held' | 'lost'>;
-  /** Newest first; without those that cannot be read. */
+  /** Newest first; without those that cannot be read, and without rows of batches: those are listed through their batch. */
   list(tenant: Tenant, query: ListQuery): Promise<Job[]>;
-  /** How many of the tenant's queued jobs are older; `undefined` when the job is not queued. */
+  /** How many of the tenant's queued jobs are older; `undefined` when the job is not queued, or is a batch's row. */
   position(tenant: Tenant, id: JobId): Promise<number | undefined>;
   totals(tenant: Tenant): Promise<Totals>;
+  /** All jobs in Redis, rows of batches among them. */
   countByStatus(tenant: Tenant): Promise<Record<JobStatus, number>>;
   tenants(): Promise<Tenant[]>;
   /** Records that this process came across and could not read, and has not found mended since. */
@@ -104,7 +105,7 @@ export type Ledger = {
   latestWakes(tenant: Tenant, after: EpochMs, limit: number): Promise<Wake[]>;
   /**
    * Since when the longest waiting job should have been running: not one that is held or parked, waits for a twin or
-   * for its time. Looks at the thousand oldest queued jobs.
+   * for its time. Looks at the thousand oldest queued jobs, and at no rows of batches: those may wait all night.
    */
   dueSince(tenant: Tenant, now: EpochMs): Promise<EpochMs | undefined>;
   dueDeadlines(tenant: Tenant, now: EpochMs, limit: number): Promise<JobId[]>;

@@ -23,7 +23,7 @@ import {
   type RowSums,
   type Tenant,
 } from '../domain/index.ts';
-import type { Batches, Clock, Ledger, ObjectStore, WakeQueue } from '../ports/index.ts';
+import type { Batches, Clock, Ledger, ObjectStore, WakeMessage, WakeQueue } from '../ports/index.ts';
 import { admitAsTrue } from './admission.ts';
 import { enqueueWakes, toWake } from './outbox.ts';
 import { endOfShard, readRows } from './read-rows.ts';
@@ -38,6 +38,8 @@ export type LoadDeps = {
 
 /** Rows of one step: what a loader has in memory, and what a dead one leaves to be looked at again. */
 const STEP = 1_000;
+/** Jobs on their way to Redis at a time: enough to keep it busy, few enough to be forgotten soon. */
+const WIDTH = 250;
 
 /** Loads the next step of a batch. @returns whether there is more to load now */
 export async function loadBatch(deps: LoadDeps, tenant: Tenant, id: BatchId): Promise<boolean> {
@@ -85,20 +87,31 @@ export type RowToEnlist = { row: BatchRow; generation: number; replaces?: RowSum
  * @returns false when the batch has changed meanwhile, so that not all of them became jobs
  */
 export async function enlistRows(deps: LoadDeps, batch: Batch, rows: RowToEnlist[]): Promise<boolean> {
-  const { batches, clock } = deps;
-  const waiting: Job[] = [];
-  let upToDate = true;
-  // All at once: they go down one connection, one after the other, without waiting for each other's answers.
-  await Promise.all(
-    rows.map(async ({ row, generation, replaces }) => {
-      const fresh = jobOfRow(batch, row, generation, clock.now());
-      const { plan, admission } = await admitAsTrue(deps, fresh, ({ job, mode }) =>
-        batches.enlist(batch, { row, generation, job, mode, ...(replaces && { replaces }) }),
-      );
-      if (admission.type === 'stale') upToDate = false;
-      if (admission.type === 'created' && isAwaitingWake(plan.job.state)) waiting.push(plan.job);
-    }),
+  for (let at = 0; at < rows.length; at += WIDTH) {
+    const waiting: WakeMessage[] = [];
+    let upToDate = true;
+    // They go down one connection, one after the other, without waiting for each other's answers.
+    await Promise.all(
+      rows.slice(at, at + WIDTH).map(async (row) => {
+        const { job, type } = await enlistRow(deps, batch, row);
+        if (type === 'stale') upToDate = false;
+        if (type === 'created' && isAwaitingWake(job.state)) waiting.push(toWake(job));
+      }),
+    );
+    await enqueueWakes(deps, waiting);
+    if (!upToDate) return false;
+  }
+  return true;
+}
+
+async function enlistRow(
+  deps: LoadDeps,
+  batch: Batch,
+  { row, generation, replaces }: RowToEnlist,
+): Promise<{ job: Job; type: 'created' | 'known' | 'stale' }> {
+  const fresh = jobOfRow(batch, row, generation, deps.clock.now());
+  const { plan, admission } = await admitAsTrue(deps, fresh, ({ job, mode }) =>
+    deps.batches.enlist(batch, { row, generation, job, mode, ...(replaces && { replaces }) }),
   );
-  await enqueueWakes(deps, waiting.map(toWake));
-  return upToDate;
+  return { job: plan.job, type: admission.type };
 }
