@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { admission } from './admission.ts';
 import { attempt } from './attempt.ts';
 import { batchCollect } from './batch-collect.ts';
+import { batchIngest } from './batch-ingest.ts';
 import { type Figure, heading, toLine } from './figure.ts';
 import { memory } from './memory.ts';
 import { noise } from './parts/sample.ts';
@@ -17,7 +18,12 @@ import { noise } from './parts/sample.ts';
 export type BenchOptions = { quick: boolean; wants: (name: string) => boolean };
 type Group = (options: BenchOptions) => AsyncGenerator<Figure>;
 
-const GROUPS: Record<string, Group> = { admission, memory, attempt, batch: batchCollect };
+const GROUPS: Record<string, Group> = { admission, memory, attempt, batch };
+
+async function* batch(options: BenchOptions): AsyncGenerator<Figure> {
+  yield* batchIngest(options);
+  yield* batchCollect(options);
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

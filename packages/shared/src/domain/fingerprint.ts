@@ -17,20 +17,24 @@ export type FingerprintInput = Pick<
  * lane, deadline, priority, tags or metadata. Stable under key order and Unicode normal form.
  */
 export function fingerprint(request: FingerprintInput): string {
-  return digest({
-    v: VERSION,
+  // Names in the order of RFC 8785, so that plain JSON is the canonical form: at a fifth of the price, for every row of a
+  // batch. What differs is half a surrogate pair, which has no canonical form and is escaped here: `digest` refuses it.
+  const input = {
     model: request.model,
     prompt: request.prompt.normalize('NFC'),
-    template: request.template,
-    size: request.size,
     ratio: request.aspectRatio,
+    // Order matters here: the model is shown the references one after the other.
+    references: request.references.map(({ sha256, role, name }) => ({ name, role, sha256 })),
+    safety: request.safety.map(({ category, threshold }) => `${category}=${threshold}`).toSorted(),
     seed: request.seed,
+    size: request.size,
+    template: request.template,
     thinking: request.thinking,
     tools: [...request.tools].toSorted(),
-    safety: request.safety.map(({ category, threshold }) => `${category}=${threshold}`).toSorted(),
-    // Order matters here: the model is shown the references one after the other.
-    references: request.references.map(({ sha256, role, name }) => ({ sha256, role, name })),
-  });
+    v: VERSION,
+  };
+  const text = JSON.stringify(input);
+  return text.includes('\\ud') ? digest(input) : hash('sha256', text, 'base64url');
 }
 
 /** SHA-256 (base64url) of any JSON value's canonical form. @throws on a lone surrogate or a non-finite number */
