@@ -389,6 +389,29 @@ describe('the result cache', () => {
     expect([stale.status, stale.json.status, stale.headers.get('x-cache')]).toEqual([202, 'queued', null]);
   });
 
+  it('is told again to whoever sends the same under the same key, as joining is', async () => {
+    const body = { prompt: fresh(), cache: { ttl: '24h' } };
+    await succeedJob(api.deps, (await submit({ ...body, dedup: false })).json.id);
+    const told = async (fields: object, key: string) => {
+      const { headers } = await submit({ ...body, ...fields }, { headers: { 'idempotency-key': key } });
+      return ['x-dedup', 'x-cache', 'idempotent-replayed'].map((name) => headers.get(name));
+    };
+
+    const hit = [await told({ dedup: false }, 'hit'), await told({ dedup: false }, 'hit')];
+    const leader = { prompt: fresh() };
+    await submit(leader);
+    const joined = [await told(leader, 'joined'), await told(leader, 'joined')];
+
+    expect(hit).toEqual([
+      ['miss', 'hit', null],
+      ['miss', 'hit', 'true'],
+    ]);
+    expect(joined).toEqual([
+      ['joined', null, null],
+      ['joined', null, 'true'],
+    ]);
+  });
+
   it('knows nothing of grounded work', async () => {
     const body = { prompt: fresh(), dedup: false, cache: { ttl: '24h' }, tools: ['google_search'] };
     await succeedJob(api.deps, (await submit(body)).json.id);
