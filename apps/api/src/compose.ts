@@ -68,7 +68,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
       enqueued: { after: 'outbox.noted' },
     },
   );
-  const pool = createRedisPool({ redis, prefix });
+  const pool = withCrashPoints(createRedisPool({ redis, prefix }), crash, { add: { after: 'chunk.pooled' } });
   const standard = opened.use(createWakeQueue({ redis: bull, prefix }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },

@@ -86,7 +86,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
-    rules: { recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
+    rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {
       limits: { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000 },
       enqueuedTokens: Number.POSITIVE_INFINITY,

@@ -6,6 +6,8 @@ import type { BatchDeps, PlanRules } from './deps.ts';
 
 type Given = Omit<BatchDeps, 'rules' | 'plan' | 'pollMs' | 'holdMs' | 'folder' | 'newId'>;
 
+/** The call only names a file. Less when less is to be waited for. */
+const CREATE_MS = 60_000;
 const SECOND_MS = 1_000;
 /** Of the provider's allowance: what it counts is not exactly what we do. */
 const ALLOWANCE_SHARE = 0.8;
@@ -34,10 +36,11 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
     rescueMsPerJob: RESCUE_MS_PER_JOB,
     stuckMs: ms(config.BATCH_STUCK_AFTER),
   };
+  const recreateAfterMs = ms(config.BATCH_RECREATE_AFTER);
   return {
     ...given,
     plan,
-    rules: { recreateAfterMs: ms(config.BATCH_RECREATE_AFTER), lifeMs: ms(config.BATCH_LIFE) },
+    rules: { createMs: Math.min(CREATE_MS, recreateAfterMs / 2), recreateAfterMs, lifeMs: ms(config.BATCH_LIFE) },
     pollMs: ms(config.BATCH_POLL),
     holdMs: ms(config.MESSAGE_LOCK),
     folder: resolve(config.DARKROOM_DATA, 'chunks'),

@@ -8,7 +8,6 @@
  */
 
 import {
-  CREATE_MS,
   cancelAsked,
   cancelReason,
   created,
@@ -93,7 +92,7 @@ export async function create(deps: BatchDeps, batch: ProviderBatch): Promise<voi
   const { model, displayName } = intended;
   const call = { model, displayName, fileName: intended.input.fileName };
   const done = await channel
-    .create(call, deadline(deps, CREATE_MS))
+    .create(call, deadline(deps, deps.rules.createMs))
     .catch((error: unknown): Done<{ name: string }> => ({ type: 'unknown', reason: String(error) }));
   crash('chunk.created');
   const now = clock.now();

@@ -21,9 +21,7 @@ export * from './price.ts';
 export * from './provider-batch.ts';
 export * from './provider-batch-steps.ts';
 export {
-  BATCH_RULES,
   type BatchRules,
-  CREATE_MS,
   created,
   createRefused,
   createUnknown,

@@ -13,8 +13,6 @@ import type { Verdict } from './verdict.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** After this a create call is over, answered or not. */
-export const CREATE_MS = MINUTE_MS;
 /** A provider that shows no batch this often, over the time the rules say, has none. */
 const EMPTY_LISTS_MIN = 3;
 /** Intents of one chunk; behind each but the first lie lists that showed nothing. */
@@ -25,13 +23,13 @@ const LIMIT_MS = 5 * MINUTE_MS;
 const LIMIT_MS_MAX = HOUR_MS;
 
 export type BatchRules = {
+  /** After this a create call is over, answered or not. */
+  createMs: number;
   /** Empty lists must span this before a create call is made again; each time twice as long. */
   recreateAfterMs: number;
   /** Own deadline of a chunk, from its planning and again from its submission. */
   lifeMs: number;
 };
-
-export const BATCH_RULES: BatchRules = { recreateAfterMs: 10 * MINUTE_MS, lifeMs: 20 * HOUR_MS };
 
 type Rejected = Extract<Verdict, { type: 'rejected' }>;
 
@@ -44,21 +42,21 @@ export function intendCreate(batch: ProviderBatch, rules: BatchRules, now: Epoch
   return next(batch, {
     state: 'creating',
     creates: [...batch.creates, intent],
-    dueAt: now + CREATE_MS,
+    dueAt: now + rules.createMs,
     ...(again && alarm(batch, `created again: no list showed it (${batch.creates.length})`)),
   });
 }
 
 /** Every call is over, and lists that came after the last one have shown nothing for long enough. */
-function isAbsent({ creates }: ProviderBatch, { recreateAfterMs }: BatchRules): boolean {
+function isAbsent({ creates }: ProviderBatch, rules: BatchRules): boolean {
   const last = creates.at(-1);
   if (!last?.lastListAt || last.emptyLists < EMPTY_LISTS_MIN) return false;
-  return last.lastListAt - overAt(last) >= recreateAfterMs * 2 ** (creates.length - 1);
+  return last.lastListAt - overAt(last, rules) >= rules.recreateAfterMs * 2 ** (creates.length - 1);
 }
 
 /** From when on a list would show what the call made. */
-export function overAt({ at, endedAt }: CreateIntent): EpochMs {
-  return endedAt ?? at + CREATE_MS;
+export function overAt({ at, endedAt }: CreateIntent, { createMs }: BatchRules): EpochMs {
+  return endedAt ?? at + createMs;
 }
 
 /** The provider told the name of what `intent` (the time of the create call) made. */

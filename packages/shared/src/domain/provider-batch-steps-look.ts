@@ -80,7 +80,7 @@ function unseen(batch: ProviderBatch, rules: BatchRules, listedAt: EpochMs, now:
   if (batch.state === 'submitted')
     return batch.unseen ? undefined : next(batch, { unseen: { since: listedAt, notFoundAt: [] } });
   const last = batch.creates.at(-1);
-  if (!last || listedAt < overAt(last)) return undefined;
+  if (!last || listedAt < overAt(last, rules)) return undefined;
   const counted = { ...last, emptyLists: last.emptyLists + 1, lastListAt: listedAt };
   const looked = next(batch, { creates: [...batch.creates.slice(0, -1), counted], dueAt: now });
   return isGivenUp(looked, rules, now)

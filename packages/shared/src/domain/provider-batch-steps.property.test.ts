@@ -10,18 +10,11 @@ import { describe, expect, it } from 'vitest';
 import { MINUTE, NOON } from '../testing/factories.ts';
 import type { ProviderBatch } from './provider-batch.ts';
 import { cancelAsked, cancelReason, planChunk, seal, uploaded } from './provider-batch-steps.ts';
-import {
-  type BatchRules,
-  CREATE_MS,
-  created,
-  createRefused,
-  createUnknown,
-  intendCreate,
-} from './provider-batch-steps-create.ts';
+import { type BatchRules, created, createRefused, createUnknown, intendCreate } from './provider-batch-steps-create.ts';
 import { type Listed, look } from './provider-batch-steps-look.ts';
 import type { Verdict } from './verdict.ts';
 
-const RULES: BatchRules = { recreateAfterMs: 10 * MINUTE, lifeMs: 1_200 * MINUTE };
+const RULES: BatchRules = { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 1_200 * MINUTE };
 const SUMS = { size: 2, estimated: 100, tokens: 1, inputBytes: 1, outputBytes: 1, rescueAt: NOON + 600 * MINUTE };
 
 function sealedChunk(): ProviderBatch {
@@ -109,7 +102,7 @@ function play(events: Event[], lagMs: number) {
     const name = `batches/${calls.length}`;
     if (makes)
       remote.push({ name, displayName: batch.displayName, inputFile: 'files/dk-1', state: 'PENDING', createdAt: now });
-    const call = { at: now, overAt: now + CREATE_MS, definite: false };
+    const call = { at: now, overAt: now + RULES.createMs, definite: false };
     calls.push(call);
     now += 1_000;
     if (step.answer === 'died') continue;
