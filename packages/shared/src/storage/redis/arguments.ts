@@ -11,7 +11,7 @@ import {
 } from '../../domain/index.ts';
 import type { KeySpace } from './keys.ts';
 import { leaseTicks } from './lease.ts';
-import { formatRecord, isPackedJob, PIECE_BYTES } from './record.ts';
+import { formatRecord, isPackedJob, pieceBytes } from './record.ts';
 import type { ScriptArg } from './scripts.ts';
 
 type Call = { keys: string[]; args: ScriptArg[] };
@@ -74,7 +74,7 @@ export function writeArgs(
       `${after.tenant} ${after.id}`,
       after.request.batch ? `${before.state.status} ${state.status}` : '',
       after.request.batch ? Object.entries(rowSums(before, after)).join(',') : '',
-      isPackedJob(after) ? PIECE_BYTES : '',
+      isPackedJob(after) ? pieceBytes(after, record.state) : '',
     ],
   };
 }

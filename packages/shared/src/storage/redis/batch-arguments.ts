@@ -12,7 +12,7 @@ import {
 import type { Enlistment } from '../../ports/index.ts';
 import { IDEMPOTENCY_MS } from './arguments.ts';
 import type { KeySpace } from './keys.ts';
-import { formatRecord, PIECE_BYTES } from './record.ts';
+import { formatRecord, pieceBytes } from './record.ts';
 import type { ScriptArg } from './scripts.ts';
 
 type Call = { keys: string[]; args: ScriptArg[] };
@@ -86,6 +86,7 @@ export function enlistArgs(space: KeySpace, batch: Batch, enlistment: Enlistment
   const { state, request } = job;
   const keys = space.of(batch.tenant);
   const leader = mode.type === 'join' ? mode.leader : job.id;
+  const { state: record } = formatRecord(job);
   return {
     keys: [
       keys.job(job.id),
@@ -106,7 +107,7 @@ export function enlistArgs(space: KeySpace, batch: Batch, enlistment: Enlistment
       row.n,
       generation,
       mode.type,
-      formatRecord(job).state,
+      record,
       state.status,
       job.fingerprint,
       isAwaitingWake(state) ? state.runAt : '',
@@ -115,7 +116,7 @@ export function enlistArgs(space: KeySpace, batch: Batch, enlistment: Enlistment
       request.cache && !(mode.type === 'lead' && mode.uncached) ? '1' : '0',
       (mode.type === 'lead' && mode.past) || '',
       Object.entries(plus(rowSums(undefined, job), replaces)).join(','),
-      PIECE_BYTES,
+      pieceBytes(job, record),
     ],
   };
 }

@@ -3,15 +3,17 @@
  * `s` is the status, or `held`.
  *
  * Of a job at rest and of a batch's row, which are most of what lies in Redis, `t` is both in their packed form and `r` is
- * empty or missing. The packed form goes on in the fields `1`, `2` …: Redis keeps a hash compactly, at half the size,
- * while none of its values passes 64 bytes. What is read behind its end is left over from a longer one, and is ignored.
+ * empty or missing. A row's packed form goes on in the fields `1`, `2` …: Redis keeps a hash compactly, at half the size,
+ * while none of its values passes 64 bytes (with its own settings). What is read behind its end is left over from a longer one, and is ignored.
  */
 
 import { isTerminal, type Job, type JobRequest, type JobState } from '../../domain/index.ts';
 import { isPacked, pack, unpack } from './pack.ts';
 
 /** Bytes of one field of a packed record: one less than a length that takes Redis a second byte to say. */
-export const PIECE_BYTES = 63;
+const PIECE_BYTES = 63;
+/** Longer ones are no longer small for all the pieces. */
+const IN_PIECES_MAX = 1_024;
 
 const EMPTY = Buffer.alloc(0);
 
@@ -35,6 +37,11 @@ export function isAtRest({ status, open }: JobState): boolean {
 /** Kept in the packed form: at rest, or one of thousands of rows. */
 export function isPackedJob({ request, state }: Job): boolean {
   return isAtRest(state) || request.batch !== undefined;
+}
+
+/** In how long pieces the state is laid down: all of it in one, unless it is one of thousands of rows and short. */
+export function pieceBytes({ request }: Job, state: string | Buffer): number {
+  return request.batch && state.length <= IN_PIECES_MAX ? PIECE_BYTES : state.length;
 }
 
 /** The fields `r` and `t`, the latter whole. */
