@@ -1,16 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { HOUR, MINUTE, NOON } from '../testing/factories.ts';
 import type { Batch, BatchTotals } from './batch.ts';
-import {
-  cancelBatch,
-  mind,
-  newBatch,
-  nextRows,
-  patchBatch,
-  resumeBatch,
-  retryBatch,
-  shownCounts,
-} from './batch-steps.ts';
+import { cancelBatch, patchBatch, resumeBatch, retryBatch } from './batch-control.ts';
+import { mind, newBatch, nextRows, shownCounts } from './batch-steps.ts';
 
 function aBatch(more: Partial<Batch> = {}): Batch {
   const batch = newBatch({

@@ -11,23 +11,13 @@
  */
 
 import { type Batch, type BatchEventType, type BatchTotals, isBatchOver, type SweepAction } from './batch.ts';
-import { AppError } from './errors.ts';
+import { type BatchChange, changed, goesOn, restingStatus } from './batch-change.ts';
 import { type EpochMs, isTerminal, JOB_STATUSES, type Lane, type Micros } from './job.ts';
 
-/** One step of a batch: the record after it, what is told, and what it adds to the counts. */
-export type BatchChange = {
-  batch: Batch;
-  events: BatchEventType[];
-  /** Rows that are counted although they never became jobs. */
-  dropped?: { status: 'canceled' | 'expired'; rows: number };
-  /** Only as long as no more jobs than these were made. */
-  made?: number;
-};
-
 /** A batch of at least this many rows in the batch lane sends a canary ahead. */
-export const CANARY_MIN = 200;
+const CANARY_MIN = 200;
 /** Rows of a canary when nobody says otherwise. */
-export const CANARY_ROWS = 10;
+const CANARY_ROWS = 10;
 /** The part of a batch's time after which the rest no longer waits for the canary. */
 const CANARY_PATIENCE = 0.25;
 /**
@@ -37,7 +27,6 @@ const CANARY_PATIENCE = 0.25;
 const OPEN_MAX: Record<Lane, number> = { standard: 10_000, batch: 250_000 };
 const PROGRESS_SHARE = 0.05;
 const PROGRESS_MS = 60_000;
-const DEADLINE_MAX_MS = 30 * 86_400_000;
 
 export type NewBatch = Omit<Batch, 'version' | 'status' | 'loaded' | 'canary' | 'generation'> & {
   /** Rows that go ahead; 0 = none. */
@@ -202,88 +191,6 @@ function tellProgress(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
   return { batch: { ...batch, progress: { at: now, done } }, events: ['batch.progressed'] };
 }
 
-/** Stops the loader and whoever would send its jobs; calls that are out end. */
-export function pauseBatch(batch: Batch): BatchChange | undefined {
-  requireOpen(batch, 'paused');
-  if (batch.status === 'paused' && batch.pausedBy === 'caller') return undefined;
-  return changed({ ...batch, status: 'paused', pausedBy: 'caller' });
-}
-
-/** Goes on where it stopped; a canary that failed is overruled by it. */
-export function resumeBatch(batch: Batch): BatchChange | undefined {
-  requireOpen(batch, 'resumed');
-  if (batch.status !== 'paused') return undefined;
-  const { pausedBy: _pausedBy, ...rest } = batch;
-  const overruled = batch.canary?.state === 'failed' ? { canary: { ...batch.canary, state: 'passed' as const } } : {};
-  // What was kept from its workers has to be brought back to them.
-  const sweep = batch.sweep ?? { action: 'wake' as const, row: 0 };
-  return changed({ ...rest, ...overruled, status: restingStatus(rest), sweep });
-}
-
-/** Ends every job of it by the caller's wish; rows that are no jobs yet never become any. */
-export function cancelBatch(batch: Batch): BatchChange | undefined {
-  if (batch.status === 'canceling' || batch.status === 'canceled') return undefined;
-  requireOpen(batch, 'canceled');
-  const { pausedBy: _pausedBy, ...rest } = batch;
-  return changed({ ...rest, status: 'canceling', sweep: { action: 'cancel', row: 0 } });
-}
-
-/**
- * Makes the rows that failed or expired again, as new jobs. A batch that was over is open again, with at least as much
- * time as it had at first.
- */
-export function retryBatch(batch: Batch, now: EpochMs): BatchChange {
-  if (!goesOn(batch) && batch.status !== 'completed' && batch.status !== 'expired') {
-    throw conflict(`The batch is ${batch.status}; rows are made again while it runs and when it is over.`);
-  }
-  if (batch.sweep) throw busy();
-  const { completedAt: _completedAt, progress: _progress, ...rest } = batch;
-  const isOver = isBatchOver(batch.status);
-  const expiresAt = !isOver ? batch.expiresAt : Math.max(batch.expiresAt, now + batch.expiresAt - batch.createdAt);
-  return changed({
-    ...rest,
-    expiresAt: Math.min(expiresAt, now + DEADLINE_MAX_MS),
-    // Rows that never were jobs by then are made by the sweep too.
-    ...(isOver && { status: 'running' as const, loaded: batch.total }),
-    generation: batch.generation + 1,
-    sweep: { action: 'retry', row: 0 },
-  });
-}
-
-export type BatchPatch = {
-  deadline?: EpochMs | undefined;
-  priority?: number | undefined;
-  maxCost?: Micros | undefined;
-};
-
-/** New terms, for the rows to come and for the jobs that are open. */
-export function patchBatch(batch: Batch, patch: BatchPatch, now: EpochMs): BatchChange | undefined {
-  requireOpen(batch, 'changed');
-  const { deadline = batch.expiresAt, maxCost = batch.maxCost } = patch;
-  if (deadline !== batch.expiresAt && (deadline <= now || deadline > now + DEADLINE_MAX_MS)) {
-    throw new AppError('invalid_request', {
-      message: 'deadline must lie in the future, at most 30 days ahead.',
-      param: 'deadline',
-      fix: 'Send a later time, with its time zone.',
-    });
-  }
-  const priority = patch.priority ?? batch.patchedPriority;
-  const forRows = deadline !== batch.expiresAt || priority !== batch.patchedPriority;
-  if (!forRows && maxCost === batch.maxCost) return undefined;
-  if (forRows && batch.sweep && batch.sweep.action !== 'patch' && batch.sweep.action !== 'wake') throw busy();
-  // More money is all that such a batch waits for; should it not be enough, the loader says so again.
-  const isFunded = batch.pausedBy === 'max_cost' && patch.maxCost !== undefined;
-  const base = (isFunded && resumeBatch(batch)?.batch) || batch;
-  const patched: Batch = {
-    ...base,
-    expiresAt: deadline,
-    ...(maxCost !== undefined && { maxCost }),
-    ...(patch.priority !== undefined && { priority: patch.priority, patchedPriority: patch.priority }),
-    ...(forRows && { sweep: { action: 'patch', row: 0 } }),
-  };
-  return changed(patched, batch);
-}
-
 /** The next rows that a sweep deals with, and the row behind the last one of all. `budget` is what rows made again may cost. */
 export type SweepStep = { action: SweepAction; from: number; to: number; end: number; budget: Micros };
 
@@ -301,36 +208,4 @@ export function sweptTo(batch: Batch, row: number, end: number): BatchChange | u
   const { sweep, ...rest } = batch;
   if (!sweep) return undefined;
   return changed(row >= end ? rest : { ...batch, sweep: { ...sweep, row } });
-}
-
-/** Nobody holds it up, and it is not over. */
-function goesOn({ status }: Batch): boolean {
-  return status === 'ingesting' || status === 'queued' || status === 'running';
-}
-
-/** Where a batch is that goes on. */
-function restingStatus({ loaded, total, startedAt }: Pick<Batch, 'loaded' | 'total' | 'startedAt'>): Batch['status'] {
-  if (startedAt !== undefined) return 'running';
-  return loaded < total ? 'ingesting' : 'queued';
-}
-
-function requireOpen({ status }: Batch, done: string): void {
-  if (isBatchOver(status) || status === 'canceling') throw conflict(`The batch is ${status}; it cannot be ${done}.`);
-}
-
-function conflict(message: string): AppError {
-  return new AppError('conflict', { message, param: 'id' });
-}
-
-function busy(): AppError {
-  return new AppError('conflict', {
-    message: 'An earlier change is still being made to the rows of this batch.',
-    param: 'id',
-    retryable: true,
-    retryAfterMs: 1_000,
-  });
-}
-
-function changed(batch: Batch, before: Batch = batch): BatchChange {
-  return { batch: { ...batch, version: before.version + 1 }, events: [] };
 }

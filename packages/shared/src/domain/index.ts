@@ -3,6 +3,8 @@ export * from './attempt.ts';
 export * from './attempt-end.ts';
 export * from './backoff.ts';
 export * from './batch.ts';
+export type { BatchChange } from './batch-change.ts';
+export * from './batch-control.ts';
 export * from './batch-rows.ts';
 export * from './batch-steps.ts';
 export * from './change.ts';

@@ -1,8 +1,8 @@
 /** The records of the callers' batches. Every method may be sent twice with the same effect as once. */
 
 import type { Batch, BatchRow, BatchTotals } from '../domain/batch.ts';
+import type { BatchChange } from '../domain/batch-change.ts';
 import type { RowSums } from '../domain/batch-rows.ts';
-import type { BatchChange } from '../domain/batch-steps.ts';
 import type { BatchId, EpochMs, Job, Tenant } from '../domain/job.ts';
 import type { Admission, AdmitMode } from './ledger.ts';
 
