@@ -10,8 +10,8 @@ export type Log = {
 /** The one line that every request writes. Its fields are fixed and flat, so there is nothing to look for in them. */
 const ACCESS = 'http.request';
 
-/** Lines gather up to this many bytes, and this long. */
-const GATHER_BYTES = 4_096;
+/** Lines gather up to this many characters, and this long. */
+const GATHER_MAX = 16_384;
 const GATHER_MS = 50;
 
 /**
@@ -19,8 +19,7 @@ const GATHER_MS = 50;
  * no caller passes a prompt or a key in the first place.
  */
 export function createLog(options: { level: string; program: string }): Log {
-  // A write of its own for each line costs a busy API a tenth of its time. What waits at the exit is written then.
-  const out = pino.destination({ dest: 1, sync: false, minLength: GATHER_BYTES, periodicFlush: GATHER_MS });
+  const out = gather(pino.destination({ dest: 1, sync: false }));
   const settings = {
     level: options.level,
     base: { program: options.program, pid: process.pid },
@@ -31,7 +30,35 @@ export function createLog(options: { level: string; program: string }): Log {
     { ...settings, redact: ['*.prompt', 'prompt', '*.authorization', 'authorization', '*.apiKey', 'apiKey'] },
     out,
   );
-  return toLog(redacting, fixed, () => out.flush());
+  return toLog(redacting, fixed, out.flush);
+}
+
+/**
+ * Puts lines together: a write for each costs a busy API a tenth of its time. What waits at the exit is written then.
+ *
+ * The destination could gather too, but it measures all it holds anew with every line.
+ */
+function gather(out: ReturnType<typeof pino.destination>) {
+  let lines = '';
+  let timer: NodeJS.Timeout | undefined;
+  const flush = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (lines) out.write(lines);
+    lines = '';
+  };
+  process.on('exit', () => {
+    flush();
+    out.flushSync();
+  });
+  return {
+    flush,
+    write: (line: string) => {
+      lines += line;
+      if (lines.length > GATHER_MAX) flush();
+      else timer ??= setTimeout(flush, GATHER_MS).unref();
+    },
+  };
 }
 
 /** Trouble is written at once: the process may not live to the next flush. */
