@@ -4,6 +4,7 @@ import type { ApiDeps } from './deps.ts';
 import { authenticate } from './http/authenticate.ts';
 import { bodyBudget } from './http/body-budget.ts';
 import { createFailureLimit } from './http/failure-limit.ts';
+import { inTurn } from './http/in-turn.ts';
 import { methodsByPath } from './http/methods.ts';
 import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
@@ -45,7 +46,7 @@ export function createApp(deps: ApiDeps): Express {
     largest: Math.max(deps.bodyLimitMb * MEBIBYTE, REFERENCE_BYTES_MAX),
   });
   // First, because it is the way that has to be short: each router before it would be asked for every job.
-  app.use('/v1/jobs', dataHeaders, auth, budget, jobsRouter(deps));
+  app.use('/v1/jobs', inTurn(dataHeaders, auth, budget), jobsRouter(deps));
   app.use(pageHeaders());
   app.use(healthRouter(deps));
   if (deps.store.openSigned) app.use('/files', filesRouter(deps.store.openSigned));

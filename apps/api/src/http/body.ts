@@ -11,7 +11,7 @@ const PLAIN_BYTES_MAX = 65_536;
 /** A JSON body, bounded in bytes, depth and width before anything walks it. */
 export function jsonBody(limitMb: number): RequestHandler[] {
   const requireJson: RequestHandler = (req, _res, next) => {
-    if (!req.is('application/json')) {
+    if (!isPlain(req) && !req.is('application/json')) {
       throw new AppError('unsupported_content_type', {
         message: 'The body must be JSON.',
         param: 'Content-Type',
