@@ -169,7 +169,7 @@ describe('a body with a field that is wrong', () => {
   it('is refused for the lane "batch" together with a tool, which no provider batch uses', async () => {
     const body = { prompt: PROMPT, lane: 'batch', tools: ['google_search'] };
 
-    expect(await look(await submit({ body }))).toEqual(refusal(400, 'lane'));
+    expect(await look(await submit({ body }))).toEqual(refusal(422, 'lane'));
   });
 
   it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'Prompt', 'n', ''])(

@@ -21,7 +21,7 @@ export type Routed = {
  * The lane of one job at its submission.
  *
  * @param maxCost what the caller and a quote allow. @throws AppError `max_cost_exceeded` when no lane is that cheap,
- * `invalid_request` when the lane that was asked for cannot carry the request
+ * `invalid_request` or `unsupported_tool` when the lane that was asked for cannot carry the request
  */
 export async function routeJob(
   latency: Latency,
@@ -46,8 +46,18 @@ export async function routeJob(
     return ordinary ? { lane: route.lane } : { lane: route.lane, reason: route.reason };
   }
   if (route.type === 'dear') throw tooDear(body, model, maxCost ?? 0, Math.min(...lanesAsked(body, model).map(cost)));
-  throw new AppError('invalid_request', {
-    message: `lane "${body.lane}" is not offered by ${model.id}${body.tools.length ? ' together with tools' : ''}.`,
+  throw closed(body, model);
+}
+
+function closed({ lane, tools }: SubmitJobBody, model: Model): AppError {
+  if (model.lanes.some((one) => one === lane))
+    return new AppError('unsupported_tool', {
+      message: `lane "${lane}" takes no tools, and tools names ${tools.join(', ')}.`,
+      param: 'lane',
+      fix: 'Use "auto" or "standard", or leave tools out.',
+    });
+  return new AppError('invalid_request', {
+    message: `lane "${lane}" is not offered by ${model.id}.`,
     param: 'lane',
     fix: 'Use "auto".',
   });
