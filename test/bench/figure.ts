@@ -47,7 +47,7 @@ function rounded(value: number): number {
   return Math.abs(value) >= 1_000 ? Math.round(value) : Number(value.toPrecision(3));
 }
 
-const WIDTHS = [30, 10, 6, 10, 7, 16];
+const WIDTHS = [34, 10, 6, 10, 7, 16];
 
 /** The heading of the lines of `toLine`. */
 export function heading(): string {
