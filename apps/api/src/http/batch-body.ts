@@ -17,6 +17,12 @@ import {
 import type { Request } from 'express';
 import { type Pace, slowBody } from './slow-body.ts';
 
+/**
+ * Looked at in one go. What is in hand when young garbage is collected grows old, and old garbage waits long: with whole
+ * chunks of 64 kB an eighth of everything did, and the process grew by half.
+ */
+const STEP_BYTES = 8_192;
+
 export type BatchBody = Pick<BatchSubmission, 'options' | 'defaults' | 'rows'> & {
   /** Over the raw bytes and the options, once the rows have come to their end. */
   bodyHash: () => string;
@@ -58,8 +64,10 @@ function common(options: BatchOptions, asked: Record<string, unknown>) {
 
 async function* rowsOf(chunks: AsyncIterable<Buffer>, reader: RowReader): AsyncGenerator<IncomingRow[]> {
   for await (const chunk of chunks) {
-    const rows = reader.push(chunk);
-    if (rows.length) yield rows;
+    for (let at = 0; at < chunk.length; at += STEP_BYTES) {
+      const rows = reader.push(chunk.subarray(at, at + STEP_BYTES));
+      if (rows.length) yield rows;
+    }
   }
   const rows = reader.end();
   if (rows.length) yield rows;
