@@ -12,7 +12,7 @@ import type { BatchChannel, Done, RemoteBatch } from '@darkroom/shared/ports';
 type Rejected = Extract<Done<object>, { type: 'rejected' }>;
 
 /** How the next create call goes; `lost` = its answer is, with or without an effect. */
-export type CreateManner = 'made' | 'lost' | 'lost_unmade' | Rejected;
+type CreateManner = 'made' | 'lost' | 'lost_unmade' | Rejected;
 
 type Kept = RemoteBatch & { model: string; createdAt: number };
 

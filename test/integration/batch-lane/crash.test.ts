@@ -1,5 +1,6 @@
 /** A worker dies at every step of the lane, once and at the second passing, and another one goes on. */
 
+import { thumbnailKey } from '@darkroom/shared/domain';
 import { BATCH_CRASH_POINTS } from '@darkroom/shared/observability';
 import { MINUTE } from '@darkroom/shared/testing/factories';
 import { expect, it } from 'vitest';
@@ -65,4 +66,6 @@ it.each(CASES)('dies at %s, passing %i: one batch, each job ends once, the bill 
     (await lane.jobs()).map(({ state }) => lane.test.store.head(state.images[0]?.key ?? '-')),
   );
   expect(stored.every(Boolean)).toBe(true);
+  const small = (await lane.jobs()).map(({ state }) => lane.test.store.head(thumbnailKey(state.images[0]?.key ?? '-')));
+  expect((await Promise.all(small)).every(Boolean)).toBe(true);
 });

@@ -190,7 +190,7 @@ function logInto(lines: Line[]): Log {
 }
 
 /** The process is gone: nothing of it does anything any more. */
-export class Killed extends Error {}
+class Killed extends Error {}
 
 /** Makes `deps` those of a process that dies at the nth passing of a step. */
 export function dyingAt(deps: BatchDeps, point: CrashPointName, nth = 1): { deps: BatchDeps; died: () => boolean } {
@@ -225,5 +225,3 @@ export function dyingAt(deps: BatchDeps, point: CrashPointName, nth = 1): { deps
     died: () => dead,
   };
 }
-
-export { TENANT };

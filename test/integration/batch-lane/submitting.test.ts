@@ -93,6 +93,22 @@ describe('a create call', () => {
     expect(await lane.statuses()).toEqual({ succeeded: 2 });
   });
 
+  it('whose batch shows only behind the end of its chunk is stopped, and nobody else is', async () => {
+    await lane.submit(2);
+    await lane.send();
+    const [first] = account.batches;
+    await finish();
+    const running = { model: MODEL, state: 'BATCH_STATE_RUNNING', createdAt: lane.test.clock.now() };
+    account.batches.push({ ...running, name: 'batches/stray', displayName: first?.displayName ?? '' });
+    account.batches.push({ ...running, name: 'batches/other', displayName: 'darkroom-pb_of_others' });
+    await lane.submit(1);
+    await lane.send();
+
+    await lane.poll();
+
+    expect(account.calls.filter((call) => call.startsWith('cancel'))).toEqual(['cancel batches/stray']);
+  });
+
   it('that is refused by a limit keeps all chunks of its model waiting, for minutes', async () => {
     const limit = {
       type: 'rejected',

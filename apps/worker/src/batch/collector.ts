@@ -1,8 +1,8 @@
 /**
  * From a batch that is over to a chunk that is closed.
  *
- *   download → raw file in our store → lines settled by key → members without a line → record at rest → provider's files
- *   deleted → closed
+ *   download → raw file in our store → lines settled by key → members without a line → small copies → record at rest
+ *   → provider's files deleted → closed
  *
  * Every step may be repeated: which lines were settled is known by the members' own records, and nothing at the provider
  * is deleted before its bytes rest here.
@@ -25,6 +25,7 @@ import { type Download, download, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
 import { endLeftovers } from './leftovers.ts';
 import { deadline, idsOf } from './submitter.ts';
+import { makeThumbnails } from './thumbnails.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
 const CALL_MS = 60_000;
@@ -39,6 +40,8 @@ export async function collect(deps: BatchDeps, ended: ProviderBatch): Promise<vo
   if (!fetched) return;
   const done = fetched.harvest?.doneAt === undefined ? await account(deps, workspace, fetched) : fetched;
   if (!done) return;
+  if (!(await makeThumbnails(deps, done, workspace))) return;
+  deps.crash('chunk.thumbnailed');
   await archive(deps, done);
   deps.crash('chunk.archived');
   await deleteFiles(deps, done);

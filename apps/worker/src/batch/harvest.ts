@@ -5,7 +5,7 @@
  * is counted as exactly one of: settled, duplicate, unknown, unreadable.
  */
 
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import {
   type Answer,
@@ -17,6 +17,7 @@ import {
   type Micros,
   type ProviderBatch,
   type ProviderBatchMember,
+  type SpooledBlob,
 } from '@darkroom/shared/domain';
 import { createTempBlob } from '@darkroom/shared/storage/spool';
 import { updateJob } from '@darkroom/shared/usecases';
@@ -63,6 +64,8 @@ export async function harvest(
   const keys = new Set<string>();
   const strange: string[] = [];
   const counts = { ...NO_COUNTS };
+  /** Digests of images whose small copies are still to be made. */
+  const kept = new Set<string>();
   const meter = createLineMeter();
   let waste = 0;
   let stopped = false;
@@ -80,7 +83,7 @@ export async function harvest(
     } else {
       keys.add(key);
       counts.settled++;
-      const ended = await settleLine(deps, batch, member, answer);
+      const ended = await settleLine(deps, batch, member, answer, ({ sha256 }) => kept.add(sha256));
       if (ended.stopped) stopped = true;
       else meter.note(ended.size, answer);
     }
@@ -98,11 +101,17 @@ export async function harvest(
       if (!stopped && !deps.draining.aborted) await take(line.key, line.answer);
       else stopped = true;
     } finally {
-      await Promise.all(line.answer.blobs.map(({ path }) => rm(path, { force: true })));
+      await Promise.all(line.answer.blobs.map((blob) => putAside(workspace, blob, kept)));
     }
   });
   if (stopped) return 'stopped';
   return { counts, keys, waste, alarms: alarmsOf(counts, strange), lineBytes: meter.averages() };
+}
+
+/** What a small copy is made of stays, under its digest, until all lines are settled; the rest goes. */
+async function putAside(workspace: Workspace, { path, sha256 }: SpooledBlob, kept: ReadonlySet<string>): Promise<void> {
+  if (kept.has(sha256)) await rename(path, workspace.path(sha256));
+  else await rm(path, { force: true });
 }
 
 function alarmsOf(counts: typeof NO_COUNTS, strange: string[]): string[] {
@@ -122,6 +131,7 @@ async function settleLine(
   batch: ProviderBatch,
   { tenant, job: id, attempt }: ProviderBatchMember,
   answer: Answer,
+  keep: (blob: SpooledBlob) => void,
 ): Promise<SettledLine> {
   const ref = { tenant, job: id, attempt };
   const job = await onRecord(deps, batch, ref);
@@ -142,6 +152,7 @@ async function settleLine(
       tellStoring: false,
       stored: () => deps.crash('chunk.line_stored'),
       settled: () => deps.crash('chunk.line_settled'),
+      keepForLater: keep,
     },
   );
   return ended === 'unrecorded' ? orphan() : { stopped: ended === 'stopped', size: job.request.size };

@@ -9,11 +9,13 @@ import {
   backoffDelay,
   cancelAsked,
   cancelReason,
+  chunkOf,
   look,
   mayBeLost,
   notFound,
   observe,
   type ProviderBatch,
+  type ProviderBatchState,
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import type { RemoteBatch } from '@darkroom/shared/ports';
@@ -26,6 +28,7 @@ const SKEW_MS = 600_000;
 const CALL_MS = 60_000;
 const TROUBLE_MS_MAX = 600_000;
 /** What other workers keep away for: a little less than the time between two lists, so that no turn is left out. */
+const OVER: ReadonlySet<ProviderBatchState> = new Set(['ended', 'closed']);
 const TURN_SHARE = 0.9;
 
 export type Poller = { once(): Promise<void> };
@@ -62,7 +65,24 @@ async function poll(deps: BatchDeps, watched: ProviderBatch[]): Promise<boolean>
       log.error({ ...idsOf(batch), ...describeError(error) }, 'chunk.not_attended'),
     );
   }
+  await stopStrays(deps, watched, done.batches);
   return true;
+}
+
+/**
+ * A batch of ours that is under way though its chunk is over: made by a call that lists hid for longer than anybody waits.
+ * Others of the account, also those of another installation, are none of our business.
+ */
+async function stopStrays(deps: BatchDeps, watched: ProviderBatch[], list: RemoteBatch[]): Promise<void> {
+  const names = new Set(watched.map(({ displayName }) => displayName));
+  for (const { name, displayName, end } of list) {
+    const id = names.has(displayName) || end ? undefined : chunkOf(displayName);
+    const chunk = id && (await deps.batches.read(id));
+    if (!chunk || chunk.providerName === name || !OVER.has(chunk.state)) continue;
+    const done = await deps.channel.cancel(name, deadline(deps, CALL_MS));
+    deps.metrics.batchAlarm();
+    deps.log.error({ ...idsOf(chunk), name, outcome: done.type, alarm: 'made again behind its end' }, 'chunk.alarm');
+  }
 }
 
 async function attend(deps: BatchDeps, known: ProviderBatch, list: RemoteBatch[], listedAt: number): Promise<void> {

@@ -24,7 +24,7 @@ export function roomFor(
 }
 
 /** The provider has taken it and does not begin. */
-export function isStuck({ state, providerState, submittedAt }: ProviderBatch, stuckMs: number, now: EpochMs): boolean {
+function isStuck({ state, providerState, submittedAt }: ProviderBatch, stuckMs: number, now: EpochMs): boolean {
   return (
     state === 'submitted' &&
     submittedAt !== undefined &&

@@ -9,6 +9,7 @@ import {
   type Lane,
   laneOf,
   received,
+  type SpooledBlob,
   settle,
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
@@ -31,6 +32,8 @@ export type Settling = {
   received?: () => void;
   stored?: () => void;
   settled?: (end: AttemptEnd) => Promise<void> | void;
+  /** Given by a lane that makes the small copy later, from these bytes; without it, it is made here. */
+  keepForLater?: (blob: SpooledBlob) => void;
 };
 
 /** `stopped` = the process must end first, and the answer is kept for the next one. `unrecorded` = the record went away meanwhile. */
@@ -56,7 +59,9 @@ export async function settleAttempt(
     noteTime(deps, ref, updated.job);
   }
   if (judged.type !== 'image' || end.type !== 'image') return 'done';
-  return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
+  if (!settling.keepForLater) return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
+  settling.keepForLater(judged.blob);
+  return 'done';
 }
 
 /** The job may travel on another lane by now; its call is priced by the one it was made on. */

@@ -67,7 +67,7 @@ export async function putImage(deps: StoreDeps, owner: ImageOwner, n: number, bl
 export async function storeThumbnail(
   deps: StoreDeps,
   owner: Owner,
-  blob: SpooledBlob,
+  blob: Pick<SpooledBlob, 'path'>,
   image: StoredImage,
 ): Promise<'done' | 'stopped'> {
   try {

@@ -13,6 +13,7 @@ import type { ProviderBatch } from './provider-batch.ts';
 import { endedBy, next } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
+const DISPLAY_PREFIX = 'darkroom-';
 const BACKOFF_MS = 30_000;
 const BACKOFF_MS_MAX = 10 * MINUTE_MS;
 
@@ -32,12 +33,17 @@ export function planChunk(
     state: 'sealing',
     createdAt: now,
     dueAt: now,
-    displayName: `darkroom-${id}`,
+    displayName: `${DISPLAY_PREFIX}${id}`,
     creates: [],
     waste: 0,
     troubles: 0,
     alarms: [],
   };
+}
+
+/** The chunk that a batch was made for, by its display name; `undefined` when it was not made by this program. */
+export function chunkOf(displayName: string): ProviderBatchId | undefined {
+  return displayName.startsWith(DISPLAY_PREFIX) ? displayName.slice(DISPLAY_PREFIX.length) : undefined;
 }
 
 /** Members and sums are final; a chunk that nobody is left in is closed. */

@@ -65,6 +65,7 @@ export const BATCH_CRASH_POINTS = [
   'chunk.line_stored', // one image is in the object store
   'chunk.line_settled', // one job has ended
   'chunk.harvested', // every line and member is accounted for
+  'chunk.thumbnailed',
   'chunk.archived', // the chunk's record is in the object store
   'chunk.files_deleted', // the provider's files are gone
   'chunk.closed',
