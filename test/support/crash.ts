@@ -108,7 +108,7 @@ function keyOf(n: number): string {
 }
 
 /** Waits for the crash itself: an end of any other kind, or none, fails the case. */
-async function died(program: Program, withinMs = 20_000): Promise<void> {
+export async function died(program: Program, withinMs = 20_000): Promise<void> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(`${program.name} never passed its crash point`)), withinMs);
   const { signal, code } = await Promise.race([program.exited(), late]).finally(() => clearTimeout(timer));

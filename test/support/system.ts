@@ -192,7 +192,8 @@ async function unfinished({ redis, prefix, dataDir }: Pick<Parts, 'redis' | 'pre
       if (size > 0) left.push(`${size} ${list} of ${tenant}`);
     }
   }
-  return [...left, ...(await spooledIn(dataDir))];
+  const chunks = await redis.zcard(`${prefix}{q:batches}:open`);
+  return [...left, ...(chunks > 0 ? [`${chunks} open chunks`] : []), ...(await spooledIn(dataDir))];
 }
 
 /** Reads everything the checker judges by. */

@@ -32,9 +32,10 @@ export function createClient({ url, apiKey }: { url: () => string; apiKey: strin
     path: string,
     {
       body,
+      raw,
       headers = {},
       timeoutMs = 70_000,
-    }: { body?: unknown; headers?: Record<string, string>; timeoutMs?: number } = {},
+    }: { body?: unknown; raw?: string; headers?: Record<string, string>; timeoutMs?: number } = {},
   ): Promise<Answer<T>> {
     const response = await fetch(`${url()}${path}`, {
       method,
@@ -44,11 +45,12 @@ export function createClient({ url, apiKey }: { url: () => string; apiKey: strin
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(raw !== undefined && { body: raw }),
       signal: AbortSignal.timeout(timeoutMs),
       redirect: 'manual',
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') && text;
+    const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text;
     return { status: response.status, headers: response.headers, body: (json ? JSON.parse(text) : text) as T };
   }
 

@@ -91,14 +91,24 @@ function lostJobs({ accepted, shown, tenants }: Seen, jobs: JobRecord[]): string
     .map(([id, { status }]) => `I1 GET ${id} answers ${status}`);
   const unlisted = tenants.flatMap((tenant) =>
     tenant.jobs
-      .filter(({ id, status, archived }) => !archived && !tenant.listed.get(status)?.includes(id))
+      .filter(({ id, status, archived, row }) => !archived && !row && !tenant.listed.get(status)?.includes(id))
       .map(({ id, status }) => `I1 ${id} is ${status} and not on that list`),
   );
   const doubled = tenants.flatMap(({ listed }) => {
     const all = [...listed.values()].flat();
     return all.filter((id, i) => all.indexOf(id) !== i).map((id) => `I1 ${id} is on the lists of two statuses`);
   });
-  return [...missing, ...unknown, ...gone, ...unlisted, ...doubled];
+  return [...missing, ...unknown, ...gone, ...unlisted, ...doubled, ...tenants.flatMap(miscountedRows)];
+}
+
+/** I1: rows are on no list; there are as many of each status as are counted. */
+function miscountedRows({ tenant, jobs, rows }: TenantRecords): string[] {
+  const live = jobs.filter(({ row, archived }) => row && !archived);
+  return [...new Set([...Object.keys(rows), ...live.map(({ status }) => status)])].flatMap((name) => {
+    const found = live.filter(({ status }) => status === name).length;
+    const counted = rows[name] ?? 0;
+    return found === counted ? [] : [`I1 ${tenant}: ${found} rows are ${name}, ${counted} are counted`];
+  });
 }
 
 /** I2: two attempts of one job are never out at the same time, and at most one is open. */
@@ -127,7 +137,8 @@ function byPrompt({ journal }: Seen, jobs: JobRecord[]): Map<string, Group> {
     groups.set(prompt, group);
     return group;
   };
-  for (const job of jobs) groupOf(job.prompt).attempts.push(...job.attempts);
+  // Attempts of the batch lane are no calls of their own: what they cost is held against the lines of provider batches.
+  for (const job of jobs) groupOf(job.prompt).attempts.push(...job.attempts.filter(({ lane }) => lane !== 'batch'));
   const prompts = [...groups.keys()];
   for (const entry of journal.filter(isCall)) {
     const prompt = entry.prompt ?? '';

@@ -11,6 +11,7 @@ import type { Redis } from 'ioredis';
 
 export type AttemptRecord = {
   id: string;
+  lane: string;
   state: string;
   startedAt: number;
   ms?: number;
@@ -26,6 +27,8 @@ export type JobRecord = {
   prompt: string;
   open: string;
   leader?: string;
+  /** The caller's batch that it is a row of, and under which key. */
+  row?: { batch: string; key: string };
   attempts: AttemptRecord[];
   images: ImageRecord[];
   lateImages: ImageRecord[];
@@ -40,6 +43,8 @@ export type TenantRecords = {
   pending: Record<string, number>;
   /** Ids by the status whose list they are on. */
   listed: Map<string, string[]>;
+  /** Jobs that are rows are counted by status in place of being listed. */
+  rows: Record<string, number>;
   events: { type: string; job: string }[];
 };
 
@@ -84,14 +89,19 @@ async function readTenant(redis: Redis, prefix: string, tenant: string, archived
   return {
     tenant,
     jobs: [...live, ...archived.filter(({ id }) => !ids.has(id))],
-    totals: Object.fromEntries(Object.entries(totals).map(([name, value]) => [name, Number(value)])),
+    totals: numbers(totals),
     pending: {
       ...Object.fromEntries(LISTS.map((list, i) => [list, sizes[i] ?? 0])),
       followers: (await keysOf(redis, `${tag}followers:*`)).length,
     },
     listed: new Map(listed),
+    rows: numbers(await redis.hgetall(`${tag}rows`)),
     events: await readEvents(redis, `${tag}events`),
   };
+}
+
+function numbers(fields: Record<string, string>): Record<string, number> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, Number(value)]));
 }
 
 async function readEvents(redis: Redis, key: string): Promise<TenantRecords['events']> {
@@ -102,10 +112,11 @@ async function readEvents(redis: Redis, key: string): Promise<TenantRecords['eve
 function toRecord(id: string, fields: Record<string, Buffer>): JobRecord {
   const { request, state } = contentOf(id, fields);
   const text = (name: string) => fields[name]?.toString() ?? '';
-  return { ...fromState(id, request.prompt ?? '', state), status: text('s'), open: text('a') };
+  return { ...fromState(id, request, state), status: text('s'), open: text('a') };
 }
 
-type ContentOnDisk = { request: { prompt?: string }; state: StateOnDisk };
+type RequestOnDisk = { prompt?: string; batch?: { id: string; key: string } };
+type ContentOnDisk = { request: RequestOnDisk; state: StateOnDisk };
 
 /**
  * Of a job that is over for good, and of a batch's row, one text holds both, in the form that its first byte names: it
@@ -131,9 +142,10 @@ type StateOnDisk = {
   lateImages?: ImageRecord[];
 };
 
-function fromState(id: string, prompt: string, state: StateOnDisk): JobRecord {
+function fromState(id: string, { prompt = '', batch }: RequestOnDisk, state: StateOnDisk): JobRecord {
   const { status = '', open = '', leader, attempts = [], images = [], lateImages = [] } = state;
-  return { id, prompt, status, open, attempts, images, lateImages, archived: false, ...(leader && { leader }) };
+  const row = batch && { row: { batch: batch.id, key: batch.key } };
+  return { id, prompt, status, open, attempts, images, lateImages, archived: false, ...(leader && { leader }), ...row };
 }
 
 /** Finished jobs in the folder store, by tenant. */
@@ -143,17 +155,15 @@ async function readArchive(objects: string): Promise<Map<string, JobRecord[]>> {
   const names = await readdir(root, { recursive: true }).catch(() => []);
   for (const name of names.filter((path) => path.endsWith('.json'))) {
     const document = await readFile(join(root, name), 'utf8').then(JSON.parse, () => undefined);
-    const job = document?.job as
-      | { id: string; tenant: string; request: { prompt: string }; state: StateOnDisk }
-      | undefined;
+    const job = document?.job as { id: string; tenant: string; request: RequestOnDisk; state: StateOnDisk } | undefined;
     if (!job) continue;
-    const record = { ...fromState(job.id, job.request.prompt, job.state), archived: true };
+    const record = { ...fromState(job.id, job.request, job.state), archived: true };
     found.set(job.tenant, [...(found.get(job.tenant) ?? []), record]);
   }
   return found;
 }
 
-async function keysOf(redis: Redis, pattern: string): Promise<string[]> {
+export async function keysOf(redis: Redis, pattern: string): Promise<string[]> {
   const escaped = pattern.replaceAll(/[[\]?]/g, String.raw`\$&`);
   const found = new Set<string>();
   let cursor = '0';
