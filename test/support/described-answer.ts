@@ -43,7 +43,7 @@ export function assertDescribed(
   if (!described) throw new Error(`${where}: the status is not in the document`);
   const schema = described.content?.[type]?.schema;
   if (json !== undefined && !schema) throw new Error(`${where}: ${type} is not in the document`);
-  if (schema && (json !== undefined || /json/.test(type))) check(where, schema, json);
+  if (schema && (json !== undefined || /[/+]json/.test(type))) check(where, schema, json);
 }
 
 function problemSchema(): Schema {

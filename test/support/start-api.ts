@@ -153,7 +153,7 @@ async function send(url: string, method: string, path: string, call: Call): Prom
     ...(signal && { signal }),
   });
   const text = await response.text();
-  const json = /json/.test(response.headers.get('content-type') ?? '') && text ? JSON.parse(text) : undefined;
+  const json = /[/+]json/.test(response.headers.get('content-type') ?? '') && text ? JSON.parse(text) : undefined;
   const answer: Answer = { status: response.status, headers: response.headers, text, json };
   assertDescribed(method, path, answer);
   return answer;

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
+const STRETCH = 1_024;
+
 /** Watches a stream for bytes that are not UTF-8. A character may be cut by the end of a chunk. */
 export type Utf8Check = {
   /** @returns the offset in the whole stream of the first byte that is wrong */
@@ -34,16 +36,16 @@ function cutLength(bytes: Buffer): number {
   return 0;
 }
 
-/** By halves: what is before the fault is good whenever the cut lies between two characters. */
+/** A stretch at a time while all is well, then one character after the other. */
 function firstFault(bytes: Buffer): number {
   let good = 0;
-  for (let span = bytes.length; span > 0; span = Math.floor(span / 2)) {
-    while (good + span <= bytes.length) {
-      const part = bytes.subarray(good, good + span);
-      const whole = part.length - cutLength(part);
-      if (whole === 0 || !isUtf8(part.subarray(0, whole))) break;
-      good += whole;
-    }
+  for (let whole = STRETCH; whole > 0; good += whole) {
+    const part = bytes.subarray(good, good + STRETCH);
+    whole = part.length - cutLength(part);
+    if (!isUtf8(part.subarray(0, whole))) break;
   }
+  const isCharacter = (length: number) => good + length <= bytes.length && isUtf8(bytes.subarray(good, good + length));
+  for (let length: number | undefined = 0; length !== undefined; length = [1, 2, 3, 4].find(isCharacter))
+    good += length;
   return good;
 }
