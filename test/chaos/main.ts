@@ -1,5 +1,6 @@
 /**
- * The proofs of survival in full: `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash --points handoff,wake --quick]`.
+ * The proofs of survival in full:
+ * `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash|batch-chaos|batch-crash --points handoff,wake --quick]`.
  *
  * Prints what it did as it does it, and the figures as the tables of `docs/proofs.md`. Ends with 1 when a promise was
  * broken.
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../../scripts/lib/files.mjs';
 import { bringRedis } from '../../scripts/redis.mjs';
+import { BATCH_CRASHES, type BatchSurvived, startForBatchCrashes, surviveBatch } from '../support/batch-crash.ts';
 import { type ChaosFigures, FULL, runChaos, SHORT } from '../support/chaos.ts';
 import { CRASH_CASES, type CrashCase, type Survived, startForCrashes, survive } from '../support/crash.ts';
 
@@ -26,7 +28,14 @@ const { values } = parseArgs({
 });
 
 /** The crash points that were asked for, by how their names begin; all without `--points`. */
-const CASES = CRASH_CASES.filter(({ point }) => values.points.split(',').some((start) => point.startsWith(start)));
+const isAskedFor = ({ point }: { point: string }) => values.points.split(',').some((start) => point.startsWith(start));
+const CASES = CRASH_CASES.filter(isAskedFor);
+const BATCH_CASES = BATCH_CRASHES.filter(isAskedFor);
+/** Cases that one system carries: the checker looks at all of it each time. */
+const CASES_EACH = 12;
+/** Side by side: most of a crash of the batch path is waiting until what the dead one held runs out. */
+const BATCH_LANES = 8;
+const isDue = (name: string) => values.only === undefined || values.only === name;
 
 const say = (line: string) => console.log(line);
 
@@ -37,7 +46,7 @@ async function main(): Promise<void> {
   if (!own) throw new Error('chaos needs a Redis of its own to kill');
   try {
     const broken: string[] = [];
-    if (values.only !== 'crash') {
+    if (isDue('chaos')) {
       const plan = { ...(values.quick ? SHORT : FULL), ...(values.jobs && { jobs: Number(values.jobs) }) };
       say(`chaos, seed ${values.seed}: ${JSON.stringify(plan)}`);
       await runChaos(
@@ -49,8 +58,9 @@ async function main(): Promise<void> {
         (error: Error) => broken.push(`chaos, seed ${values.seed}: ${error.message}`),
       );
     }
-    if (values.only !== 'chaos')
-      broken.push(...(await crashRounds(redis.url, values.quick ? 1 : Number(values.rounds))));
+    const rounds = values.quick ? 1 : Number(values.rounds);
+    if (isDue('crash')) broken.push(...(await crashRounds(redis.url, rounds)));
+    if (isDue('batch-crash')) broken.push(...(await batchCrashRounds(redis.url, rounds)));
     for (const line of broken) console.error(line);
     say(broken.length ? `\n${broken.length} broken` : '\nno promise broken');
     process.exitCode = broken.length ? 1 : 0;
@@ -66,10 +76,9 @@ async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> 
   const survived = new Map<string, Survived[]>();
   const left = Array.from({ length: rounds }, () => CASES).flat();
   const lane = async () => {
-    // A system carries a dozen cases: the checker looks at all of it each time.
     while (left.length > 0) {
       await using system = await startForCrashes(redisUrl);
-      for (const crash of left.splice(0, 12)) {
+      for (const crash of left.splice(0, CASES_EACH)) {
         const outcome = await survive(crash, system).catch((error: Error) => error);
         if (outcome instanceof Error) {
           broken.push(`${crash.point}: ${outcome.message}`);
@@ -82,6 +91,30 @@ async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> 
   };
   await Promise.all(Array.from({ length: Math.max(3, availableParallelism()) }, lane));
   say(crashTable(CASES, survived));
+  return broken;
+}
+
+/** Every crash point of the batch path, `rounds` times, at its passings in turn. */
+async function batchCrashRounds(redisUrl: string, rounds: number): Promise<string[]> {
+  const broken: string[] = [];
+  const survived: BatchSurvived[] = [];
+  const left = Array.from({ length: rounds }, (_, round) => BATCH_CASES.map((crash) => ({ crash, round }))).flat();
+  const lane = async () => {
+    while (left.length > 0) {
+      await using night = await startForBatchCrashes(redisUrl);
+      for (const { crash, round } of left.splice(0, CASES_EACH)) {
+        const outcome = await surviveBatch(crash, night, round).catch((error: Error) => error);
+        if (outcome instanceof Error) {
+          broken.push(`${crash.point}, round ${round}: ${outcome.message}`);
+          break;
+        }
+        survived.push(outcome);
+      }
+      say(`crash points of the batch path: ${survived.length} of ${rounds * BATCH_CASES.length} survived`);
+    }
+  };
+  await Promise.all(Array.from({ length: BATCH_LANES }, lane));
+  say(batchCrashTable(survived));
   return broken;
 }
 
@@ -124,6 +157,19 @@ function crashTable(cases: CrashCase[], survived: Map<string, Survived[]>): stri
   const head =
     '| step | survived | jobs, all ended | extra calls due, each | extra calls, all | in doubt due, each | in doubt, all |';
   return ['', head, '|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+function batchCrashTable(survived: BatchSurvived[]): string {
+  const rows = BATCH_CASES.map(({ point }) => {
+    const runs = survived.filter((run) => run.point === point);
+    const sum = (name: Exclude<keyof BatchSurvived, 'byStatus' | 'point'>) =>
+      runs.reduce((total, run) => total + run[name], 0);
+    const cells = [runs.length, sum('rows'), sum('images'), sum('chunks'), sum('providerBatches'), sum('createdAgain')];
+    return `| \`${point}\` | ${cells.join(' | ')} | ${sum('inDoubt')} | ${sum('laneBilled')} = ${sum('laneSettled')} |`;
+  });
+  const head =
+    '| step | survived | rows | images | chunks | provider batches | creates repeated | in doubt | bill = ledger (µ$) |';
+  return ['', head, '|---|---|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
 }
 
 await main();

@@ -46,6 +46,8 @@ export type System = AsyncDisposable & {
   client: Client;
   /** A caller of another tenant. */
   clientOf(tenant: string): Promise<Client>;
+  /** One more API, started, and a caller of the tenant `default` who uses it. */
+  addApi(): Promise<Client>;
   /** One more worker, not started. */
   addWorker(env?: Env): Program;
   /** Takes the object store away, and brings it back if it is away. */
@@ -75,7 +77,6 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   const prefix = `s${randomBytes(5).toString('hex')}:`;
   const secret = randomBytes(24).toString('hex');
   const apiKey = `dk_test_${randomBytes(16).toString('hex')}`;
-  const port = await freePort();
   const common: Env = {
     REDIS_URL: options.redisUrl,
     REDIS_PREFIX: prefix,
@@ -83,14 +84,16 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     DARKROOM_DATA: dataDir,
     STORAGE_URL: `file://${join(dataDir, 'objects')}`,
   };
-  const api = opened.use(
+  const newApi = (name: string, port: number) =>
     createProgram({
-      name: 'api',
+      name,
       main: new URL('apps/api/src/main.ts', ROOT),
       env: { ...common, DARKROOM_API_KEY: apiKey, PORT: String(port), ...options.apiEnv },
       ready: 'api.listening',
-    }),
-  );
+    });
+  const port = await freePort();
+  const api = opened.use(newApi('api', port));
+  const moreApis = opened.use(new AsyncDisposableStack());
   const workers: Program[] = [];
   opened.defer(async () => {
     await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
@@ -131,6 +134,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       const keys = createApiKeys({ redis, prefix, pepper: Buffer.from(secret), now: Date.now });
       await keys.register(other, { tenant, scopes: ['jobs:write', 'jobs:read', 'admin'] });
       const made = createClient({ url, apiKey: other });
+      clients.push(made);
+      return made;
+    },
+    addApi: async () => {
+      const itsPort = await freePort();
+      await moreApis.use(newApi(`api-${itsPort}`, itsPort)).start();
+      const made = createClient({ url: () => `http://127.0.0.1:${itsPort}`, apiKey });
       clients.push(made);
       return made;
     },
