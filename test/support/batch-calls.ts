@@ -38,7 +38,9 @@ export async function batchFolders(api: TestApi): Promise<string[]> {
 /** The rows of a batch, out of all of its shards. */
 export async function rowsOf(api: TestApi, id: string): Promise<BatchRow[]> {
   const shards = (await objectsOf(api, id)).filter((name) => name.startsWith('input-'));
-  const texts = await Promise.all(shards.map((name) => readFile(join(api.folder, 'objects', 'batches', id, name), 'utf8')));
+  const texts = await Promise.all(
+    shards.map((name) => readFile(join(api.folder, 'objects', 'batches', id, name), 'utf8')),
+  );
   return texts.flatMap((text) => text.split('\n').flatMap((line) => (line ? [JSON.parse(line) as BatchRow] : [])));
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { BATCH_STATUSES, JOB_STATUSES, LANES } from '../domain/index.ts';
 import { JobView } from './job-view.ts';
 import { instantSchema, moneySchema } from './primitives.ts';
+import { QuoteView } from './quote.ts';
 import { SubmitJobBody } from './submit-job.ts';
 
 /** Most rows of a JSON body; NDJSON and CSV have no such limit. */
@@ -15,7 +16,7 @@ const tag = z.string().trim().min(1).max(64);
 const column = z.string().min(1).max(128);
 
 /** What the batch says for all of its rows. */
-const PER_BATCH = { lane: true, deadline: true, priority: true, max_cost: true } as const;
+const PER_BATCH = { lane: true, deadline: true, priority: true, max_cost: true, quote: true } as const;
 const {
   prompt: _prompt,
   references: _references,
@@ -49,6 +50,7 @@ export const BatchOptions = Defaults.extend({
   lane: z.enum(['auto', ...LANES]).default('auto'),
   deadline: instantSchema.optional(),
   max_cost: moneySchema.optional().meta({ description: 'Of the whole batch.' }),
+  quote: SubmitJobBody.shape.quote,
   priority: z.int().min(1).max(9).default(5).meta({ description: '1 (last) to 9 (first).' }),
   on_invalid: z
     .enum(['reject', 'skip'])
@@ -161,6 +163,7 @@ export const BatchCheckView = z
     route: z.string(),
     cost: z.record(z.string(), money).meta({ description: 'Dollars for all valid rows, by lane.' }),
     currency: z.literal('USD'),
+    quote: QuoteView.optional().meta({ description: 'Absent when no row is valid.' }),
     errors: z.array(RowErrorView).meta({ description: `The first ${ROW_ERRORS_MAX}.` }),
   })
   .meta({ id: 'BatchCheck' });

@@ -26,7 +26,7 @@ type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock };
 export type JobsAsked = { bodies: SubmitJobBody[]; lane: 'auto' | Lane; deadline: EpochMs | undefined };
 
 /** One lane as the jobs would take it. */
-type Offer = { lane: Lane; cost: Micros; p95Ms: number };
+export type Offer = { lane: Lane; cost: Micros; p95Ms: number };
 
 /**
  * What jobs would cost on each lane and when they would be done. Fetches nothing and spends nothing.
@@ -40,16 +40,29 @@ export async function quoteJobs(
 ): Promise<z.output<typeof QuoteView>> {
   const jobs = asked.bodies.map((body) => ({ body, ...checkCapabilities(body) }));
   const offers = await offersFor(deps.latency, jobs);
+  const warnings = [...new Set(jobs.flatMap((job) => job.warnings))];
+  return tellQuote(deps, tenant, { ...asked, jobs: jobs.length, offers, warnings });
+}
+
+/** What was asked about, priced on every lane that is offered for it. */
+export type Priced = Pick<JobsAsked, 'lane' | 'deadline'> & { jobs: number; offers: Offer[]; warnings: string[] };
+
+/** Makes a price binding. @throws AppError `invalid_request` when no lane may be taken */
+export async function tellQuote(
+  deps: Pick<QuoteDeps, 'quotes' | 'clock'>,
+  tenant: Tenant,
+  priced: Priced,
+): Promise<z.output<typeof QuoteView>> {
+  const { offers, warnings, deadline } = priced;
   const now = deps.clock.now();
-  const route = routeOf(asked, offers, now);
+  const route = routeOf(priced, now);
   const quote: Quote = {
     id: idFrom('quo', randomUUIDv7()),
-    jobs: jobs.length,
+    jobs: priced.jobs,
     cap: Math.max(...offers.map(({ cost }) => cost)),
     expiresAt: now + BINDING_MS,
   };
   await deps.quotes.save(tenant, quote);
-  const warnings = [...new Set(jobs.flatMap((job) => job.warnings))];
   return {
     id: quote.id,
     expires_at: iso(quote.expiresAt),
@@ -58,7 +71,7 @@ export async function quoteJobs(
     cap: formatMicros(quote.cap),
     lane: route.lane,
     reason: route.reason,
-    lanes: offers.map((offer) => presentOffer(offer, asked.deadline, now)),
+    lanes: offers.map((offer) => presentOffer(offer, deadline, now)),
     ...(warnings.length && { warnings }),
   };
 }
@@ -80,11 +93,7 @@ function kindOf({ size }: SubmitJobBody, model: Model): { model: string; size: s
 }
 
 /** @throws AppError `invalid_request` when no lane may be taken */
-function routeOf(
-  { lane, deadline, bodies }: JobsAsked,
-  offers: Offer[],
-  now: EpochMs,
-): Extract<Route, { type: 'lane' }> {
+function routeOf({ lane, deadline, jobs, offers }: Priced, now: EpochMs): Extract<Route, { type: 'lane' }> {
   const offerOf = (wanted: Lane) => offers.find((offer) => offer.lane === wanted);
   const route = chooseLane({
     asked: lane,
@@ -92,7 +101,7 @@ function routeOf(
     cost: (wanted) => offerOf(wanted)?.cost ?? 0,
     p95Ms: (wanted) => offerOf(wanted)?.p95Ms ?? 0,
     now,
-    set: bodies.length,
+    set: jobs,
     ...(deadline !== undefined && { deadline }),
   });
   if (route.type === 'lane') return route;

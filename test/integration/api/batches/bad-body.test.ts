@@ -310,6 +310,27 @@ describe('the same key', () => {
     expect((await sendBatch(api, 'ndjson', body, { headers, query: 'size=2K' })).json.id).toBe(json.id);
   });
 
+  it('finds the batch again when the word that it was accepted was lost', async () => {
+    await using losing = await startApi({
+      replace: ({ batches }) => ({
+        batches: {
+          ...batches,
+          accept: async (...accepted) => {
+            await batches.accept(...accepted);
+            throw new Error('Command timed out');
+          },
+        },
+      }),
+    });
+    const headers = { 'idempotency-key': 'lost' };
+
+    expect((await sendBatch(losing, 'ndjson', body, { headers })).status).toBe(503);
+
+    const { status, json, headers: answered } = await sendBatch(losing, 'ndjson', body, { headers });
+    expect([status, answered.get('idempotent-replayed')]).toEqual([202, 'true']);
+    expect(await rowsOf(losing, json.id)).toHaveLength(1_200);
+  });
+
   it('is free again after a refusal', async () => {
     const headers = { 'idempotency-key': 'refused' };
     expect((await sendBatch(api, 'ndjson', '{"key":"a"}', { headers })).status).toBe(422);

@@ -236,3 +236,46 @@ describe('fields for all rows', () => {
     expect((await sendBatch(api, 'csv', csv, { query: 'max_cost=1' })).json.cost.max).toBe('1.00');
   });
 });
+
+describe('a quote', () => {
+  it('comes with a dry run, and caps what the same rows may cost', async () => {
+    const csv = 'key,prompt\na,x\nb,y\n';
+    const { quote } = (await sendBatch(api, 'csv', csv, { query: 'dry_run=true' })).json;
+    expect(quote).toMatchObject({ jobs: 2, currency: 'USD', lane: 'standard' });
+    expect(quote.lanes.map(({ lane }: { lane: string }) => lane)).toEqual(['standard', 'batch']);
+
+    const { status, json } = await sendBatch(api, 'csv', csv, { query: `quote=${quote.id}` });
+
+    expect([status, json.cost.max]).toEqual([202, quote.cap]);
+    const more = await sendBatch(api, 'csv', `${csv}c,z\n`, { query: `quote=${quote.id}` });
+    expect([more.status, more.json.param]).toEqual([400, 'quote']);
+    const dearer = await sendBatch(api, 'csv', csv, { query: `quote=${quote.id}&model=pro&size=4K` });
+    expect([dearer.status, dearer.json.code]).toEqual([422, 'max_cost_exceeded']);
+    expect((await sendBatch(api, 'csv', csv, { query: 'quote=quo_1' })).json.param).toBe('quote');
+  });
+});
+
+describe('locales', () => {
+  it('make each row once for each of them', async () => {
+    await api.call('POST', '/v1/templates', {
+      body: {
+        name: 'sign',
+        prompt: 'A sign that says {{text}} above {{product}}',
+        variables: { text: {}, product: {} },
+        locales: { de: { text: 'Neu' }, fr: { text: 'Nouveau' } },
+      },
+    });
+
+    const { json } = await sendBatch(api, 'csv', 'key,product\na,a mug\nb,a bowl\n', {
+      query: 'template=sign&locales=de,fr',
+    });
+
+    const rows = await rowsOf(api, json.id);
+    expect(rows.map(({ key, request }) => [key, request.prompt])).toEqual([
+      ['a:de', 'A sign that says Neu above a mug'],
+      ['a:fr', 'A sign that says Nouveau above a mug'],
+      ['b:de', 'A sign that says Neu above a bowl'],
+      ['b:fr', 'A sign that says Nouveau above a bowl'],
+    ]);
+  });
+});

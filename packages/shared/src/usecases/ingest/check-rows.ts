@@ -31,7 +31,7 @@ export type RowCheck = {
 };
 
 /** A row as its shard keeps it, and what it would cost on each lane. */
-export type CheckedRow = { row: Omit<BatchRow, 'at' | 'bytes'>; cost: Record<Lane, Micros> };
+type CheckedRow = { row: Omit<BatchRow, 'at' | 'bytes'>; cost: Record<Lane, Micros> };
 
 type Candidate = { row: IncomingRow; key: string; body: SubmitJobBody; resolved: Resolved };
 
