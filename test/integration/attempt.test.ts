@@ -129,3 +129,40 @@ it('reads references once, when the call may leave, however often the model’s 
   expect(provider.calls[0]?.body).toContain(bytes.toString('base64'));
   expect((await test.read('job_1')).state.status).toBe('succeeded');
 });
+
+it('takes its intent back when there is no leave, and writes no other until there is', async () => {
+  const { deps, test, spooled } = await open();
+  const { job } = await test.submit(MUG);
+  const intents: string[] = [];
+  const intend: AttemptDeps['spool']['intend'] = (ref) => {
+    intents.push(ref.attempt);
+    return deps.spool.intend(ref);
+  };
+  let asked = 0;
+  const left: string[][] = [];
+  const take: AttemptDeps['quota']['take'] = async (...of) => {
+    asked++;
+    // Of what the try before has left behind; the first one's intent may be on its way to the disk just now.
+    if (asked > 1) left.push(await spooled());
+    return asked < 4 ? { granted: false, retryAfterMs: 1, reason: 'rate_limited' } : deps.quota.take(...of);
+  };
+
+  await runAttempt({ ...deps, spool: { ...deps.spool, intend }, quota: { ...deps.quota, take } }, TENANT, job.id);
+
+  expect([asked, intents.length, left]).toEqual([4, 2, [[], [], []]]);
+  expect((await test.read(job.id)).state).toMatchObject({ status: 'succeeded', attempts: [{ id: intents[1] }] });
+  expect(await spooled()).toEqual([]);
+});
+
+it('leaves nothing in the spool when Redis cannot be asked for leave', async () => {
+  const { deps, test, provider, spooled } = await open();
+  const { job } = await test.submit(MUG);
+  const take: AttemptDeps['quota']['take'] = async () => {
+    throw new Error('Redis is away');
+  };
+
+  await expect(runAttempt({ ...deps, quota: { ...deps.quota, take } }, TENANT, job.id)).rejects.toThrow('away');
+
+  expect([await spooled(), provider.calls.length]).toEqual([[], 0]);
+  expect((await test.read(job.id)).state.status).toBe('queued');
+});
