@@ -72,7 +72,9 @@ export async function rejectMember(
 ): Promise<void> {
   const message = batch.end?.message;
   const error: JobError = { code, detail, upstream: { channel: batch.channel, ...(message && { message }) } };
-  const ms = deps.clock.now() - batch.createdAt;
+  const record = await deps.ledger.read(member.tenant, member.job);
+  const began = record?.state.attempts.find(({ id }) => id === member.attempt)?.startedAt ?? batch.createdAt;
+  const ms = deps.clock.now() - began;
   await end(deps, batch, member, {
     type: 'rejected',
     verdict: { type: 'rejected', code, retryable, http: 0, ...(message && { message }) },
