@@ -22,7 +22,11 @@ it('brings a CSV of rows through one provider batch to pictures under their keys
   const view = await untilBatchOver(system, batch.id);
   const figures = await night.assertAll();
 
-  expect(view).toMatchObject({ status: 'completed', counts: { total: ROWS, succeeded: ROWS, failed: 0 } });
+  expect(view).toMatchObject({
+    status: 'completed',
+    provider_batches: [expect.stringMatching(/^pb_/)],
+    counts: { total: ROWS, succeeded: ROWS, failed: 0 },
+  });
   expect(figures).toMatchObject({ chunks: 1, providerBatches: 1, inDoubt: 0, waste: 0, alarms: 0, images: ROWS });
   expect(figures.settled).toBe(figures.billed);
   expect(system.emulator.control.bill()).toMatchObject({

@@ -143,6 +143,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   const batchDeps = laneOptions(config, {
     ...deps,
     batches,
+    callers,
     pool,
     channel: opened.use(createGeminiBatchChannel(account)),
   });

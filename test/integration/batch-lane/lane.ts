@@ -85,6 +85,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     batches: turns,
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
+    callers: { carriedBy: async () => undefined },
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {

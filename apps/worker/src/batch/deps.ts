@@ -1,6 +1,6 @@
 import type { BatchRules, ChunkLimits, LaneTimes, ProviderBatchId } from '@darkroom/shared/domain';
 import type { CrashPoint } from '@darkroom/shared/observability';
-import type { BatchChannel, Pool, ProviderBatches } from '@darkroom/shared/ports';
+import type { BatchChannel, Batches, Pool, ProviderBatches } from '@darkroom/shared/ports';
 import type { PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { SettleDeps } from '../standard/settle-attempt.ts';
@@ -28,6 +28,8 @@ export type BatchDeps = SettleDeps & {
   batches: ProviderBatches;
   pool: Pool;
   isPaused: PausedBatches;
+  /** The callers' batches, told which chunks carry their rows. */
+  callers: Pick<Batches, 'carriedBy'>;
   rules: BatchRules;
   plan: PlanRules;
   /** What a dead process was working on is taken over after this. */

@@ -39,8 +39,16 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
   const members = kept.map(({ member }) => member);
   if (!sealed || !(await batches.seal(sealed, members))) return;
   crash('chunk.sealed');
+  await tellCallers(deps, batch, jobs);
   log.info({ providerBatch: batch.id, model: batch.model, size: kept.length, state: sealed.state }, 'chunk.sealed');
   await pool.remove(batch.model, jobs);
+}
+
+/** For the view of each caller's batch; a crash before it leaves a view that is short of one, and nothing else. */
+async function tellCallers({ callers }: BatchDeps, { id }: ProviderBatch, jobs: Job[]): Promise<void> {
+  const rows = jobs.flatMap(({ tenant, request }) => (request.batch ? [{ tenant, batch: request.batch.id }] : []));
+  const distinct = new Map(rows.map((row) => [row.batch, row]));
+  await Promise.all([...distinct.values()].map(({ tenant, batch }) => callers.carriedBy(tenant, batch, id)));
 }
 
 /**

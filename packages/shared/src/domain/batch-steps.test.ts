@@ -28,7 +28,17 @@ function totals(counts: Partial<BatchTotals['counts']> = {}, more: Partial<Batch
   const all = { ...NONE, ...counts };
   const made = Object.values(counts).reduce((sum, one) => sum + one, 0);
   const costs = { actual: 0, inDoubt: 0 };
-  return { counts: all, costs, openEstimated: 0, enlisted: made, next: made, made, rescued: 0, ...more };
+  return {
+    counts: all,
+    costs,
+    openEstimated: 0,
+    enlisted: made,
+    next: made,
+    made,
+    rescued: 0,
+    providerBatches: [],
+    ...more,
+  };
 }
 
 describe('the next rows', () => {

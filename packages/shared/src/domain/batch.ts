@@ -1,7 +1,7 @@
 /** A batch: a named set of jobs that belongs to the caller. Its rows lie in input shards in the object store. */
 
 import { hash } from 'node:crypto';
-import type { BatchId, EpochMs, JobId, JobRequest, JobStatus, Lane, Micros, Tenant } from './job.ts';
+import type { BatchId, EpochMs, JobId, JobRequest, JobStatus, Lane, Micros, ProviderBatchId, Tenant } from './job.ts';
 
 export const BATCH_STATUSES = [
   'ingesting',
@@ -27,6 +27,8 @@ export type BatchCosts = { actual: Micros; inDoubt: Micros };
 
 /** What the scripts that change a batch's jobs count. */
 export type BatchTotals = {
+  /** The chunks that carry or carried its rows, oldest first. */
+  providerBatches: ProviderBatchId[];
   /** Of the newest job of each row. Rows that are not jobs yet are in none of them. @see shownCounts */
   counts: BatchCounts;
   costs: BatchCosts;

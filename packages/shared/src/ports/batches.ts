@@ -3,7 +3,7 @@
 import type { Batch, BatchRow, BatchTotals } from '../domain/batch.ts';
 import type { BatchChange } from '../domain/batch-change.ts';
 import type { RowSums } from '../domain/batch-rows.ts';
-import type { BatchId, EpochMs, Job, Tenant } from '../domain/job.ts';
+import type { BatchId, EpochMs, Job, ProviderBatchId, Tenant } from '../domain/job.ts';
 import type { Admission, AdmitMode } from './ledger.ts';
 
 export type BatchAdmission =
@@ -52,6 +52,8 @@ export type Batches = {
   write(change: BatchChange): Promise<boolean>;
   /** Counted by the very scripts that change the jobs. */
   totals(tenant: Tenant, id: BatchId): Promise<BatchTotals>;
+  /** Notes a chunk that carries rows of the batch. */
+  carriedBy(tenant: Tenant, id: BatchId, chunk: ProviderBatchId): Promise<void>;
   /** Newest first. */
   list(tenant: Tenant, query: { after?: { at: EpochMs; id: BatchId }; limit: number }): Promise<Batch[]>;
   /** All of every tenant that are not over. */

@@ -120,6 +120,9 @@ export const BatchView = z
     eta: instant.optional().meta({ description: 'When it would be over at the rate so far.' }),
     rate: z.number().optional().meta({ description: 'Jobs that ended per minute, since it started.' }),
     lanes: z.array(z.enum(LANES)),
+    provider_batches: z
+      .array(z.string())
+      .meta({ description: 'The provider batches that carry or carried its rows, oldest first.' }),
     route: z.string(),
     priority: z.int(),
     counts: BatchCountsView,

@@ -25,6 +25,7 @@ export function presentBatch(batch: Batch, totals: BatchTotals, now: EpochMs): B
     deadline: iso(batch.expiresAt),
     ...pace(batch, totals, now),
     lanes: lanesOf(batch),
+    provider_batches: totals.providerBatches,
     route: batch.route.reason,
     priority: batch.priority,
     counts: {

@@ -48,6 +48,9 @@ export function createRedisBatches({ redis, prefix = '', tailMs = DAY_MS }: Batc
       return (await write(keys, args)) === 1;
     },
     totals: async (tenant, id) => parseTotals(await redis.hgetall(space.of(tenant).batchTotals(id))),
+    carriedBy: async (tenant, id, chunk) => {
+      await redis.hset(space.of(tenant).batchTotals(id), chunk, '1');
+    },
     list: (tenant, query) => list(redis, space, tenant, query),
     open: async () => {
       const tenants = await redis.smembers(space.tenants);
@@ -120,6 +123,9 @@ function parseTotals(fields: Record<string, string>): BatchTotals {
       deduplicated: number('deduplicated'),
     },
     costs: { actual: number('actual'), inDoubt: number('in_doubt') },
+    providerBatches: Object.keys(fields)
+      .filter((name) => name.startsWith('pb_'))
+      .toSorted(),
     openEstimated: number('open_estimated'),
     enlisted: number('enlisted'),
     next: number('next'),
