@@ -6,6 +6,7 @@
  */
 
 import {
+  type BatchId,
   cutChunk,
   fitsChunk,
   isAwaitingWake,
@@ -35,10 +36,20 @@ export async function planOnce(deps: BatchDeps): Promise<number> {
   for (const model of await deps.pool.models()) {
     await using held = await deps.batches.hold(`plan-${model}`, deps.holdMs);
     if (!held) continue;
+    await bringBack(deps, model);
     await sendLateOn(deps, model);
     while (!deps.draining.aborted && (await cutOne(deps, model))) cut++;
   }
   return cut;
+}
+
+/** Jobs that were put aside take their places again once their batch goes on, or is over: then their records say so. */
+async function bringBack({ pool, isPaused, draining, log }: BatchDeps, model: string): Promise<void> {
+  for (const batch of await pool.asides(model)) {
+    if (await isPaused(batch.tenant, batch.id)) continue;
+    const members = await pool.bringBack(model, batch, draining);
+    log.info({ tenant: batch.tenant, batch: batch.id, model, members }, 'pool.brought_back');
+  }
 }
 
 /** Jobs whose time no longer suffices for a batch go on by themselves. */
@@ -47,11 +58,12 @@ async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
   const times = await plan.times(model);
   const until = clock.now() + times.standardMs + times.batchMsMin;
   const pressed = await pool.pressed(model, until, LATE_MAX);
-  const { jobs, stale } = await readWaiting(deps, model, pressed);
+  const { jobs, stale, paused } = await readWaiting(deps, model, pressed);
   for (const job of jobs) {
     if (isLateForBatch(job, times, clock.now())) await sendOn(deps, job, 'too late for a provider batch');
   }
   await pool.remove(model, stale);
+  await putAside(deps, model, paused);
 }
 
 async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<void> {
@@ -104,40 +116,49 @@ async function gather(deps: BatchDeps, model: string, most: number): Promise<Job
   const { pool, clock } = deps;
   const due: Job[] = [];
   const gone: PoolMember[] = [];
+  const away: PausedMember[] = [];
   for (let offset = 0; due.length <= most && offset < LOOK_MAX; offset += PAGE) {
     const page = await pool.peek(model, offset, PAGE);
-    const { jobs, stale } = await readWaiting(deps, model, page);
+    const { jobs, stale, paused } = await readWaiting(deps, model, page);
     due.push(...jobs.filter(({ state }) => state.runAt <= clock.now() && state.expiresAt > clock.now()));
     gone.push(...stale);
+    away.push(...paused);
     if (page.length < PAGE) break;
   }
   await pool.remove(model, gone);
+  await putAside(deps, model, away);
   return due;
 }
 
-/**
- * The records behind some members, and the members that wait for no batch of this model any more.
- *
- * Those of a paused batch leave the pool too: thousands of them must not stand before the others. The sweeper, which
- * looks again after every job that waits, brings them back.
- */
+type PausedMember = PoolMember & { batch: BatchId };
+
+/** The records behind some members; those whose batch is paused, and those that wait for no batch of this model any more. */
 async function readWaiting(
   { ledger, isPaused }: Pick<BatchDeps, 'ledger' | 'isPaused'>,
   model: string,
   members: PoolMember[],
-): Promise<{ jobs: Job[]; stale: PoolMember[] }> {
+): Promise<{ jobs: Job[]; paused: PausedMember[]; stale: PoolMember[] }> {
   const jobs: Job[] = [];
+  const paused: PausedMember[] = [];
   const stale: PoolMember[] = [];
   // A record that cannot be read has been told of by the ledger; it must not keep the others waiting.
   const read = await Promise.all(members.map(({ tenant, id }) => ledger.read(tenant, id).catch(() => undefined)));
   for (const [n, member] of members.entries()) {
     const job = read[n];
-    const { batch } = job?.request ?? {};
-    const paused = batch && (await isPaused(member.tenant, batch.id));
-    if (job && !paused && isWaiting(job) && job.request.model === model) jobs.push(job);
-    else stale.push(member);
+    const batch = job?.request.batch?.id;
+    if (!job || !isWaiting(job) || job.request.model !== model) stale.push(member);
+    else if (batch !== undefined && (await isPaused(member.tenant, batch))) paused.push({ ...member, batch });
+    else jobs.push(job);
   }
-  return { jobs, stale };
+  return { jobs, paused, stale };
+}
+
+/** Thousands of them must not stand before the others. */
+async function putAside({ pool }: BatchDeps, model: string, members: PausedMember[]): Promise<void> {
+  for (const some of Map.groupBy(members, ({ batch }) => batch).values()) {
+    const [first] = some;
+    if (first) await pool.putAside(model, { tenant: first.tenant, id: first.batch }, some);
+  }
 }
 
 function isWaiting(job: Job): boolean {

@@ -1,19 +1,31 @@
-/** Jobs that wait for a place in a provider batch, by model. Like a queue it only wakes: the record decides. */
+/**
+ * Jobs that wait for a place in a provider batch, by model. Like a queue it only wakes: the record decides.
+ *
+ * Those of a batch that is paused are put aside, so that thousands of them do not stand before the others.
+ */
 
-import type { EpochMs, JobId, Tenant } from '../domain/job.ts';
+import type { BatchId, EpochMs, JobId, Tenant } from '../domain/job.ts';
 import type { WakeMessage } from './queue.ts';
 
 export type PoolMember = { tenant: Tenant; id: JobId };
+/** A caller's batch of which members were put aside. */
+export type AsideBatch = { tenant: Tenant; id: BatchId };
 
 export type Pool = {
   /** Safe to send twice: a job lies in the pool once. First by priority, then by deadline. */
   add(messages: WakeMessage[]): Promise<void>;
-  /** Models that somebody waits for. */
+  /** Models of which there are members, in the pool or put aside. */
   models(): Promise<string[]>;
+  /** Without those that were put aside. */
   size(model: string): Promise<number>;
   /** The next members, from position `offset` on. */
   peek(model: string, offset: number, limit: number): Promise<PoolMember[]>;
   /** Members whose deadline lies before `until`, whatever their priority. */
   pressed(model: string, until: EpochMs, limit: number): Promise<PoolMember[]>;
   remove(model: string, members: PoolMember[]): Promise<void>;
+  /** Takes those of these members out that are in the pool, and keeps them for `bringBack`. Safe to send twice. */
+  putAside(model: string, batch: AsideBatch, members: PoolMember[]): Promise<void>;
+  asides(model: string): Promise<AsideBatch[]>;
+  /** Puts all members of the batch back to where they were, until `signal`. Safe to send twice, and to break off. */
+  bringBack(model: string, batch: AsideBatch, signal: AbortSignal): Promise<number>;
 };

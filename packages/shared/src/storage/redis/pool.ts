@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { MODELS } from '../../domain/index.ts';
-import type { Pool, PoolMember, WakeMessage } from '../../ports/index.ts';
+import type { AsideBatch, Pool, PoolMember, WakeMessage } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
+import { loadScript } from './scripts.ts';
 
 /** Above any instant, so that a lower priority always comes behind: instants have 13 digits until the year 2286. */
 const PRIORITY_STEP = 1e13;
@@ -9,11 +10,17 @@ const PRIORITY_MAX = 9;
 /** Members of one command. */
 const STEP = 1_000;
 
-/** One sorted set per model; a member is `tenant~id`. @see Pool */
+/** One sorted set per model, and one per batch put aside; a member is `tenant~id`. @see Pool */
 export function createRedisPool(options: { redis: Redis; prefix?: string }): Pool {
   const { redis, prefix = '' } = options;
   const space = keySpace(prefix);
+  const putAside = loadScript(redis, 'put-aside');
+  const bringBack = loadScript(redis, 'bring-back');
   const size = (model: string) => redis.zcard(space.pool(model));
+  const asideKeys = (model: string, batch: AsideBatch) => {
+    const name = nameOf(batch);
+    return { name, keys: [space.pool(model), space.aside(model, name), space.asides(model)] };
+  };
   return {
     add: async (messages) => {
       for (const [model, group] of Map.groupBy(messages, (message) => message.model)) {
@@ -24,8 +31,9 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       }
     },
     models: async () => {
-      const sizes = await Promise.all(MODELS.map(({ id }) => size(id)));
-      return MODELS.filter((_, n) => sizes[n]).map(({ id }) => id);
+      const counts = MODELS.map(({ id }) => Promise.all([size(id), redis.scard(space.asides(id))]));
+      const found = await Promise.all(counts);
+      return MODELS.filter((_, n) => found[n]?.some((count) => count > 0)).map(({ id }) => id);
     },
     size,
     peek: async (model, offset, limit) => {
@@ -45,6 +53,19 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       for (let at = 0; at < members.length; at += STEP)
         await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
     },
+    putAside: async (model, batch, members) => {
+      const { name, keys } = asideKeys(model, batch);
+      for (let at = 0; at < members.length; at += STEP)
+        await putAside(keys, [name, ...members.slice(at, at + STEP).map(nameOf)]);
+    },
+    asides: async (model) => (await redis.smembers(space.asides(model))).map(parse),
+    bringBack: async (model, batch, signal) => {
+      const { name, keys } = asideKeys(model, batch);
+      let all = 0;
+      for (let moved = STEP; moved === STEP && !signal.aborted; all += moved)
+        moved = Number(await bringBack(keys, [name, STEP]));
+      return all;
+    },
   };
 }
 
@@ -53,7 +74,7 @@ function scoreOf({ priority, expiresAt }: WakeMessage): number {
   return (PRIORITY_MAX - priority) * PRIORITY_STEP + expiresAt;
 }
 
-/** No tenant's name holds a `~`. */
+/** Of a member, or of a batch put aside. No tenant's name holds a `~`. */
 function nameOf({ tenant, id }: PoolMember): string {
   return `${tenant}~${id}`;
 }
