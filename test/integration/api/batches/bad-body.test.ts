@@ -331,6 +331,30 @@ describe('the same key', () => {
     expect(await rowsOf(losing, json.id)).toHaveLength(1_200);
   });
 
+  it.each([
+    ['under a key', { 'idempotency-key': 'resent' }],
+    ['without one', {}],
+  ])('keeps its rows when its acceptance is sent again after a step of the batch, %s', async (_name, headers) => {
+    await using resending = await startApi({
+      replace: ({ batches }) => ({
+        batches: {
+          ...batches,
+          // The connection broke behind the script, and a worker was quicker than the client that sent it again.
+          accept: async (batch, idempotency) => {
+            await batches.accept(batch, idempotency);
+            await batches.write({ batch: { ...batch, version: 2, status: 'queued' }, events: [] });
+            return batches.accept(batch, idempotency);
+          },
+        },
+      }),
+    });
+
+    const { status, json } = await sendBatch(resending, 'ndjson', body, { headers });
+
+    expect(status).toBe(202);
+    expect(await rowsOf(resending, json.id)).toHaveLength(1_200);
+  });
+
   it('is free again after a refusal', async () => {
     const headers = { 'idempotency-key': 'refused' };
     expect((await sendBatch(api, 'ndjson', '{"key":"a"}', { headers })).status).toBe(422);

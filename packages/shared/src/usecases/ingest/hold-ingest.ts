@@ -75,11 +75,13 @@ export async function beginIngest(
         batch,
         idempotency && { key: idempotency.key, bodyHash: idempotency.bodyHash(), owner: id },
       );
-      left = admission.type === 'created';
+      // Sent twice, with a step of the batch in between, it is told of itself: the batch is ours all the same.
+      if (admission.type === 'created' || (admission.type === 'replayed' && admission.id === id)) {
+        await ingests.forget(tenant, id).catch(() => undefined); // Found out by the sweeper too.
+        return { type: 'accepted', batch, replayed: false };
+      }
+      left = false;
       switch (admission.type) {
-        case 'created':
-          await ingests.forget(tenant, id).catch(() => undefined); // Found out by the sweeper too.
-          return { type: 'accepted', batch, replayed: false };
         case 'replayed':
           return replay(deps, tenant, admission.id);
         case 'reused':
