@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../../scripts/lib/files.mjs';
 import { bringRedis } from '../../scripts/redis.mjs';
-import { BATCH_CRASHES, type BatchSurvived, startForBatchCrashes, surviveBatch } from '../support/batch-crash.ts';
+import { BATCH_FULL, BATCH_SHORT, runBatchChaos } from '../support/batch-chaos.ts';
+import { BATCH_CRASHES } from '../support/batch-crash.ts';
 import { type ChaosFigures, FULL, runChaos, SHORT } from '../support/chaos.ts';
 import { CRASH_CASES, type CrashCase, type Survived, startForCrashes, survive } from '../support/crash.ts';
+import { batchChaosTable, batchCrashRounds } from './batch.ts';
 
 const { values } = parseArgs({
   options: {
@@ -33,8 +35,6 @@ const CASES = CRASH_CASES.filter(isAskedFor);
 const BATCH_CASES = BATCH_CRASHES.filter(isAskedFor);
 /** Cases that one system carries: the checker looks at all of it each time. */
 const CASES_EACH = 12;
-/** Side by side: most of a crash of the batch path is waiting until what the dead one held runs out. */
-const BATCH_LANES = 8;
 const isDue = (name: string) => values.only === undefined || values.only === name;
 
 const say = (line: string) => console.log(line);
@@ -58,9 +58,18 @@ async function main(): Promise<void> {
         (error: Error) => broken.push(`chaos, seed ${values.seed}: ${error.message}`),
       );
     }
+    if (isDue('batch-chaos')) {
+      const plan = { ...(values.quick ? BATCH_SHORT : BATCH_FULL), seed: Number(values.seed) };
+      say(`chaos of the batch path: ${JSON.stringify(plan)}`);
+      const killable = { url: redis.url, kill: own.kill, restart: own.restart };
+      await runBatchChaos(plan, killable, say).then(
+        (figures) => say(batchChaosTable(figures, plan)),
+        (error: Error) => broken.push(`chaos of the batch path, seed ${values.seed}: ${error.message}`),
+      );
+    }
     const rounds = values.quick ? 1 : Number(values.rounds);
     if (isDue('crash')) broken.push(...(await crashRounds(redis.url, rounds)));
-    if (isDue('batch-crash')) broken.push(...(await batchCrashRounds(redis.url, rounds)));
+    if (isDue('batch-crash')) broken.push(...(await batchCrashRounds(redis.url, { cases: BATCH_CASES, rounds, say })));
     for (const line of broken) console.error(line);
     say(broken.length ? `\n${broken.length} broken` : '\nno promise broken');
     process.exitCode = broken.length ? 1 : 0;
@@ -91,30 +100,6 @@ async function crashRounds(redisUrl: string, rounds: number): Promise<string[]> 
   };
   await Promise.all(Array.from({ length: Math.max(3, availableParallelism()) }, lane));
   say(crashTable(CASES, survived));
-  return broken;
-}
-
-/** Every crash point of the batch path, `rounds` times, at its passings in turn. */
-async function batchCrashRounds(redisUrl: string, rounds: number): Promise<string[]> {
-  const broken: string[] = [];
-  const survived: BatchSurvived[] = [];
-  const left = Array.from({ length: rounds }, (_, round) => BATCH_CASES.map((crash) => ({ crash, round }))).flat();
-  const lane = async () => {
-    while (left.length > 0) {
-      await using night = await startForBatchCrashes(redisUrl);
-      for (const { crash, round } of left.splice(0, CASES_EACH)) {
-        const outcome = await surviveBatch(crash, night, round).catch((error: Error) => error);
-        if (outcome instanceof Error) {
-          broken.push(`${crash.point}, round ${round}: ${outcome.message}`);
-          break;
-        }
-        survived.push(outcome);
-      }
-      say(`crash points of the batch path: ${survived.length} of ${rounds * BATCH_CASES.length} survived`);
-    }
-  };
-  await Promise.all(Array.from({ length: BATCH_LANES }, lane));
-  say(batchCrashTable(survived));
   return broken;
 }
 
@@ -157,19 +142,6 @@ function crashTable(cases: CrashCase[], survived: Map<string, Survived[]>): stri
   const head =
     '| step | survived | jobs, all ended | extra calls due, each | extra calls, all | in doubt due, each | in doubt, all |';
   return ['', head, '|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
-}
-
-function batchCrashTable(survived: BatchSurvived[]): string {
-  const rows = BATCH_CASES.map(({ point }) => {
-    const runs = survived.filter((run) => run.point === point);
-    const sum = (name: Exclude<keyof BatchSurvived, 'byStatus' | 'point'>) =>
-      runs.reduce((total, run) => total + run[name], 0);
-    const cells = [runs.length, sum('rows'), sum('images'), sum('chunks'), sum('providerBatches'), sum('createdAgain')];
-    return `| \`${point}\` | ${cells.join(' | ')} | ${sum('inDoubt')} | ${sum('laneBilled')} = ${sum('laneSettled')} |`;
-  });
-  const head =
-    '| step | survived | rows | images | chunks | provider batches | creates repeated | in doubt | bill = ledger (µ$) |';
-  return ['', head, '|---|---|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
 }
 
 await main();

@@ -42,7 +42,11 @@ describe('a create call whose answer is lost', () => {
   async function withWorker(recreateAfter: number, act: () => Promise<void>): Promise<void> {
     const worker = night.system.addWorker({ BATCH_RECREATE_AFTER: String(recreateAfter) });
     await worker.start();
-    await act().finally(() => worker.stop());
+    try {
+      await act();
+    } finally {
+      await worker.stop();
+    }
   }
 
   it('was made: a list shows it, and it is not made again', async () => {

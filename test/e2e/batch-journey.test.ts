@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { insistOnRows, itemsOf, manifestOf, sendRows, someRows, untilBatchOver } from '../support/batch-caller.ts';
+import { type BatchesSeen, batchViolations } from '../support/batch-invariants.ts';
 import { type BatchSystem, startBatchSystem } from '../support/batch-system.ts';
 import { testRedisUrl } from '../support/redis.ts';
 
@@ -28,13 +29,68 @@ it('brings a CSV of rows through one provider batch to pictures under their keys
     counts: { total: ROWS, succeeded: ROWS, failed: 0 },
   });
   expect(figures).toMatchObject({ chunks: 1, providerBatches: 1, inDoubt: 0, waste: 0, alarms: 0, images: ROWS });
-  expect(figures.settled).toBe(figures.billed);
+  expect(figures.laneSettled).toBe(figures.laneBilled);
   expect(system.emulator.control.bill()).toMatchObject({
     images: ROWS,
     by_lane: { standard: { calls: 0 }, batch: { billed_calls: ROWS } },
   });
   const manifest = await manifestOf(system, batch.id);
   expect(manifest.map(({ lane, status }) => `${lane} ${status}`)).toEqual(Array(ROWS).fill('batch succeeded'));
+});
+
+describe('the checker finds', () => {
+  const FAULTS: [string, RegExp, (seen: BatchesSeen) => void][] = [
+    ['a row that is gone', /^B1 .* not the rows that were sent/, ({ batches: [batch] }) => void batch?.items.pop()],
+    [
+      'a count that is off by one',
+      /^B1 .* counts 29 succeeded/,
+      ({ batches: [batch] }) => void Object.assign(batch?.view.counts ?? {}, { succeeded: ROWS - 1 }),
+    ],
+    [
+      'two rows that swapped their pictures',
+      /^B2 .* shows the picture of "a mug .* number 1"/,
+      ({ batches: [batch] }) => {
+        const [first, second] = batch?.items ?? [];
+        if (first && second) [first.images, second.images] = [second.images, first.images];
+      },
+    ],
+    [
+      'a charge that is on no record',
+      /^B3 line .* is on no record/,
+      ({ tenants: [t] }) => void t?.jobs[0]?.attempts.pop(),
+    ],
+    [
+      'a settled cost that is a micro-dollar off the bill',
+      /^B3 .* settled and never charged/,
+      ({ tenants: [tenant] }) => {
+        const attempt = tenant?.jobs[0]?.attempts[0];
+        if (attempt) attempt.cost = (attempt.cost ?? 0) + 1;
+      },
+    ],
+    ['a bill that is larger than the ledger', /^B3 the bill is/, (seen) => void (seen.billed += 1)],
+    [
+      'a second provider batch of a chunk',
+      /^B4 .* 2 provider batches made images/,
+      ({ remote }) => void remote.push(...remote.map((batch) => ({ ...batch, id: 'second' }))),
+    ],
+    ['a provider batch of no chunk', /^B4 .* was made for no chunk/, ({ chunks }) => void chunks.pop()],
+    [
+      'a chunk that is not closed',
+      /^B5 .* is still ended/,
+      ({ chunks: [chunk] }) => void Object.assign(chunk ?? {}, { state: 'ended' }),
+    ],
+    ['a file that is left at the provider', /^B5 files\/x is left/, ({ files }) => void files.push('files/x')],
+    ['rows of a body that broke off', /^B5 rows of bat_x/, ({ folders }) => void folders.push('bat_x')],
+  ];
+
+  it.each(FAULTS)('%s', async (_, expected, plant) => {
+    const seen = await night.look();
+    expect(batchViolations(seen)).toEqual([]);
+
+    plant(seen);
+
+    expect(batchViolations(seen)).toContainEqual(expect.stringMatching(expected));
+  });
 });
 
 describe('afterwards', () => {

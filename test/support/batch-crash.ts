@@ -24,6 +24,8 @@ export type BatchCrash = {
 
 export const ROWS = 6;
 const EACH_ROW = [1, 2, 3, 4, 5, 6];
+/** The last step comes after all others, on a machine that may be busy. */
+const DIES_WITHIN_MS = 60_000;
 /** A create call is over after a minute, whether its caller lives or not. */
 const CREATE_OVER_MS = 62_000;
 
@@ -70,7 +72,7 @@ export async function surviveBatch(crash: BatchCrash, night: BatchSystem, round 
   await restart(mortal, { CRASH_AT: `${crash.point}:${nth}` });
   const accepted = insistOnRows(system, someRows(ROWS));
   accepted.catch(() => undefined); // Waited for below; the crash may be missed before.
-  await died(mortal);
+  await died(mortal, DIES_WITHIN_MS);
   await crash.meanwhile?.(night);
   await mortal.start(crash.revived);
   if (mortal !== worker) await worker.start();

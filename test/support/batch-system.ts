@@ -20,7 +20,7 @@ import { type Env, type Figures, PROVIDER_KEY, type System, type SystemOptions, 
 export const NIGHT = { longest_side: 128, batches: { turnaround_ms: 200, spread: 0 } } as const satisfies SettingsPatch;
 /** The lane's hours in tenths of a second, with the shortest locks. */
 export const LANE: Env = { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', BATCH_RECREATE_AFTER: '1', MESSAGE_LOCK: '5' };
-const AHEAD = new URL('clock-ahead.ts', import.meta.url);
+const OTHER_CLOCK = new URL('other-clock.ts', import.meta.url);
 
 export type BatchSystem = AsyncDisposable & {
   system: System;
@@ -75,7 +75,15 @@ export async function startBatchSystem({ emulator, workerEnv, ...options }: Opti
 
 /** Starts a program whose clock is ahead by so much, as if the time since it ended had been longer. */
 export function ahead(ms: number): Env {
-  return { NODE_OPTIONS: `--import=${AHEAD.href}`, TEST_CLOCK_AHEAD_MS: String(ms) };
+  const at = Date.now();
+  return clockOf({ at, shows: at + ms, pace: 1 });
+}
+
+/** What the clocks of several programs follow, for them to agree. Instants in epoch milliseconds. */
+export type OtherClock = { at: number; shows: number; pace: number };
+
+export function clockOf({ at, shows, pace }: OtherClock): Env {
+  return { NODE_OPTIONS: `--import=${OTHER_CLOCK.href}`, TEST_CLOCK: [at, shows, pace].join() };
 }
 
 async function shown(system: System, batch: SentBatch): Promise<ShownBatch> {

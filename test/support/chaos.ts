@@ -262,13 +262,13 @@ async function bringToEnd({ client }: System, id: string): Promise<void> {
   }
 }
 
-function shuffled<T>(items: T[], random: () => number): T[] {
+export function shuffled<T>(items: T[], random: () => number): T[] {
   const left = [...items];
   return items.map(() => left.splice(Math.floor(random() * left.length), 1)).flat();
 }
 
 /** A small generator of uniform numbers in [0, 1) that a seed determines. */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
