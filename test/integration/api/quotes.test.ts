@@ -46,6 +46,15 @@ describe('a quote', () => {
     expect(Number(json.cap)).toBeCloseTo(25 * Number(one.cap), 6);
   });
 
+  it('for a set with tools offers no lane on which nobody searches', async () => {
+    const items = Array.from({ length: 25 }, () => ({ prompt: 'a map', model: 'pro', tools: ['google_search'] }));
+
+    const { json } = await quote({ items });
+
+    expect(json).toMatchObject({ lane: 'standard', lanes: [{ lane: 'standard' }] });
+    expect((await quote({ items, lane: 'batch' })).json).toMatchObject({ status: 400, param: 'lane' });
+  });
+
   it.each([
     [{ prompt: '' }, 'prompt'],
     [{ prompt: 'x', size: '9K' }, 'size'],

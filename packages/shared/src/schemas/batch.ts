@@ -164,9 +164,9 @@ export const BatchCheckView = z
     counts: z.object({ rows: z.int(), valid: z.int(), invalid: z.int() }),
     lane: z.enum(LANES).optional().meta({ description: 'What it would travel on; absent when no lane would do.' }),
     route: z.string(),
-    cost: z.record(z.string(), money).meta({ description: 'Dollars for all valid rows, by lane.' }),
+    cost: z.record(z.string(), money).meta({ description: 'Dollars for all valid rows, by lane that can carry them.' }),
     currency: z.literal('USD'),
-    quote: QuoteView.optional().meta({ description: 'Absent when no row is valid.' }),
+    quote: QuoteView.optional().meta({ description: 'Absent when no row is valid, or no lane may be taken.' }),
     errors: z.array(RowErrorView).meta({ description: `The first ${ROW_ERRORS_MAX}.` }),
   })
   .meta({ id: 'BatchCheck' });

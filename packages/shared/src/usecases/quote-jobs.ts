@@ -17,6 +17,7 @@ import {
 import type { Clock, Latency, Quote, Quotes } from '../ports/index.ts';
 import type { QuoteView, SubmitJobBody } from '../schemas/index.ts';
 import { checkCapabilities } from './resolve-request.ts';
+import { lanesFor } from './route-job.ts';
 
 /** A price that was told holds for this long. */
 const BINDING_MS = 3_600_000;
@@ -77,7 +78,7 @@ export async function tellQuote(
 }
 
 async function offersFor(latency: Latency, jobs: { body: SubmitJobBody; model: Model }[]): Promise<Offer[]> {
-  const lanes = LANES.filter((lane) => jobs.every(({ model }) => model.lanes.includes(lane)));
+  const lanes = LANES.filter((lane) => jobs.every(({ body, model }) => lanesFor(body, model).includes(lane)));
   const kinds = new Map(jobs.map(({ body, model }) => [`${model.id} ${body.size}`, kindOf(body, model)]));
   return Promise.all(
     lanes.map(async (lane) => {
@@ -105,8 +106,9 @@ function routeOf({ lane, deadline, jobs, offers }: Priced, now: EpochMs): Extrac
     ...(deadline !== undefined && { deadline }),
   });
   if (route.type === 'lane') return route;
-  const message = `lane "${lane}" is not offered for these jobs.`;
-  throw new AppError('invalid_request', { message, param: 'lane', fix: 'Use "auto".' });
+  const message = `lane "${lane}" is not offered for all of these jobs; the batch lane takes no tools.`;
+  const fix = 'Use "auto" or "standard", or leave tools out.';
+  throw new AppError('invalid_request', { message, param: 'lane', fix });
 }
 
 function presentOffer({ lane, cost, p95Ms }: Offer, deadline: EpochMs | undefined, now: EpochMs) {

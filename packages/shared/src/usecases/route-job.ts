@@ -63,8 +63,8 @@ function closed({ lane, tools }: SubmitJobBody, model: Model): AppError {
   });
 }
 
-/** Search happens while an image is made, and within a provider batch nobody does it. */
-function lanesFor({ tools }: SubmitJobBody, model: Model): readonly Lane[] {
+/** The lanes that can carry this very request. Search happens while an image is made, and within a provider batch nobody does it. */
+export function lanesFor({ tools }: Pick<SubmitJobBody, 'tools'>, model: Model): readonly Lane[] {
   return tools.length ? model.lanes.filter((lane) => lane !== 'batch') : model.lanes;
 }
 

@@ -13,6 +13,8 @@ import {
   type BatchId,
   batchKey,
   type EpochMs,
+  LANES,
+  type Lane,
   newBatch,
   type Reference,
   type Tenant,
@@ -114,6 +116,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
   );
   const cost = { standard: 0, batch: 0 };
   const kinds = createKinds();
+  let offered: readonly Lane[] = LANES;
   let valid = 0;
   for await (const incoming of rows) {
     for (const one of await check.take(incoming)) {
@@ -123,6 +126,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
       }
       valid++;
       kinds.add(one.row.request);
+      offered = offered.filter((lane) => one.lanes.includes(lane));
       cost.standard += one.cost.standard;
       cost.batch += one.cost.batch;
       if (options.dry_run || (options.on_invalid === 'reject' && errors.rows())) continue;
@@ -131,7 +135,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
     }
   }
   const stored = await shards.end();
-  return { id, valid, errors, cost, kinds: kinds.all(), shards: stored };
+  return { id, valid, errors, cost, offered, kinds: kinds.all(), shards: stored };
 }
 
 async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found: Stored): Promise<Batch> {

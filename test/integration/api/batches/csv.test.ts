@@ -237,6 +237,29 @@ describe('fields for all rows', () => {
   });
 });
 
+describe('rows with tools', () => {
+  const HEADER_AND_TOOLS = ['key,prompt,model,tools', 'searching,a map of the weather,pro,google_search'];
+  const searching = [...HEADER_AND_TOOLS, ...Array.from({ length: 24 }, (_, n) => `k${n},mug ${n},pro,`)].join('\n');
+
+  it('are not sent to the batch lane, where nobody searches, nor is their batch', async () => {
+    const { json } = await sendBatch(api, 'csv', searching);
+    const asked = await sendBatch(api, 'csv', searching, { query: 'lane=batch' });
+
+    expect(json).toMatchObject({ lanes: ['standard'], route: 'the only lane offered for this request' });
+    expect([asked.status, asked.json.code, asked.json.param]).toEqual([400, 'invalid_request', 'lane']);
+  });
+
+  it('are priced on the lane that can carry them', async () => {
+    const { json } = await sendBatch(api, 'csv', searching, { query: 'dry_run=true' });
+    const asked = await sendBatch(api, 'csv', searching, { query: 'dry_run=true&lane=batch' });
+
+    expect(json).toMatchObject({ lane: 'standard', quote: { lane: 'standard', lanes: [{ lane: 'standard' }] } });
+    expect(Object.keys(json.cost)).toEqual(['standard']);
+    expect(asked.json).toMatchObject({ dry_run: true, route: 'lane is not offered' });
+    expect(asked.json).not.toHaveProperty('quote');
+  });
+});
+
 describe('a quote', () => {
   it('comes with a dry run, and caps what the same rows may cost', async () => {
     const csv = 'key,prompt\na,x\nb,y\n';

@@ -13,6 +13,7 @@ import {
 } from '../../domain/index.ts';
 import { BatchItemBody, parse, type SubmitJobBody } from '../../schemas/index.ts';
 import { checkCapabilities, type Resolved, toRequest } from '../resolve-request.ts';
+import { lanesFor } from '../route-job.ts';
 import { fillTemplate } from '../templates.ts';
 import { ROWS_MAX } from './limits.ts';
 import type { IncomingRow } from './read-rows.ts';
@@ -30,8 +31,8 @@ export type RowCheck = {
   take(rows: IncomingRow[]): Promise<(CheckedRow | RowError[])[]>;
 };
 
-/** A row as its shard keeps it, and what it would cost on each lane. */
-type CheckedRow = { row: Omit<BatchRow, 'at' | 'bytes'>; cost: Record<Lane, Micros> };
+/** A row as its shard keeps it, what it would cost on each lane, and the lanes that can carry it. */
+type CheckedRow = { row: Omit<BatchRow, 'at' | 'bytes'>; cost: Record<Lane, Micros>; lanes: readonly Lane[] };
 
 type Candidate = { row: IncomingRow; key: string; body: SubmitJobBody; resolved: Resolved };
 
@@ -102,6 +103,7 @@ export function createRowCheck(
           ...(warnings.length && { warnings }),
         },
         cost,
+        lanes: lanesFor(body, resolved.model),
       };
     } catch (error) {
       return rowErrorsOf(error, { ...row, key });

@@ -6,7 +6,6 @@ import {
   type EpochMs,
   formatMicros,
   type JobRequest,
-  LANES,
   type Lane,
   type Micros,
   type Route,
@@ -24,6 +23,8 @@ export type Found = {
   valid: number;
   errors: RowErrors;
   cost: Record<Lane, Micros>;
+  /** The lanes that can carry every one of the rows. */
+  offered: readonly Lane[];
   /** What the rows ask for, as far as it matters for how long they take: a few, however many rows. */
   kinds: Kind[];
 };
@@ -50,19 +51,22 @@ export async function presentCheck(
   options: BatchOptions,
   found: Found,
 ): Promise<BatchCheckView> {
-  const { valid, errors, cost } = found;
+  const { valid, errors, cost, offered } = found;
   const times = await timesOf(deps.latency, found);
   const route = routeOf(options, found, times, deps.clock.now());
-  const offers = LANES.map((lane) => ({ lane, cost: cost[lane], p95Ms: times[lane] }));
+  const offers = offered.map((lane) => ({ lane, cost: cost[lane], p95Ms: times[lane] }));
   const { lane, deadline } = options;
   return {
     dry_run: true,
     counts: { rows: valid + errors.rows(), valid, invalid: errors.rows() },
     ...(route.type === 'lane' && { lane: route.lane }),
     route: route.type === 'lane' ? route.reason : route.type === 'dear' ? 'max_cost is too low' : 'lane is not offered',
-    cost: { standard: formatMicros(cost.standard), batch: formatMicros(cost.batch) },
+    cost: Object.fromEntries(offered.map((one) => [one, formatMicros(cost[one])])),
     currency: 'USD',
-    ...(valid && { quote: await tellQuote(deps, tenant, { jobs: valid, lane, deadline, offers, warnings: [] }) }),
+    ...(valid &&
+      route.type !== 'closed' && {
+        quote: await tellQuote(deps, tenant, { jobs: valid, lane, deadline, offers, warnings: [] }),
+      }),
     errors: errors.first(),
   };
 }
@@ -88,13 +92,13 @@ type RouteOptions = Pick<BatchOptions, 'lane' | 'deadline' | 'max_cost'>;
 
 function routeOf(
   { lane, deadline, max_cost }: RouteOptions,
-  { valid, cost }: Found,
+  { valid, cost, offered }: Found,
   times: Record<Lane, number>,
   now: EpochMs,
 ): Route {
   return chooseLane({
     asked: lane,
-    offered: LANES,
+    offered,
     cost: (one) => cost[one],
     ...(max_cost !== undefined && { maxCost: max_cost }),
     ...(deadline !== undefined && { deadline }),
@@ -117,8 +121,8 @@ export function createKinds(): { add(kind: Kind): void; all(): Kind[] } {
   };
 }
 
-function tooDear(cap: Micros, { lane, quote }: BatchOptions, { cost, valid }: Found): AppError {
-  const least = lane === 'auto' ? Math.min(cost.standard, cost.batch) : cost[lane];
+function tooDear(cap: Micros, { lane, quote }: BatchOptions, { cost, valid, offered }: Found): AppError {
+  const least = lane === 'auto' ? Math.min(...offered.map((one) => cost[one])) : cost[lane];
   return new AppError('max_cost_exceeded', {
     message: `${quote === undefined ? 'max_cost' : 'The cap'} is ${formatMicros(cap)}, but ${valid} rows are estimated at ${formatMicros(least)}.`,
     param: 'max_cost',
@@ -128,8 +132,8 @@ function tooDear(cap: Micros, { lane, quote }: BatchOptions, { cost, valid }: Fo
 
 function notOffered({ lane }: BatchOptions): AppError {
   return new AppError('invalid_request', {
-    message: `lane "${lane}" is not offered for these rows.`,
+    message: `lane "${lane}" is not offered for all of these rows; the batch lane takes no tools.`,
     param: 'lane',
-    fix: 'Use "auto".',
+    fix: 'Use "auto" or "standard", or leave tools out.',
   });
 }
