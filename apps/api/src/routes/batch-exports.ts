@@ -81,6 +81,12 @@ async function archive(deps: ApiDeps, batch: Batch, res: Response): Promise<void
   const zip = new yazl.ZipFile();
   const gone = once(res, 'close');
   res.attachment(`${batch.id}.zip`).set('cache-control', 'private, no-store');
+  let fault: unknown;
+  // An image that is longer or shorter than its record says: the file ends there, cut, so that nobody takes it for whole.
+  zip.on('error', (error: unknown) => {
+    fault = error;
+    res.destroy();
+  });
   const sent = pipeline(zip.outputStream, res).catch(rethrowUnlessClosed(res));
   const missing: string[] = [];
   const names = createNames();
@@ -100,6 +106,7 @@ async function archive(deps: ApiDeps, batch: Batch, res: Response): Promise<void
     zip.end();
   }
   await sent;
+  if (fault) throw fault;
 }
 
 async function addImage(

@@ -1,9 +1,11 @@
+import { appendFile, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { createRedisPool } from '@darkroom/shared/storage/redis';
 import { archiveJob, loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ndjson, sendBatch } from '../../../support/batch-calls.ts';
 import { succeedJob } from '../../../support/run-job.ts';
 import { type Json, startApi, type TestApi } from '../../../support/start-api.ts';
@@ -265,7 +267,29 @@ describe('an archive', () => {
     ).toBe('PNG');
   });
 
+  it.each(['longer', 'unreadable'])('breaks off at an image that is %s, and the API goes on', async (fault) => {
+    const before = bugs();
+    const id = await accepted(rowsUpTo(2));
+    await settle(id);
+    const job = await succeedJob(api.deps, (await read(`/v1/batches/${id}/items/sku:0`)).id);
+    const file = join(api.folder, 'objects', job.state.images[0]?.key ?? '');
+    if (fault === 'longer') await appendFile(file, 'more');
+    else {
+      await rm(file);
+      await mkdir(file);
+    }
+
+    const response = await fetch(`${api.url}/v1/batches/${id}/archive.zip`, {
+      headers: { authorization: `Bearer ${api.key}` },
+    });
+
+    await expect(response.arrayBuffer()).rejects.toThrow('terminated');
+    await vi.waitFor(() => expect(bugs()).toBe(before + 1));
+    expect((await api.call('GET', '/livez', { key: '' })).status).toBe(200);
+  });
+
   it('is of no concern when its caller hangs up', async () => {
+    const before = bugs();
     const id = await accepted(rowsUpTo(30));
     await settle(id);
     const gone = new AbortController();
@@ -277,9 +301,14 @@ describe('an archive', () => {
     await response.text().catch(() => undefined);
 
     expect((await api.call('GET', '/livez', { key: '' })).status).toBe(200);
-    expect(api.lines.filter(({ event }) => event === 'http.bug')).toEqual([]);
+    expect(bugs()).toBe(before);
   });
 });
+
+/** Faults of our own that were told of. */
+function bugs(): number {
+  return api.lines.filter(({ event }) => event === 'http.bug').length;
+}
 
 /** Names and bytes (as Latin-1) of stored entries, by the directory at the end; every sum is checked. */
 function unzipped(zip: Buffer): Record<string, string> {
