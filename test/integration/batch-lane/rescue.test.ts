@@ -89,6 +89,35 @@ it('takes a batch back after twenty hours, whatever the deadlines', async () => 
   expect(await routes()).toEqual(['standard']);
 });
 
+it('sends jobs of a short and of a long deadline in chunks of their own, and takes back the one', async () => {
+  await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 2 * HOUR } });
+  await lane.submit(4, { state: { expiresAt: lane.test.clock.now() + 72 * HOUR } });
+  await lane.send();
+
+  lane.test.clock.advance(100 * MINUTE);
+  await lane.collect();
+  await lane.collect();
+
+  expect(lane.account.calls.filter((call) => /cancel/.test(call))).toEqual(['cancel batches/b1']);
+  expect(await routes()).toEqual(['standard', 'batch', 'batch', 'batch', 'batch']);
+  expect(await lane.statuses()).toEqual({ queued: 1, running: 4 });
+});
+
+it('lets those members of a chunk that was taken back go again that have time left', async () => {
+  await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await lane.submit(4, { state: { expiresAt: lane.test.clock.now() + 15 * HOUR } });
+  await lane.send();
+
+  lane.test.clock.advance(4 * HOUR + 40 * MINUTE);
+  await lane.collect();
+  await lane.collect();
+  expect(await routes()).toEqual(['standard', 'batch', 'batch', 'batch', 'batch']);
+  lane.test.clock.advance(MINUTE);
+  await lane.send();
+
+  expect([lane.account.made, lane.account.keys().length]).toEqual([2, 4]);
+});
+
 it('leaves jobs in the batch lane that max_cost keeps there, and they go again', async () => {
   await lane.submit(1, { request: { maxCost: 30_000 }, state: { expiresAt: lane.test.clock.now() + 25 * HOUR } });
   await lane.send();

@@ -5,7 +5,9 @@ import {
   type ErrorCode,
   isAwaitingWake,
   isLateForBatch,
+  isRescued,
   type JobError,
+  leaveBatchBy,
   type ProviderBatch,
   type ProviderBatchMember,
   reroute,
@@ -90,14 +92,14 @@ async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchM
   if (updated?.changed) report(deps, ref, how, updated.job, batch.channel);
 }
 
-/** A member of a chunk that was taken back, or whose time is short, goes on by itself. */
+/** A member that its chunk was taken back for, or whose time is short, goes on by itself; the others wait for another. */
 async function moveOn(deps: BatchDeps, batch: ProviderBatch, { tenant, job: id, attempt }: ProviderBatchMember) {
-  const { ledger, clock, outbox, plan } = deps;
+  const { ledger, clock, outbox, plan, rules } = deps;
   const times = await plan.times(batch.model);
   const updated = await updateJob(ledger, tenant, id, (job) => {
     if (!isAwaitingWake(job.state) || job.state.attempts.at(-1)?.id !== attempt) return undefined;
-    const late = isLateForBatch(job, times, clock.now());
-    if (batch.cancelFor !== 'rescue' && !late) return undefined;
+    const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
+    if (!isRescued(batch, leaveBy, rules.lifeMs) && !isLateForBatch(job, times, clock.now())) return undefined;
     return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
   });
   if (!updated?.changed) return;

@@ -7,6 +7,8 @@
 
 import {
   type BatchId,
+  byHaste,
+  type Chunk,
   cutChunk,
   fitsChunk,
   isAwaitingWake,
@@ -86,14 +88,19 @@ async function cutOne(deps: BatchDeps, model: string): Promise<boolean> {
   const alone = { ...limits, tokens: plan.enqueuedTokens };
   const [fitting, unfit] = partition(waiting, (job) => fitsChunk(weigh(job.request, learnt), 1, alone));
   for (const job of unfit) await sendOn(deps, job, 'too large for a provider batch');
-  const chunk = cutChunk(fitting, limits, learnt);
-  const oldest = Math.min(...chunk.members.map(({ state }) => state.runAt));
-  if (!chunk.members.length || (!chunk.full && clock.now() - oldest < plan.gatherMs)) return false;
-  await plant(deps, model, chunk);
-  return true;
+  const groups = byHaste(fitting, await plan.times(model), clock.now());
+  const chunk = groups.map((jobs) => cutChunk(jobs, limits, learnt)).find((one) => isDue(one, deps));
+  if (chunk) await plant(deps, model, chunk);
+  return chunk !== undefined;
 }
 
-async function plant(deps: BatchDeps, model: string, chunk: ReturnType<typeof cutChunk>): Promise<void> {
+/** Full, or waiting for more for long enough. */
+function isDue({ members, full }: Chunk, { plan, clock }: BatchDeps): boolean {
+  const oldest = Math.min(...members.map(({ state }) => state.runAt));
+  return members.length > 0 && (full || clock.now() - oldest >= plan.gatherMs);
+}
+
+async function plant(deps: BatchDeps, model: string, chunk: Chunk): Promise<void> {
   const { batches, clock, channel, crash, log } = deps;
   const members = chunk.members.map(({ tenant, id, version }) => ({
     tenant,
@@ -102,7 +109,7 @@ async function plant(deps: BatchDeps, model: string, chunk: ReturnType<typeof cu
     attempt: deps.newAttemptId(),
   }));
   const now = clock.now();
-  const facts = { ...chunk.weight, size: members.length, rescueAt: await rescueTime(deps, model, chunk.members, now) };
+  const facts = { ...chunk.weight, size: members.length, ...(await rescueTime(deps, model, chunk.members, now)) };
   const estimated = chunk.members.reduce((sum, { state }) => sum + state.estimated, 0);
   const batch: ProviderBatch = planChunk(deps.newId(), { ...facts, estimated, model, channel: channel.id }, now);
   if (!(await batches.plan(batch, members))) return;

@@ -34,8 +34,8 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
     await batches.lineBytes(batch.model),
   );
   const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
-  const rescueAt = await rescueTime(deps, batch.model, jobs, batch.createdAt);
-  const sealed = seal(batch, { ...weight, estimated, size: kept.length, rescueAt }, clock.now());
+  const rescue = await rescueTime(deps, batch.model, jobs, batch.createdAt);
+  const sealed = seal(batch, { ...weight, estimated, size: kept.length, ...rescue }, clock.now());
   const members = kept.map(({ member }) => member);
   if (!sealed || !(await batches.seal(sealed, members))) return;
   crash('chunk.sealed');
@@ -78,9 +78,10 @@ export async function rescueTime(
   model: string,
   jobs: Job[],
   now: EpochMs,
-): Promise<EpochMs> {
+): Promise<Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>> {
   const times = await plan.times(model);
-  const leaveBy = jobs.map((job) => leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY);
-  const inTime = Math.min(...leaveBy) - jobs.length * plan.rescueMsPerJob;
-  return Math.min(now + rules.lifeMs, inTime);
+  const leaveBy = jobs.map((job) => leaveBatchBy(job, times)).filter((at) => at !== undefined);
+  if (!leaveBy.length) return { rescueAt: now + rules.lifeMs };
+  const rescueDue = Math.min(...leaveBy);
+  return { rescueAt: Math.min(now + rules.lifeMs, rescueDue - leaveBy.length * plan.rescueMsPerJob), rescueDue };
 }

@@ -104,3 +104,16 @@ export function isLateForBatch(job: Job, times: LaneTimes, now: EpochMs): boolea
   const leaveBy = leaveBatchBy(job, times);
   return leaveBy !== undefined && now + times.batchMsMin >= leaveBy;
 }
+
+const HOUR_MS = 3_600_000;
+/** A chunk is taken back for the first of its members' deadlines: those of one chunk lie in the same one of these spans, or behind. */
+const HASTE_MS = [HOUR_MS, 4 * HOUR_MS];
+
+/** Jobs in groups that have about as long to stay, so that nobody's chunk is taken back for the haste of a stranger. */
+export function byHaste(jobs: Job[], times: LaneTimes, now: EpochMs): Job[][] {
+  const hasteOf = (job: Job) => {
+    const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
+    return HASTE_MS.filter((ms) => leaveBy > now + ms).length;
+  };
+  return [...Map.groupBy(jobs, hasteOf).values()];
+}

@@ -22,7 +22,7 @@ export function planChunk(
   id: ProviderBatchId,
   plan: Pick<
     ProviderBatch,
-    'channel' | 'model' | 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt'
+    'channel' | 'model' | 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt' | 'rescueDue'
   >,
   now: EpochMs,
 ): ProviderBatch {
@@ -49,7 +49,7 @@ export function chunkOf(displayName: string): ProviderBatchId | undefined {
 /** Members and sums are final; a chunk that nobody is left in is closed. */
 export function seal(
   batch: ProviderBatch,
-  kept: Pick<ProviderBatch, 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt'>,
+  kept: Pick<ProviderBatch, 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt' | 'rescueDue'>,
   now: EpochMs,
 ): ProviderBatch | undefined {
   if (batch.state !== 'sealing') return undefined;
@@ -76,6 +76,14 @@ export function cancelReason(
   if (batch.state !== 'sealed' && batch.state !== 'submitted') return undefined;
   if (now >= batch.rescueAt) return 'rescue';
   return wanted ? undefined : 'callers';
+}
+
+/** Whether a member that must leave the lane by `leaveBy` is one that the chunk was taken back for; the others may go again. */
+export function isRescued({ cancelFor, ...batch }: ProviderBatch, leaveBy: EpochMs, lifeMs: number): boolean {
+  if (cancelFor !== 'rescue') return false;
+  const since = Math.min(batch.createdAt, batch.submittedAt ?? batch.createdAt);
+  const outlived = batch.end !== undefined && batch.end.at >= since + lifeMs;
+  return outlived || leaveBy <= (batch.rescueDue ?? Number.POSITIVE_INFINITY);
 }
 
 /** Taken back: at once when nothing was sent yet, else when the provider has confirmed it. */

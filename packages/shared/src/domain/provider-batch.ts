@@ -39,6 +39,8 @@ export type ProviderBatch = {
   outputBytes: number;
   /** When the members still open are taken back from the provider, to be made in the standard lane in time. */
   rescueAt: EpochMs;
+  /** Why then: members that have to leave the lane by this instant. Absent when none has to before the chunk's own deadline. */
+  rescueDue?: EpochMs;
   /** Unique and chosen beforehand: how a batch is found again when the answer to its creation was lost. */
   displayName: string;
   /** SHA-256 (hex) of the input file, and its name at the provider: recorded once it is there. */
