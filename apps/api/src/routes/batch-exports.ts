@@ -79,34 +79,38 @@ function rethrowUnlessClosed(res: Response) {
 /** Every image under its key, the manifest, and a list of what could not be read. Stored, not compressed: images are that already. */
 async function archive(deps: ApiDeps, batch: Batch, res: Response): Promise<void> {
   const zip = new yazl.ZipFile();
-  const gone = once(res, 'close');
-  res.attachment(`${batch.id}.zip`).set('cache-control', 'private, no-store');
+  const stop = new AbortController();
   let fault: unknown;
-  // An image that is longer or shorter than its record says: the file ends there, cut, so that nobody takes it for whole.
-  zip.on('error', (error: unknown) => {
+  res.once('close', () => stop.abort());
+  // An image that is longer or shorter than its record says.
+  zip.once('error', (error: unknown) => {
     fault = error;
-    res.destroy();
+    stop.abort();
   });
+  res.attachment(`${batch.id}.zip`).set('cache-control', 'private, no-store');
   const sent = pipeline(zip.outputStream, res).catch(rethrowUnlessClosed(res));
+  await fill(deps, zip, batch, stop.signal);
+  if (!stop.signal.aborted) await Promise.race([sent, once(stop.signal, 'abort')]);
+  // The answer ends here, cut, so that nobody takes it for whole.
+  if (fault) throw fault;
+}
+
+async function fill(deps: ApiDeps, zip: yazl.ZipFile, batch: Batch, signal: AbortSignal): Promise<void> {
   const missing: string[] = [];
   const names = createNames();
   for await (const items of itemsOf(deps, batch)) {
     for (const { row, job } of items) {
       const image = job?.state.images[0];
-      if (res.destroyed) break;
-      if (image && !(await addImage(deps, zip, names(row.key, image.mime), image, gone))) {
+      if (signal.aborted) return;
+      if (image && !(await addImage(deps, zip, names(row.key, image.mime), image, signal))) {
         missing.push(`${row.key}: ${deps.store.uri(image.key)} is not there\n`);
       }
     }
-    if (res.destroyed) break;
   }
-  if (!res.destroyed) {
-    await addStream(zip, 'manifest.csv', Readable.from(manifestCsv(deps, batch), { objectMode: false }), gone);
-    if (missing.length) zip.addBuffer(Buffer.from(missing.join('')), 'errors.txt', { compress: false });
-    zip.end();
-  }
-  await sent;
-  if (fault) throw fault;
+  if (signal.aborted) return;
+  await addStream(zip, 'manifest.csv', Readable.from(manifestCsv(deps, batch), { objectMode: false }), signal);
+  if (missing.length) zip.addBuffer(Buffer.from(missing.join('')), 'errors.txt', { compress: false });
+  zip.end();
 }
 
 async function addImage(
@@ -114,11 +118,11 @@ async function addImage(
   zip: yazl.ZipFile,
   name: string,
   image: StoredImage,
-  gone: Promise<unknown>,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const body = await deps.store.get(image.key);
   if (!body) return false;
-  await addStream(zip, name, body, gone, image.bytes);
+  await addStream(zip, name, body, signal, image.bytes);
   return true;
 }
 
@@ -127,11 +131,14 @@ async function addStream(
   zip: yazl.ZipFile,
   name: string,
   body: Readable,
-  gone: Promise<unknown>,
+  signal: AbortSignal,
   size?: number,
 ): Promise<void> {
   zip.addReadStream(body, name, { compress: false, ...(size !== undefined && { size }) });
-  await Promise.race([finished(body), gone.then(() => body.destroy())]);
+  await finished(body, { signal }).catch((error: unknown) => {
+    body.destroy();
+    if (!signal.aborted) throw error;
+  });
 }
 
 const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
