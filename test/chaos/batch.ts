@@ -20,7 +20,7 @@ export async function batchCrashRounds(
     while (left.length > 0) {
       await using night = await startForBatchCrashes(redisUrl);
       for (const { crash, round } of left.splice(0, CASES_EACH)) {
-        const outcome = await surviveBatch(crash, night, round).catch((error: Error) => error);
+        const outcome = await surviveBatch([crash], night, round).catch((error: Error) => error);
         if (outcome instanceof Error) {
           broken.push(`${crash.point}, round ${round}: ${outcome.message}`);
           break;
@@ -74,8 +74,8 @@ export function batchChaosTable(figures: BatchChaosFigures, plan: typeof BATCH_F
 
 function batchCrashTable(cases: BatchCrash[], survived: BatchSurvived[]): string {
   const rows = cases.map(({ point }) => {
-    const runs = survived.filter((run) => run.point === point);
-    const sum = (name: Exclude<keyof BatchSurvived, 'byStatus' | 'point'>) =>
+    const runs = survived.filter((run) => run.points.includes(point));
+    const sum = (name: Exclude<keyof BatchSurvived, 'byStatus' | 'points'>) =>
       runs.reduce((total, run) => total + run[name], 0);
     const cells = [runs.length, sum('rows'), sum('images'), sum('chunks'), sum('providerBatches'), sum('createdAgain')];
     return `| \`${point}\` | ${cells.join(' | ')} | ${sum('inDoubt')} | ${sum('laneBilled')} = ${sum('laneSettled')} |`;

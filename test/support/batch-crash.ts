@@ -1,7 +1,7 @@
-/** One crash of the batch path, from a healthy system to a healthy system: a program dies at a named step, starts again, all ends well. */
+/** Crashes of the batch path, from a healthy system to a healthy system: a program dies at a named step, starts again, all ends well. */
 
 import { BATCH_CRASH_POINTS } from '@darkroom/shared/observability';
-import { insistOnRows, someRows, untilBatchOver } from './batch-caller.ts';
+import { insistOnRows, type SentBatch, someRows, untilBatchOver } from './batch-caller.ts';
 import type { BatchFigures } from './batch-invariants.ts';
 import { ahead, type BatchSystem, startBatchSystem } from './batch-system.ts';
 import { died } from './crash.ts';
@@ -29,13 +29,12 @@ const DIES_WITHIN_MS = 60_000;
 /** A create call is over after a minute, whether its caller lives or not. */
 const CREATE_OVER_MS = 62_000;
 
-/** The loader's own writes come first: whoever goes on waits until its hold on the batch has run out, half a minute. */
 const SPECIAL: Partial<Record<BatchPoint, Partial<BatchCrash>>> = {
   'batch.streamed': { by: 'api', meanwhile: forgetBrokenOff },
   'batch.accepted': { by: 'api', meanwhile: forgetBrokenOff },
-  'batch.enlisted': { passings: EACH_ROW },
-  'batch.decided': { passings: [2, 1, 3] },
-  'batch.written': { passings: [2, 1, 3] },
+  'batch.enlisted': { passings: EACH_ROW, meanwhile: forgetHolds },
+  'batch.decided': { passings: [1, 2, 3], meanwhile: forgetHolds },
+  'batch.written': { passings: [1, 2, 3], meanwhile: forgetHolds },
   'chunk.begun': { passings: EACH_ROW },
   'chunk.intended': { revived: ahead(CREATE_OVER_MS) },
   'chunk.line_stored': { passings: EACH_ROW },
@@ -49,7 +48,7 @@ export const BATCH_CRASHES: BatchCrash[] = BATCH_CRASH_POINTS.map((point) => ({
   ...SPECIAL[point],
 }));
 
-export type BatchSurvived = Figures & BatchFigures & { point: BatchPoint };
+export type BatchSurvived = Figures & BatchFigures & { points: BatchPoint[] };
 
 /** A system without workers for `surviveBatch`; it may serve many crashes, one after the other. */
 export function startForBatchCrashes(redisUrl: string): Promise<BatchSystem> {
@@ -57,25 +56,19 @@ export function startForBatchCrashes(redisUrl: string): Promise<BatchSystem> {
 }
 
 /**
- * Runs one crash. It costs nothing, wherever it comes: no call is in doubt, no picture is made twice.
+ * Lets a batch of its own live through some crashes, one after the other in the order of its path.
  *
- * @param round chooses the passing
+ * They cost nothing, wherever they come: no call is in doubt, no picture is made twice.
+ *
+ * @param round chooses the passings
  * @returns what it added to the figures
- * @throws when the step was never passed, a row is lost, a promise broken, or anything was paid for but the pictures
+ * @throws when a step was never passed, a row is lost, a promise broken, or anything was paid for but the pictures
  */
-export async function surviveBatch(crash: BatchCrash, night: BatchSystem, round = 0): Promise<BatchSurvived> {
+export async function surviveBatch(crashes: BatchCrash[], night: BatchSystem, round = 0): Promise<BatchSurvived> {
   const { system, sent } = night;
   const before = await night.assertAll();
   const worker = system.addWorker();
-  const mortal = crash.by === 'api' ? system.api : worker;
-  const nth = crash.passings[round % crash.passings.length];
-  await restart(mortal, { CRASH_AT: `${crash.point}:${nth}` });
-  const accepted = insistOnRows(system, someRows(ROWS));
-  accepted.catch(() => undefined); // Waited for below; the crash may be missed before.
-  await died(mortal, DIES_WITHIN_MS);
-  await crash.meanwhile?.(night);
-  await mortal.start(crash.revived);
-  if (mortal !== worker) await worker.start();
+  const { accepted } = await dieAt(crashes, { night, worker, round });
   const batch = await accepted;
   sent.push(batch);
   await untilBatchOver(system, batch.id);
@@ -87,8 +80,32 @@ export async function surviveBatch(crash: BatchCrash, night: BatchSystem, round 
   const { inDoubt, waste, second, laneSettled, laneBilled, images, chunks, providerBatches } = figures;
   const wrong =
     inDoubt || waste || second || laneSettled !== laneBilled || images !== ROWS || chunks !== providerBatches;
-  if (wrong) throw new Error(`${crash.point} cost ${JSON.stringify(figures)}`);
-  return { ...figures, point: crash.point };
+  const points = crashes.map(({ point }) => point);
+  if (wrong) throw new Error(`${points.join()} cost ${JSON.stringify(figures)}`);
+  return { ...figures, points };
+}
+
+/** @returns the batch that was sent meanwhile; in an object, for it to be waited for by whoever wants it */
+async function dieAt(
+  crashes: BatchCrash[],
+  { night, worker, round }: { night: BatchSystem; worker: Program; round: number },
+): Promise<{ accepted: Promise<SentBatch> }> {
+  const { api } = night.system;
+  let accepted: Promise<SentBatch> | undefined;
+  let env: Env = {};
+  for (const { point, passings, by, meanwhile, revived } of crashes) {
+    const mortal = by === 'api' ? api : worker;
+    await restart(mortal, { ...env, CRASH_AT: `${point}:${passings[round % passings.length]}` });
+    accepted ??= insistOnRows(night.system, someRows(ROWS));
+    accepted.catch(() => undefined); // Waited for in the end; the crash may be missed before.
+    await died(mortal, DIES_WITHIN_MS);
+    await meanwhile?.(night);
+    if (mortal === api) await api.start();
+    env = { ...env, ...revived };
+  }
+  await worker.start(env);
+  if (!accepted) throw new RangeError('no crash was asked for');
+  return { accepted };
 }
 
 function warningsOf({ lines }: Program): string {
@@ -109,6 +126,11 @@ async function forgetBrokenOff({ system: { redis, prefix } }: BatchSystem): Prom
     if ((await redis.get(key))?.startsWith('~')) await redis.del(key);
   }
   for (const id of await redis.zrange(`${tag}ingests`, '0', '-1')) await redis.zadd(`${tag}ingests`, 'XX', 1, id);
+}
+
+/** As if half a minute had passed: what a dead worker had in hand of a caller's batch is free. */
+async function forgetHolds({ system: { redis, prefix } }: BatchSystem): Promise<void> {
+  for (const key of await keysOf(redis, `${prefix}{t:default}:batch:*:hold:*`)) await redis.del(key);
 }
 
 type All = Figures & BatchFigures;
