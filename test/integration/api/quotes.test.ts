@@ -46,6 +46,18 @@ describe('a quote', () => {
     expect(Number(json.cap)).toBeCloseTo(25 * Number(one.cap), 6);
   });
 
+  it('for a set says when all of it is done, which takes the standard lane longer than one job', async () => {
+    const items = Array.from({ length: 1_000 }, () => ({ prompt: 'a red mug' }));
+
+    const { json } = await quote({ items, deadline: later(0.25) });
+
+    expect(json.lanes).toMatchObject([
+      { lane: 'standard', meets_deadline: false },
+      { lane: 'batch', meets_deadline: false },
+    ]);
+    expect((await quote({ items, deadline: later(0.75) })).json.lanes[0]).toMatchObject({ meets_deadline: true });
+  });
+
   it('for a set with tools offers no lane on which nobody searches', async () => {
     const items = Array.from({ length: 25 }, () => ({ prompt: 'a map', model: 'pro', tools: ['google_search'] }));
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Lane } from './job.ts';
-import { BATCH_SET_MIN, chooseLane, type RouteQuestion } from './route.ts';
+import { BATCH_SET_MIN, chooseLane, type RouteQuestion, setMs } from './route.ts';
 
 const HOUR_MS = 3_600_000;
 const PRICES: Record<Lane, number> = { standard: 134_000, batch: 67_000 };
@@ -46,6 +46,14 @@ describe('with a deadline', () => {
   ])('in %i ms goes %s', (deadline, lane, reason) => {
     expect(chooseLane(question({ deadline }))).toEqual({ type: 'lane', lane, reason });
   });
+
+  it.each([
+    [2_000, 2 * HOUR_MS, 'standard', 'cheapest that meets the deadline'],
+    [20_000, 5 * HOUR_MS, 'batch', 'fastest: no lane is sure to meet the deadline'],
+    [10_000, 5 * HOUR_MS, 'standard', 'cheapest that meets the deadline'],
+  ])('a set of %i that is due in %i ms goes %s, where it would be done first', (set, deadline, lane, reason) => {
+    expect(chooseLane(question({ set, deadline }))).toEqual({ type: 'lane', lane, reason });
+  });
 });
 
 const anyQuestion = () =>
@@ -87,14 +95,30 @@ describe('whatever is asked', () => {
   it('with a deadline, no lane is dearer than a cheaper one that would be in time', () => {
     fc.assert(
       fc.property(anyQuestion(), (asked) => {
-        const { deadline = 0, cost, p95Ms, now } = asked;
-        const inTime = allowed(asked).filter((lane) => now + p95Ms(lane) < deadline);
+        const { deadline = 0, cost, p95Ms, now, set } = asked;
+        const inTime = allowed(asked).filter((lane) => now + setMs(lane, p95Ms(lane), set) < deadline);
         fc.pre(asked.asked === 'auto' && asked.deadline !== undefined && inTime.length > 0);
         const route = chooseLane(asked);
 
         expect(inTime).toContain(route.type === 'lane' && route.lane);
         expect(route.type === 'lane' && cost(route.lane)).toBe(Math.min(...inTime.map(cost)));
       }),
+    );
+  });
+
+  it('a larger set takes no less time, and a single job its own', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom<Lane>('standard', 'batch'),
+        fc.nat(HOUR_MS),
+        fc.integer({ min: 1, max: 20_000 }),
+        (...of) => {
+          const [lane, p95Ms, set] = of;
+
+          expect(setMs(lane, p95Ms, 1)).toBe(p95Ms);
+          expect(setMs(lane, p95Ms, set + 1)).toBeGreaterThanOrEqual(setMs(lane, p95Ms, set));
+        },
+      ),
     );
   });
 

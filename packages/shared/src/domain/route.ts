@@ -5,6 +5,18 @@ import type { EpochMs, Lane, Micros } from './job.ts';
 /** A set of at least this many jobs without a deadline is worth a provider batch. */
 export const BATCH_SET_MIN = 20;
 
+/** What each further job of a set adds to the set's time on the standard lane, when that is as busy as it may be. */
+const STANDARD_MS_PER_JOB = 1_500;
+
+/**
+ * When 95 % of such sets are done: the standard lane takes jobs one by one, a provider batch all of them together.
+ *
+ * @param p95Ms what one job takes on the lane
+ */
+export function setMs(lane: Lane, p95Ms: number, jobs: number): number {
+  return lane === 'standard' ? p95Ms + (jobs - 1) * STANDARD_MS_PER_JOB : p95Ms;
+}
+
 export type RouteQuestion = {
   asked: Lane | 'auto';
   /** Lanes that the model and the channels offer for this very request. */
@@ -15,7 +27,7 @@ export type RouteQuestion = {
   /** As the caller set it; without one nobody waits. */
   deadline?: EpochMs;
   now: EpochMs;
-  /** How long 95 % of the jobs like this take on a lane, lately. */
+  /** How long 95 % of the jobs like this take on a lane, lately; of a set, each by itself. */
   p95Ms: (lane: Lane) => number;
   /** Jobs that are submitted together. */
   set: number;
@@ -56,8 +68,8 @@ function bySet({ set }: RouteQuestion, lanes: Lane[]): Route {
   };
 }
 
-function byDeadline({ deadline = 0, now, p95Ms }: RouteQuestion, cheapestFirst: Lane[]): Route {
-  const slack = (lane: Lane) => deadline - now - p95Ms(lane);
+function byDeadline({ deadline = 0, now, p95Ms, set }: RouteQuestion, cheapestFirst: Lane[]): Route {
+  const slack = (lane: Lane) => deadline - now - setMs(lane, p95Ms(lane), set);
   const inTime = cheapestFirst.find((lane) => slack(lane) > 0);
   if (inTime) return { type: 'lane', lane: inTime, reason: 'cheapest that meets the deadline' };
   const [fastest] = cheapestFirst.toSorted((a, b) => slack(b) - slack(a));

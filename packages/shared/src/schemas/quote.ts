@@ -24,7 +24,7 @@ export const QuoteView = z
       z.object({
         lane: z.enum(LANES),
         cost: money,
-        expected_at: z.string().meta({ format: 'date-time', description: 'When 95 % of such jobs are done, lately.' }),
+        expected_at: z.string().meta({ format: 'date-time', description: 'When 95 % of such sets are done, lately.' }),
         meets_deadline: z.boolean().optional(),
       }),
     ),

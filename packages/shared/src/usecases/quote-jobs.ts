@@ -12,6 +12,7 @@ import {
   type Micros,
   type Model,
   type Route,
+  setMs,
   type Tenant,
 } from '../domain/index.ts';
 import type { Clock, Latency, Quote, Quotes } from '../ports/index.ts';
@@ -26,7 +27,7 @@ type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock };
 
 export type JobsAsked = { bodies: SubmitJobBody[]; lane: 'auto' | Lane; deadline: EpochMs | undefined };
 
-/** One lane as the jobs would take it. */
+/** One lane as the jobs would take it; `p95Ms` is the slowest job's. */
 export type Offer = { lane: Lane; cost: Micros; p95Ms: number };
 
 /**
@@ -72,7 +73,7 @@ export async function tellQuote(
     cap: formatMicros(quote.cap),
     lane: route.lane,
     reason: route.reason,
-    lanes: offers.map((offer) => presentOffer(offer, deadline, now)),
+    lanes: offers.map((offer) => presentOffer(offer, priced, now)),
     ...(warnings.length && { warnings }),
   };
 }
@@ -111,12 +112,13 @@ function routeOf({ lane, deadline, jobs, offers }: Priced, now: EpochMs): Extrac
   throw new AppError('invalid_request', { message, param: 'lane', fix });
 }
 
-function presentOffer({ lane, cost, p95Ms }: Offer, deadline: EpochMs | undefined, now: EpochMs) {
+function presentOffer({ lane, cost, p95Ms }: Offer, { deadline, jobs }: Priced, now: EpochMs) {
+  const expectedAt = now + setMs(lane, p95Ms, jobs);
   return {
     lane,
     cost: formatMicros(cost),
-    expected_at: iso(now + p95Ms),
-    ...(deadline !== undefined && { meets_deadline: now + p95Ms < deadline }),
+    expected_at: iso(expectedAt),
+    ...(deadline !== undefined && { meets_deadline: expectedAt < deadline }),
   };
 }
 

@@ -237,6 +237,15 @@ describe('fields for all rows', () => {
   });
 });
 
+it('a set that is due tomorrow morning goes at half the price', async () => {
+  const deadline = encodeURIComponent(new Date(Date.now() + 10 * 3_600_000).toISOString());
+  const rows = Array.from({ length: 150 }, (_, n) => `k${n},mug ${n}`);
+
+  const { json } = await sendBatch(api, 'csv', ['key,prompt', ...rows].join('\n'), { query: `deadline=${deadline}` });
+
+  expect(json).toMatchObject({ lanes: ['batch'], route: 'cheapest that meets the deadline' });
+});
+
 describe('rows with tools', () => {
   const HEADER_AND_TOOLS = ['key,prompt,model,tools', 'searching,a map of the weather,pro,google_search'];
   const searching = [...HEADER_AND_TOOLS, ...Array.from({ length: 24 }, (_, n) => `k${n},mug ${n},pro,`)].join('\n');
