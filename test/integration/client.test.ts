@@ -65,7 +65,7 @@ describe('the client', () => {
     server.close();
     return seen;
   }
-  const drain = async (generator: AsyncGenerator<unknown>) => {
+  const drain = async (generator: AsyncGenerator) => {
     for await (const _ of generator) continue;
   };
   const csv = { type: 'text/csv' as const, body: 'key,prompt\na,b\n' };

@@ -15,7 +15,7 @@ export async function follow(context: Context, id: string): Promise<number> {
     show(view);
     last = view;
   }
-  return last && last.counts.total === succeeded(last) ? EXIT.ok : EXIT.partial;
+  return last && last.counts.total === last.counts.succeeded ? EXIT.ok : EXIT.partial;
 }
 
 function bar(): (view: BatchView) => void {
@@ -32,8 +32,4 @@ function bar(): (view: BatchView) => void {
       shown.stop(describeBatch(view));
     }
   };
-}
-
-function succeeded({ counts }: BatchView): number {
-  return (counts as Record<string, number>)['succeeded'] ?? 0;
 }

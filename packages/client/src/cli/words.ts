@@ -4,18 +4,16 @@ import type { BatchCheckView, BatchView, JobView } from '@darkroom/shared/schema
 
 const OVER = ['succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
 
-type Counts = Record<string, number>;
-
 /** Rows whose fate is sealed. */
 export function doneOf({ counts }: BatchView): number {
-  return OVER.reduce((sum, status) => sum + ((counts as Counts)[status] ?? 0), 0);
+  return OVER.reduce((sum, status) => sum + counts[status], 0);
 }
 
 /** `bat_…  running  120 of 200, 2 failed  $4.10 of about $8.20  until 06:12`. */
 export function describeBatch(batch: BatchView): string {
   const { counts, cost } = batch;
   const bad = OVER.slice(1).flatMap((status) => {
-    const count = (counts as Counts)[status] ?? 0;
+    const count = counts[status];
     return count ? [`${count} ${status}`] : [];
   });
   const shared = counts.deduplicated ? [`${counts.deduplicated} shared`] : [];

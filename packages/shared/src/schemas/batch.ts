@@ -1,7 +1,7 @@
 /** Batches on the wire: the options of `POST /v1/batches`, its rows, and what a caller sees of a batch. */
 
 import { z } from 'zod';
-import { BATCH_STATUSES, JOB_STATUSES, LANES } from '../domain/index.ts';
+import { BATCH_STATUSES, JOB_STATUSES, type JobStatus, LANES } from '../domain/index.ts';
 import { JobView } from './job-view.ts';
 import { instantSchema, moneySchema } from './primitives.ts';
 import { QuoteView } from './quote.ts';
@@ -101,7 +101,7 @@ const money = z.string().meta({ examples: ['0.0361'] });
 
 const BatchCountsView = z.object({
   total: z.int(),
-  ...Object.fromEntries(JOB_STATUSES.map((status) => [status, z.int()])),
+  ...(Object.fromEntries(JOB_STATUSES.map((status) => [status, z.int()])) as Record<JobStatus, z.ZodInt>),
   deduplicated: z.int(),
   invalid: z.int().meta({ description: 'Rows left out, with `on_invalid=skip`.' }),
   loaded: z.int().meta({ description: 'Rows that have become jobs.' }),
