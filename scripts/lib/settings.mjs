@@ -52,7 +52,13 @@ export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, 
 
 /** The environment of the emulator. */
 export function emulatorEnv({ env }, port) {
-  return { EMULATOR_LATENCY, EMULATOR_BATCH_TURNAROUND_MS, ...env, EMULATOR_HOST: '127.0.0.1', EMULATOR_PORT: String(port) };
+  return {
+    EMULATOR_LATENCY,
+    EMULATOR_BATCH_TURNAROUND_MS,
+    ...env,
+    EMULATOR_HOST: '127.0.0.1',
+    EMULATOR_PORT: String(port),
+  };
 }
 
 /** @throws one message with every mistake of every program, before anything is started */
