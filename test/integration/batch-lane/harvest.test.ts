@@ -47,6 +47,19 @@ it('puts every job back when a batch expires empty, and nothing is spent', async
   expect(await lane.pool.size('gemini-3.1-flash-image')).toBe(5);
 });
 
+it.each(['expired', 'canceled', 'failed'] as const)(
+  'counts what a cut file of an %s batch does not tell of',
+  async (end) => {
+    const [first = '', second = ''] = await sent(3);
+
+    lane.account.end(end, [imageLine(first, image), imageLine(second, image).slice(0, 200)]);
+    await lane.collect();
+
+    expect((await lane.chunk()).harvest).toMatchObject({ settled: 1, missing: 2, truncated: true });
+    expect(await totals()).toMatchObject({ settled: 1, inDoubt: 2, rejected: 0 });
+  },
+);
+
 it('makes them again in another batch, once they are due', async () => {
   await sent(3);
   lane.account.end('expired');

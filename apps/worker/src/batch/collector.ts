@@ -126,7 +126,9 @@ async function account(
   if (found === 'stopped') return undefined;
   const rest = members.filter(({ attempt }) => !found.keys.has(attempt));
   const paid = ended.end?.type === 'succeeded' || ended.end?.type === 'lost' || ended.end?.responsesFile !== undefined;
-  const silent = raw !== undefined && ended.end?.type !== 'succeeded';
+  // What a cut or unreadable file does not tell of may well have been made.
+  const whole = !found.counts.truncated && found.counts.unreadable === 0;
+  const silent = raw !== undefined && whole && ended.end?.type !== 'succeeded';
   await endLeftovers(deps, ended, rest, paid && !silent ? 'in_doubt' : 'rejected');
   await batches.learnLineBytes(ended.model, found.lineBytes);
   const counts = { ...found.counts, missing: rest.length };
