@@ -21,6 +21,7 @@ import { jobsRouter } from './routes/jobs.ts';
 import { keysRouter } from './routes/keys.ts';
 import { limitsRouter } from './routes/limits.ts';
 import { modelsRouter } from './routes/models.ts';
+import { providerWebhooksRouter } from './routes/provider-webhooks.ts';
 import { quotesRouter } from './routes/quotes.ts';
 import { templatesRouter } from './routes/templates.ts';
 
@@ -59,6 +60,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/templates', auth, budget, templatesRouter(deps));
   app.use('/v1/limits', auth, limitsRouter(deps));
   app.use('/v1/keys', auth, budget, keysRouter(deps));
+  app.use('/v1/provider-webhooks', providerWebhooksRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));
   app.use(notFound(methodsByPath(document.paths ?? {})));
   app.use(problemHandler(deps.log));

@@ -19,6 +19,7 @@ import {
   createRedisLatency,
   createRedisLedger,
   createRedisPool,
+  createRedisProviderBatches,
   createRedisQuota,
   createRedisQuotes,
   createRedisTemplates,
@@ -79,6 +80,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const keys = createApiKeys({ redis, prefix, pepper, now: () => clock.now() });
   await registerFirstKey(keys, config);
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
+  const providerBatches = createRedisProviderBatches({ redis, prefix });
   const workers = createRedisWorkers({ redis, prefix });
   const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), workers, store, log }));
   await health.lookAtRedis(); // Known before the first submission comes; a store may be away then.
@@ -100,6 +102,12 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     changes: await createRedisChanges({ redis, subscriber, prefix }),
     outbox,
+    ...(config.GEMINI_WEBHOOK_SECRET && {
+      providerWebhook: {
+        secret: config.GEMINI_WEBHOOK_SECRET,
+        wake: (cause) => providerBatches.callTurn('poll', cause),
+      },
+    }),
     safeFetch,
     newJobId: () => idFrom('job', randomUUIDv7()),
     newBatchId: () => idFrom('bat', randomUUIDv7()),

@@ -1,4 +1,4 @@
-import { commonEnv, secret } from '@darkroom/shared/config';
+import { commonEnv, Secret, secret } from '@darkroom/shared/config';
 import { z } from 'zod';
 
 /** The API's environment. */
@@ -23,6 +23,15 @@ export const ApiEnv = z.object({
   AUTH_FAILURES_MAX: z.coerce.number().int().min(1).default(20).meta({
     description: 'Most requests a minute without a good key from one address; more are answered 429.',
   }),
+  GEMINI_WEBHOOK_SECRET: z
+    .string()
+    .regex(/^whsec_[A-Za-z0-9+/_-]{22,}={0,2}$/, 'must be whsec_ and a key in base64')
+    .transform((value) => new Secret(value))
+    .optional()
+    .meta({
+      description:
+        'Signing secret (`whsec_…`) of a static webhook of the Gemini API that leads to `/v1/provider-webhooks/gemini`: ends of provider batches are seen at once.',
+    }),
   GCS_READ_BUCKETS: z
     .string()
     .default('')

@@ -1,3 +1,4 @@
+import type { Secret } from '@darkroom/shared/config';
 import type { BatchId, Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
@@ -37,6 +38,8 @@ export type ApiDeps = {
   latency: Latency;
   changes: Changes;
   outbox: Outbox;
+  /** Where the provider tells that a batch is over; none = it is not asked to. `cause` names what it tells. */
+  providerWebhook?: { secret: Secret; wake: (cause: string) => Promise<void> };
   safeFetch: SafeFetch;
   newJobId: () => Job['id'];
   newBatchId: () => BatchId;

@@ -43,3 +43,8 @@ export function operation(
     responses: { ...answers, '4XX': problem, '5XX': problem },
   };
 }
+
+/** Without an API key. */
+export function open(described: ZodOpenApiOperationObject): ZodOpenApiOperationObject {
+  return { ...described, security: [] };
+}

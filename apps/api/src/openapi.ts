@@ -17,9 +17,10 @@ import {
   SubmitJobRequest,
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { createDocument } from 'zod-openapi';
 import { batchPaths } from './openapi-batches.ts';
-import { json, operation } from './openapi-operation.ts';
+import { json, open, operation } from './openapi-operation.ts';
+import { providerWebhookPaths } from './openapi-provider-webhooks.ts';
 import { templatePaths } from './openapi-templates.ts';
 import { AssetFromUrl } from './routes/assets.ts';
 import { ErrorKind } from './routes/errors.ts';
@@ -87,7 +88,6 @@ const accepted = {
   '200': { ...json(JobView, 'The job, already ended'), headers: submittedHeaders },
 };
 const link = { '302': { description: 'To a signed, short-lived link' } };
-const open = (operationObject: ZodOpenApiOperationObject) => ({ ...operationObject, security: [] });
 const live = z.object({ status: z.literal('ok') });
 const ready = z.object({ status: z.enum(['ready', 'not_ready']), checks: z.record(z.string(), z.string()) });
 const text = (type: string) => ({ '200': { description: 'The text', content: { [type]: { schema: z.string() } } } });
@@ -240,6 +240,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           answers: { '204': { description: 'It works no longer' } },
         }),
       },
+      ...providerWebhookPaths,
       '/livez': {
         get: open(
           operation('livez', 'health', {

@@ -40,6 +40,7 @@ const MOUNTS = [
   '/v1/quotes',
   '/v1/limits',
   '/v1/keys',
+  '/v1/provider-webhooks',
   '/metrics',
   '/files',
   '',
@@ -109,7 +110,7 @@ describe('the OpenAPI document', () => {
         expect(problem).toEqual({ $ref: '#/components/schemas/Problem' });
         expect([path, operation.security ?? document.security]).toEqual([
           path,
-          /^\/(livez|readyz|docs|openapi\.json|errors\/\{code\})?$/.test(path)
+          /^\/(livez|readyz|docs|openapi\.json|errors\/\{code\}|v1\/provider-webhooks\/gemini)?$/.test(path)
             ? []
             : [{ bearer: [] }, { apiKey: [] }, { googleApiKey: [] }],
         ]);

@@ -1,8 +1,8 @@
 /**
  * One list of the account, once in a while, serves every chunk that the provider has or may have.
  *
- * Whoever takes the turn asks, and a turn ends by time only: so any number of workers ask as often as one. A list that
- * fails says nothing about any batch.
+ * Whoever takes the turn asks, and a turn ends by time, or when the provider's own word calls for the next one: so any
+ * number of workers ask as often as one. A list that fails says nothing about any batch.
  */
 
 import {

@@ -3,6 +3,9 @@
 import type { EpochMs, ProviderBatchId } from '../domain/job.ts';
 import type { ProviderBatch, ProviderBatchMember } from '../domain/provider-batch.ts';
 
+/** What any number of workers do as often as one: `poll` = listing the account's batches. */
+export type Turn = 'poll';
+
 export type ProviderBatches = {
   /** @returns false when the id is taken */
   plan(batch: ProviderBatch, members: ProviderBatchMember[]): Promise<boolean>;
@@ -23,8 +26,10 @@ export type ProviderBatches = {
    * @returns `undefined` when somebody else has it
    */
   hold(id: string, ms: number): Promise<AsyncDisposable | undefined>;
-  /** Whether nobody has asked for this turn for `ms`. It is not let go. */
-  takeTurn(id: string, ms: number): Promise<boolean>;
+  /** Whether nobody has had this turn for `ms`; for some seconds, when it was called for. It is not let go. */
+  takeTurn(turn: Turn, ms: number): Promise<boolean>;
+  /** Has one who asks for this turn within the next hour get it early. A `cause`, of at most 256 characters, calls once. */
+  callTurn(turn: Turn, cause: string): Promise<void>;
   /** Average bytes of a result line of `model`, by image size, as far as harvests have taught. */
   lineBytes(model: string): Promise<Map<string, number>>;
   /** Moves that average towards what one harvest found. */

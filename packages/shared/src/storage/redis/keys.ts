@@ -34,6 +34,8 @@ export function keySpace(prefix: string) {
     providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,
     openProviderBatches: `${prefix}{q:batches}:open`,
     providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
+    turnCall: (turn: string) => `${prefix}{q:batches}:call:${turn}`,
+    turnCause: (turn: string, cause: string) => `${prefix}{q:batches}:call:${turn}:${cause}`,
     lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
   };
 }

@@ -7,6 +7,10 @@ import { loadScript } from './scripts.ts';
 
 /** A closed chunk stays in Redis this long; its record rests in the object store. */
 const KEPT_MS = 7 * 86_400_000;
+/** Between two turns, however often they are called for: batches that end together call together. */
+const CALL_GAP_MS = 5_000;
+/** Until then the turn comes by itself. Longer than a signed message may be sent again. */
+const CALL_KEPT_MS = 3_600_000;
 /** How much one harvest counts against all before it. */
 const NEWS = 0.3;
 
@@ -16,6 +20,8 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
   const space = keySpace(prefix);
   const write = loadScript(redis, 'write-provider-batch');
   const claim = loadScript(redis, 'claim');
+  const takeTurn = loadScript(redis, 'take-turn');
+  const callTurn = loadScript(redis, 'call-turn');
   const put = async (batch: ProviderBatch, from: number, members?: ProviderBatchMember[]) => {
     const keys = [space.providerBatch(batch.id), space.openProviderBatches];
     const due = batch.state === 'closed' ? '' : batch.dueAt;
@@ -49,8 +55,13 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
         },
       };
     },
-    takeTurn: async (id, ms) =>
-      (await redis.set(space.providerBatchClaim(id), '1', 'PX', Math.max(1, Math.ceil(ms)), 'NX')) !== null,
+    takeTurn: async (turn, ms) => {
+      const keys = [space.providerBatchClaim(turn), space.turnCall(turn)];
+      return (await takeTurn(keys, [Math.max(1, Math.ceil(ms)), CALL_GAP_MS])) === 1;
+    },
+    callTurn: async (turn, cause) => {
+      await callTurn([space.turnCall(turn), space.turnCause(turn, cause)], [CALL_KEPT_MS]);
+    },
     lineBytes: async (model) => {
       const fields = await redis.hgetall(space.lineBytes(model));
       return new Map(Object.entries(fields).map(([size, bytes]) => [size, Number(bytes)]));
