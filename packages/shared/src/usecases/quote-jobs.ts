@@ -55,7 +55,7 @@ export async function tellQuote(
   tenant: Tenant,
   priced: Priced,
 ): Promise<z.output<typeof QuoteView>> {
-  const { offers, warnings, deadline } = priced;
+  const { offers, warnings } = priced;
   const now = deps.clock.now();
   const route = routeOf(priced, now);
   const quote: Quote = {
