@@ -24,7 +24,7 @@ export type ChunkRecord = {
   members: { job: string; attempt: string }[];
 };
 
-export type RemoteBatch = RemoteView & { answered: LineView[] };
+type RemoteBatch = RemoteView & { answered: LineView[] };
 export type ShownBatch = SentBatch & { view: BatchView; items: ShownItem[]; manifest: ManifestLine[] };
 
 export type BatchesSeen = {

@@ -17,9 +17,9 @@ import { keysOf, readTenants } from './system/records.ts';
 import { type Env, type Figures, PROVIDER_KEY, type System, type SystemOptions, startSystem } from './system.ts';
 
 /** Small pictures, and a turnaround that is the same for all. */
-export const NIGHT = { longest_side: 128, batches: { turnaround_ms: 200, spread: 0 } } as const satisfies SettingsPatch;
+const NIGHT = { longest_side: 128, batches: { turnaround_ms: 200, spread: 0 } } as const satisfies SettingsPatch;
 /** The lane's hours in tenths of a second, with the shortest locks. */
-export const LANE: Env = { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', BATCH_RECREATE_AFTER: '1', MESSAGE_LOCK: '5' };
+const LANE: Env = { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', BATCH_RECREATE_AFTER: '1', MESSAGE_LOCK: '5' };
 const OTHER_CLOCK = new URL('other-clock.ts', import.meta.url);
 
 export type BatchSystem = AsyncDisposable & {
