@@ -176,6 +176,26 @@ describe('retry-failed', () => {
     expect((await test.totals(batch.id)).costs).toEqual({ actual: 5 * 36_100, inDoubt: 0 });
   });
 
+  it('does not pay again for an image that came late, nor for one on its way', async () => {
+    const batch = await loaded(3);
+    const [late = '', out = ''] = (await Promise.all([0, 1].map((n) => test.job(batch, `row-${n}`)))).map(
+      ({ id }) => id,
+    );
+    const calls = [await beginJob(test.deps, late), await beginJob(test.deps, out)];
+    test.clock.advance(2 * HOUR);
+    await test.settle(batch.id);
+    await settleJob(test.deps, late, calls[0] ?? '', imageEnd());
+    const retry = async () => {
+      await test.control(batch.id, 'retry-failed');
+      return test.batches.generations(await test.settle(batch.id), 0, 3);
+    };
+
+    expect(await retry()).toEqual([0, 0, 1]);
+    // Whatever came of the call: nothing was made, and nothing is on its way any more.
+    await settleJob(test.deps, out, calls[1] ?? '', { type: 'unsent', reason: 'reaped', ms: 1 });
+    expect(await retry()).toEqual([0, 2, 1]);
+  });
+
   it('finds a row by its newest job, in order and by key', async () => {
     const batch = await loaded(3);
     await test.fail((await test.job(batch, 'row-1')).id);

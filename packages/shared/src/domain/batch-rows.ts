@@ -67,9 +67,13 @@ export function patchRow(job: Job, batch: Batch, now: EpochMs): Change | undefin
   return { ...change, after: { ...change.after, request: { ...job.request, priority } } };
 }
 
-/** Ended in a way that another try may mend: not refused by the model, and not by the caller's wish. */
-export function isRetriable(job: Job): boolean {
-  return job.state.status === 'failed' || job.state.status === 'expired';
+/**
+ * Ended in a way that another try may mend: not refused by the model, and not by the caller's wish. Not one that has its
+ * image all the same, come too late, or a call that may still bring one: it is paid for.
+ */
+export function isRetriable({ state }: Job): boolean {
+  const mayBeMended = state.status === 'failed' || state.status === 'expired';
+  return mayBeMended && state.open === undefined && state.lateImages.length === 0;
 }
 
 /** Amounts by the name under which a batch counts them. */
