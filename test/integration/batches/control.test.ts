@@ -176,6 +176,16 @@ describe('retry-failed', () => {
     expect((await test.totals(batch.id)).costs).toEqual({ actual: 5 * 36_100, inDoubt: 0 });
   });
 
+  it('is refused while nothing failed, and changes nothing', async () => {
+    const batch = await loaded(1);
+    await test.succeed((await test.job(batch, 'row-0')).id);
+    const before = await test.settle(batch.id);
+
+    await expect(test.control(batch.id, 'retry-failed')).rejects.toMatchObject({ code: 'conflict', retryable: false });
+
+    expect(await test.batch(batch.id)).toEqual(before);
+  });
+
   it('does not pay again for an image that came late, nor for one on its way', async () => {
     const batch = await loaded(3);
     const [late = '', out = ''] = (await Promise.all([0, 1].map((n) => test.job(batch, `row-${n}`)))).map(

@@ -1,6 +1,6 @@
 /** What callers do to a batch. Pure, like `batch-steps.ts`. @throws AppError `conflict` when the batch is past that */
 
-import { type Batch, isBatchOver } from './batch.ts';
+import { type Batch, type BatchTotals, isBatchOver } from './batch.ts';
 import { type BatchChange, changed, goesOn, restingStatus } from './batch-change.ts';
 import { AppError } from './errors.ts';
 import type { EpochMs, Micros } from './job.ts';
@@ -37,11 +37,12 @@ export function cancelBatch(batch: Batch): BatchChange | undefined {
  * Makes the rows that failed or expired again, as new jobs. A batch that was over is open again, with at least as much
  * time as it had at first.
  */
-export function retryBatch(batch: Batch, now: EpochMs): BatchChange {
+export function retryBatch(batch: Batch, { counts }: BatchTotals, now: EpochMs): BatchChange {
   if (!goesOn(batch) && batch.status !== 'completed' && batch.status !== 'expired') {
     throw conflict(`The batch is ${batch.status}; rows are made again while it runs and when it is over.`);
   }
   if (batch.sweep) throw busy();
+  if (counts.failed + counts.expired === 0) throw conflict('No row of the batch failed or expired.');
   const { completedAt: _completedAt, progress: _progress, ...rest } = batch;
   const isOver = isBatchOver(batch.status);
   const expiresAt = !isOver ? batch.expiresAt : Math.max(batch.expiresAt, now + batch.expiresAt - batch.createdAt);

@@ -93,13 +93,13 @@ describe('a batch', () => {
   });
 
   it('that was canceled in the middle of something else does that no more', () => {
-    const retrying = retryBatch(aBatch({ status: 'completed', loaded: 20_000 }), NOON).batch;
+    const retrying = retryBatch(aBatch({ status: 'completed', loaded: 20_000 }), totals({ failed: 1 }), NOON).batch;
 
     expect(cancelBatch(retrying)?.batch).toMatchObject({ status: 'canceling', sweep: { action: 'cancel', row: 0 } });
   });
 
   it('is not patched in the middle of something else, which is worth another try', () => {
-    const retrying = retryBatch(aBatch({ status: 'completed', loaded: 20_000 }), NOON).batch;
+    const retrying = retryBatch(aBatch({ status: 'completed', loaded: 20_000 }), totals({ failed: 1 }), NOON).batch;
     const patch = () => patchBatch(retrying, { priority: 9 }, NOON);
 
     expect(patch).toThrow(expect.objectContaining({ code: 'conflict', retryable: true }));
@@ -109,8 +109,24 @@ describe('a batch', () => {
   it('has at least its first time again when it is made again', () => {
     const late = NOON + 20 * HOUR;
 
-    expect(retryBatch(aBatch({ status: 'expired' }), late).batch).toMatchObject({ expiresAt: late + 8 * HOUR });
-    expect(retryBatch(aBatch({ status: 'running' }), NOON + HOUR).batch).toMatchObject({ expiresAt: NOON + 8 * HOUR });
+    expect(retryBatch(aBatch({ status: 'expired' }), totals({ failed: 1 }), late).batch).toMatchObject({
+      expiresAt: late + 8 * HOUR,
+    });
+    expect(retryBatch(aBatch({ status: 'running' }), totals({ failed: 1 }), NOON + HOUR).batch).toMatchObject({
+      expiresAt: NOON + 8 * HOUR,
+    });
+  });
+
+  it.each([{ failed: 1 }, { expired: 4 }])('is made again with rows that ended as %j', (counts) => {
+    const again = retryBatch(aBatch({ status: 'completed' }), totals({ succeeded: 3, ...counts }), NOON);
+
+    expect(again.batch).toMatchObject({ generation: 1, sweep: { action: 'retry' } });
+  });
+
+  it('is not made again when no row failed or expired', () => {
+    const retry = () => retryBatch(aBatch({ status: 'completed' }), totals({ succeeded: 3, blocked: 1 }), NOON);
+
+    expect(retry).toThrow(expect.objectContaining({ code: 'conflict', retryable: false }));
   });
 
   it('that is not paused is not resumed', () => {

@@ -5,6 +5,7 @@ import {
   type Batch,
   type BatchChange,
   type BatchPatch,
+  type BatchTotals,
   cancelBatch,
   type EpochMs,
   patchBatch,
@@ -22,7 +23,9 @@ export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
 
 export type ControlBatchDeps = { batches: Batches; store: ObjectStore; clock: Clock };
 
-const ACTIONS: Record<BatchAction, (batch: Batch, now: EpochMs) => BatchChange | undefined> = {
+type Decision = (batch: Batch, totals: BatchTotals, now: EpochMs) => BatchChange | undefined;
+
+const ACTIONS: Record<BatchAction, Decision> = {
   pause: pauseBatch,
   resume: resumeBatch,
   cancel: cancelBatch,
@@ -30,7 +33,7 @@ const ACTIONS: Record<BatchAction, (batch: Batch, now: EpochMs) => BatchChange |
 };
 
 /**
- * Done twice, all but `retry-failed` are as good as done once.
+ * Done twice, all but `retry-failed` are as good as done once; that one has nothing left to do by then.
  *
  * @throws AppError `not_found`, or `conflict` when the batch is past that, or (retryable) in the middle of something else
  */
@@ -40,7 +43,8 @@ export async function controlBatch(
   id: string,
   action: BatchAction,
 ): Promise<Batch> {
-  return change(deps, tenant, id, (batch) => ACTIONS[action](batch, deps.clock.now()));
+  const totals = await deps.batches.totals(tenant, id);
+  return change(deps, tenant, id, (batch) => ACTIONS[action](batch, totals, deps.clock.now()));
 }
 
 /** New terms, for the rows to come and for the open jobs. @throws AppError as `controlBatch`, and `invalid_request` */
