@@ -65,14 +65,13 @@ async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, { inHandUn
   const { ledger, slots, clock, draining, crash } = deps;
   if (draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
   // Read before the wait for a slot: should it change meanwhile, the write of the lease finds out.
-  const [job, full] = await Promise.all([ledger.read(tenant, id), isSpoolFull(deps)]);
+  const job = await ledger.read(tenant, id);
   if (!job) return DONE;
   const patience = { ms: inHandUntil - clock.now(), signal: draining };
   using slot = await slots.take(referenceBytes(job.request), patience);
   if (!slot) return { type: 'later', ms: draining.aborted ? 0 : NO_SLOT_MS, scope: 'job' };
   const refusal = await mayNotRun(deps, job);
   if (refusal) return refusal;
-  if (full) return { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' };
   crash('attempt.admitted');
   const ready = await makeReady(deps, job, hopeful);
   if (ready.type !== 'ready') return ready;
@@ -100,9 +99,9 @@ function pausedFor(random: () => number): Ran {
 type Ready = { type: 'ready'; call: (entry: SpoolEntry) => Promise<Exchange>; entry: SpoolEntry };
 
 /**
- * Everything a call needs before its lease. The intent goes to the disk while leave is asked of Redis; when there is no
- * leave it is taken back, and after a crash found as a call that was never sent. After one refusal the next is likely,
- * so then leave comes first.
+ * Everything a call needs before its lease. The intent goes to the disk while leave is asked of Redis and the spool is
+ * looked at; when the call may not leave it is taken back, and after a crash found as a call that was never sent. After one
+ * refusal the next is likely, so then each step waits for the one before, and no leave is taken that is not used.
  */
 async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise<Ready | Tried> {
   const intend = () => deps.spool.intend({ tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() });
@@ -110,7 +109,9 @@ async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise
   early?.catch(() => undefined); // Told where it is awaited.
   let ready: Ready | undefined;
   try {
-    const refusal = await takeLeave(deps, job);
+    const refusal = hopeful
+      ? (await Promise.all([takeLeave(deps, job), findRoom(deps)])).find((refused) => refused)
+      : ((await findRoom(deps)) ?? (await takeLeave(deps, job)));
     if (refusal) return refusal;
     // Only now: whoever waits for leave must not fill the memory with references.
     const call = await prepare(deps, job);
@@ -119,6 +120,10 @@ async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise
   } finally {
     if (!ready) await (await early?.catch(() => undefined))?.remove();
   }
+}
+
+async function findRoom(deps: AttemptDeps): Promise<Tried | undefined> {
+  return (await isSpoolFull(deps)) ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
 }
 
 async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
