@@ -60,6 +60,44 @@ it.each(['expired', 'canceled', 'failed'] as const)(
   },
 );
 
+it('asks a canceled batch for the results that no list has shown, until it answers', async () => {
+  const keys = await sent(3);
+  const { channel } = lane.account;
+  const list = channel.list.bind(channel);
+  channel.list = async (...call) => {
+    const done = await list(...call);
+    if (done.type === 'done') for (const batch of done.batches) delete batch.responsesFile;
+    return done;
+  };
+  lane.account.broken.get = [{ type: 'unknown', reason: '503' }];
+
+  lane.account.end(
+    'canceled',
+    keys.map((key) => imageLine(key, image)),
+  );
+  await lane.collect();
+  expect(await lane.statuses()).toEqual({ running: 3 });
+  await lane.collect();
+
+  expect(await lane.statuses()).toEqual({ succeeded: 3 });
+});
+
+it.each(['its counts', 'that it ran'])(
+  'leaves members of a batch in doubt that may have made them, by %s',
+  async (how) => {
+    await sent(2);
+    const batch = lane.account.batch();
+    batch.state = 'BATCH_STATE_RUNNING';
+    if (how === 'that it ran') await lane.poll();
+    else batch.stats = { total: 2, succeeded: 1, failed: 0 };
+
+    lane.account.end('canceled');
+    await lane.collect();
+
+    expect(await totals()).toMatchObject({ inDoubt: 2, rejected: 0 });
+  },
+);
+
 it('makes them again in another batch, once they are due', async () => {
   await sent(3);
   lane.account.end('expired');

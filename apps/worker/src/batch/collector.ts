@@ -21,7 +21,7 @@ import {
   troubled,
 } from '@darkroom/shared/domain';
 import type { BatchDeps } from './deps.ts';
-import { type Download, download, openRaw } from './download.ts';
+import { download, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
 import { endLeftovers } from './leftovers.ts';
 import { deadline, idsOf } from './submitter.ts';
@@ -58,6 +58,7 @@ async function fetchRaw(
 ): Promise<ProviderBatch | undefined> {
   if (ended.harvest) return ended;
   const named = await withFileName(deps, ended);
+  if (!named) return undefined;
   const file = named.end?.responsesFile;
   if (!file) return named.end?.type === 'succeeded' ? missing(deps, named) : named;
   const got = await download(deps, workspace, named, file);
@@ -69,15 +70,18 @@ async function fetchRaw(
   return next;
 }
 
-/** A list may show the end before it shows the results: then the batch is asked for them. */
-async function withFileName({ channel, clock, ...deps }: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch> {
-  if (ended.end?.type !== 'succeeded' || ended.end.responsesFile || !ended.providerName) return ended;
-  const done = await channel.get(ended.providerName, deadline(deps, CALL_MS));
-  const seen = done.type === 'done' && done.batch;
-  const known = seen ? observe({ ...ended, state: 'submitted' }, seen, clock.now()) : undefined;
-  return known?.end?.responsesFile
-    ? { ...ended, end: { ...ended.end, responsesFile: known.end.responsesFile } }
-    : ended;
+/** A list may show the end before it shows the results, of any end: so the batch is asked for them. `undefined` = not now. */
+async function withFileName(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
+  const { channel, clock } = deps;
+  const { end, providerName } = ended;
+  if (!end || end.type === 'lost' || end.responsesFile || !providerName) return ended;
+  const done = await channel.get(providerName, deadline(deps, CALL_MS));
+  if (done.type === 'unknown') return postpone(deps, ended, done);
+  if (done.type === 'rejected') return postpone(deps, ended, { reason: `${done.verdict.http} ${done.verdict.code}` });
+  const known = done.batch && observe({ ...ended, state: 'submitted' }, done.batch, clock.now())?.end;
+  if (!known) return ended;
+  const { responsesFile, partial } = known;
+  return { ...ended, end: { ...end, ...(responsesFile && { responsesFile }), ...(partial && { partial }) } };
 }
 
 async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
@@ -90,11 +94,7 @@ async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderB
   return undefined;
 }
 
-async function postpone(
-  deps: BatchDeps,
-  ended: ProviderBatch,
-  { reason }: Extract<Download, { type: 'trouble' }>,
-): Promise<undefined> {
+async function postpone(deps: BatchDeps, ended: ProviderBatch, { reason }: { reason: string }): Promise<undefined> {
   const next = troubled(ended, deps.clock.now(), deps.random);
   deps.log.warn({ ...idsOf(ended), reason, troubles: next.troubles }, 'chunk.not_downloaded');
   if (await deps.batches.write(next)) await giveUpInTime(deps, next);
@@ -125,10 +125,11 @@ async function account(
   const found = raw ? await harvest(deps, ended, members, raw, workspace) : NO_FINDINGS;
   if (found === 'stopped') return undefined;
   const rest = members.filter(({ attempt }) => !found.keys.has(attempt));
-  const paid = ended.end?.type === 'succeeded' || ended.end?.type === 'lost' || ended.end?.responsesFile !== undefined;
+  const { type, responsesFile, partial } = ended.end ?? {};
+  const paid = type === 'succeeded' || type === 'lost' || responsesFile !== undefined || partial === true;
   // What a cut or unreadable file does not tell of may well have been made.
   const whole = !found.counts.truncated && found.counts.unreadable === 0;
-  const silent = raw !== undefined && whole && ended.end?.type !== 'succeeded';
+  const silent = raw !== undefined && whole && type !== 'succeeded';
   await endLeftovers(deps, ended, rest, paid && !silent ? 'in_doubt' : 'rejected');
   await batches.learnLineBytes(ended.model, found.lineBytes);
   const counts = { ...found.counts, missing: rest.length };

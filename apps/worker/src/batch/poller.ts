@@ -115,7 +115,11 @@ function tell(
 }
 
 /** A second batch of one chunk is stopped, and then removed, so that it is not met for ever. */
-async function removeSurplus(deps: BatchDeps, batch: ProviderBatch, { name, end }: RemoteBatch): Promise<void> {
+async function removeSurplus(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  { name, end }: Pick<RemoteBatch, 'name' | 'end'>,
+): Promise<void> {
   const signal = deadline(deps, CALL_MS);
   const done = end ? await deps.channel.deleteBatch(name, signal) : await deps.channel.cancel(name, signal);
   deps.log.warn({ ...idsOf(batch), name, step: end ? 'deleted' : 'canceled', outcome: done.type }, 'chunk.surplus');

@@ -21,6 +21,7 @@ export type Listed = {
   createdAt: EpochMs;
   responsesFile?: string;
   message?: string;
+  stats?: { succeeded: number };
 };
 
 /** What a whole list of the account says about one chunk. `surplus` = made for it, and not wanted. */
@@ -73,7 +74,14 @@ export function observe(batch: ProviderBatch, seen: Listed, now: EpochMs): Provi
   if (!seen.end) return seen.state === batch.providerState ? undefined : next(batch, { providerState: seen.state });
   const ended = endedBy(batch, seen.end, seen.message, now);
   if (ended.end && seen.responsesFile) ended.end.responsesFile = seen.responsesFile;
+  if (ended.end && isPartial(batch, seen)) ended.end.partial = true;
   return { ...ended, providerState: seen.state };
+}
+
+/** It says so; or somebody else has canceled it when it was under way. */
+function isPartial({ providerState = '', cancelAskedAt }: ProviderBatch, { end, stats }: Listed): boolean {
+  if ((stats?.succeeded ?? 0) > 0) return true;
+  return end === 'canceled' && cancelAskedAt === undefined && /RUNNING/.test(providerState);
 }
 
 function unseen(batch: ProviderBatch, rules: BatchRules, listedAt: EpochMs, now: EpochMs): ProviderBatch | undefined {

@@ -59,8 +59,8 @@ export type ProviderBatch = {
   cancelFor?: 'rescue' | 'callers';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
   unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
-  /** `code` = it was refused for good, by that. */
-  end?: { type: ProviderEnd; at: EpochMs; message?: string; code?: ErrorCode; responsesFile?: string };
+  /** `code` = it was refused for good, by that. `partial` = it has made something before, whether or not a file tells what. */
+  end?: { type: ProviderEnd; at: EpochMs; message?: string; code?: ErrorCode; responsesFile?: string; partial?: true };
   /** The result file in our own store, and what was found in it. */
   harvest?: ProviderBatchHarvest;
   /** Looks at a result file that was not there, though it is to be. */
