@@ -58,6 +58,18 @@ describe('a quote', () => {
     expect((await quote({ items, deadline: later(0.75) })).json.lanes[0]).toMatchObject({ meets_deadline: true });
   });
 
+  it('takes the rows of a batch as they are, keys and all', async () => {
+    const { status, json } = await quote({
+      items: [
+        { key: 'a', prompt: 'a mug' },
+        { key: 'b', prompt: 'a bowl' },
+      ],
+    });
+
+    expect([status, json.jobs]).toEqual([201, 2]);
+    expect((await quote({ key: 'a', prompt: 'a mug' })).json).toMatchObject({ status: 400, param: 'key' });
+  });
+
   it('for a set with tools offers no lane on which nobody searches', async () => {
     const items = Array.from({ length: 25 }, () => ({ prompt: 'a map', model: 'pro', tools: ['google_search'] }));
 

@@ -21,9 +21,10 @@ type Body = Record<string, unknown>;
 
 /** A job's own body, or a set of them under `items`. */
 async function readAsked(deps: QuoteDeps, tenant: string, body: Body): Promise<JobsAsked> {
-  const bodyOf = async (item: Body) => parse(SubmitJobBody, await expandTemplate(deps.templates, tenant, item));
+  const bodyOf = async ({ key: _key, ...item }: Body) =>
+    parse(SubmitJobBody, await expandTemplate(deps.templates, tenant, item));
   if (!('items' in body)) {
-    const job = await bodyOf(body);
+    const job = parse(SubmitJobBody, await expandTemplate(deps.templates, tenant, body));
     return { bodies: [job], lane: job.lane, deadline: job.deadline };
   }
   const { items, lane, deadline } = parse(QuoteSetBody, body);

@@ -28,10 +28,14 @@ const {
 /** One row: a job under a key, without what its batch says for all. */
 export const BatchItemBody = SubmitJobBody.omit(PER_BATCH)
   .extend({
-    // `.` and `..` are keys that no client could ever ask for: each of them takes those for steps of the path.
+    // `.` and `..` are keys that no client could ever ask for: each of them takes those for steps of the path. One that
+    // begins with `-` a table takes for a formula: the manifest could not carry it as it is.
     key: z
       .string()
-      .regex(/^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . : - and not "." or ".."'),
+      .regex(
+        /^(?!-|\.{1,2}$)[A-Za-z0-9_.:-]{1,64}$/,
+        'must be 1 to 64 of A-Z a-z 0-9 _ . : - and not "." or "..", nor begin with "-"',
+      ),
   })
   .meta({ id: 'BatchItem', description: 'A job and the key that names it in its batch.' });
 export type BatchItemBody = z.output<typeof BatchItemBody>;

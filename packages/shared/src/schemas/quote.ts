@@ -6,9 +6,12 @@ import { SubmitJobRequest } from './template.ts';
 
 const money = z.string().meta({ examples: ['0.0361'] });
 
+/** A job, or a row of a batch as it would be sent: its key is of no concern to its price. */
+const QuoteItemBody = SubmitJobRequest.extend({ key: z.string().max(64).optional() }).meta({ id: 'QuoteItem' });
+
 /** The set that is asked about; a single job is asked about by its own body. */
 export const QuoteSetBody = SubmitJobRequest.pick({ lane: true, deadline: true })
-  .extend({ items: z.array(SubmitJobRequest).min(1).max(1_000) })
+  .extend({ items: z.array(QuoteItemBody).min(1).max(1_000) })
   .meta({ id: 'QuoteSet', description: 'Many jobs at once.' });
 
 export const QuoteView = z

@@ -223,24 +223,23 @@ describe('a manifest', () => {
     );
   });
 
-  it('carries no live formula', async () => {
-    const keys = ['-1', '-cmd', '--x'];
-    const id = await accepted(keys.map((key) => ({ key, prompt: '=1+1' })));
+  it('has every key as it was sent: none that a table takes for a formula is taken in', async () => {
+    const keys = ['-1', '-cmd', '=1+1', '@x'];
+    const rows = keys.map((key) => ({ key, prompt: '=1+1' }));
 
-    const { text } = await api.call('GET', `/v1/batches/${id}/manifest.csv`);
+    const { status, json } = await sendBatch(api, 'ndjson', ndjson(rows));
 
-    expect(
-      text
-        .split('\r\n')
-        .slice(1, 4)
-        .map((line) => line.split(',')[0]),
-    ).toEqual(keys.map((key) => `'${key}`));
+    expect([status, json.errors.map(({ path }: Json) => path)]).toEqual([422, keys.map(() => 'key')]);
+    // What was wrong is told in a table too, and there they stand as text.
+    const { text } = await api.call('GET', json.errors_url);
+    const told = text.split('\r\n').slice(1, 5);
+    expect(told.map((line) => line.split(',')[1])).toEqual(keys.map((key) => `'${key}`));
   });
 });
 
 describe('an archive', () => {
   it('holds every image under its key, the manifest, and what is missing', async () => {
-    const keys = ['a:b', 'a_b', 'A_B', '-.', 'gone', 'open'];
+    const keys = ['a:b', 'a_b', 'A_B', '.-.', 'gone', 'open'];
     const id = await accepted(keys.map((key) => ({ key, prompt: `a mug ${key}`, dedup: false })));
     await settle(id);
     for (const key of keys.slice(0, 5)) {
