@@ -105,6 +105,17 @@ describe('a job submitted with a quote', () => {
     });
   });
 
+  it('may cost its part of a quote for many, and no more', async () => {
+    const cheap = { prompt: 'x', model: 'flash', size: '1K' };
+    const many = (await quote({ items: Array.from({ length: 100 }, () => cheap) })).json.id;
+
+    expect((await submit({ ...cheap, quote: many })).status).toBe(202);
+    expect((await submit({ prompt: 'x', model: 'pro', size: '4K', quote: many })).json).toMatchObject({
+      code: 'max_cost_exceeded',
+      status: 422,
+    });
+  });
+
   it('is refused when the quote is not known, and another tenant has none of it', async () => {
     const mine = (await quote({ prompt: 'x' })).json.id;
     const other = await api.addKey('quotes-other');

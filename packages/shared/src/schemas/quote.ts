@@ -20,7 +20,9 @@ export const QuoteView = z
     expires_at: z.string().meta({ format: 'date-time' }),
     currency: z.literal('USD'),
     jobs: z.int(),
-    cap: money.meta({ description: 'What the jobs may cost together when submitted with `quote`.' }),
+    cap: money.meta({
+      description: 'What the jobs may cost together when submitted with `quote`; fewer of them, their part of it.',
+    }),
     lane: z.enum(LANES).meta({ description: 'The lane that would be taken now.' }),
     reason: z.string(),
     lanes: z.array(

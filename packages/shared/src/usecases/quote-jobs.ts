@@ -33,7 +33,7 @@ export type Offer = { lane: Lane; cost: Micros; p95Ms: number };
 /**
  * What jobs would cost on each lane and when they would be done. Fetches nothing and spends nothing.
  *
- * Submitted with the quote's id, they never cost more than its dearest lane.
+ * Submitted with the quote's id, they never cost more than its dearest lane; a part of them, that part of it.
  */
 export async function quoteJobs(
   deps: QuoteDeps,
@@ -122,10 +122,10 @@ function presentOffer({ lane, cost, p95Ms }: Offer, { deadline, jobs }: Priced, 
   };
 }
 
-/** What a set of `jobs` jobs may cost by the quote they are submitted with. @throws AppError `invalid_request` */
+/** What `jobs` jobs may cost by the quote they are submitted with: their part of it, when it was given for more. @throws AppError `invalid_request` */
 export async function capOf(quotes: Quotes, tenant: Tenant, id: string, jobs: number): Promise<Micros> {
   const quote = await quotes.find(tenant, id);
-  if (quote && quote.jobs >= jobs) return quote.cap;
+  if (quote && quote.jobs >= jobs) return Math.ceil((quote.cap * jobs) / quote.jobs);
   throw new AppError('invalid_request', {
     message: quote ? `quote was given for ${quote.jobs} jobs, not ${jobs}.` : 'quote is not known, or no longer holds.',
     param: 'quote',
