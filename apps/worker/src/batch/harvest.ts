@@ -20,7 +20,7 @@ import {
   type SpooledBlob,
 } from '@darkroom/shared/domain';
 import { createTempBlob } from '@darkroom/shared/storage/spool';
-import { updateJob } from '@darkroom/shared/usecases';
+import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { finishOrphan } from '../standard/orphan.ts';
 import { settleAttempt } from '../standard/settle-attempt.ts';
 import type { BatchDeps } from './deps.ts';
@@ -134,8 +134,8 @@ async function settleLine(
   keep: (blob: SpooledBlob) => void,
 ): Promise<SettledLine> {
   const ref = { tenant, job: id, attempt };
-  const job = await onRecord(deps, batch, ref);
-  const orphan = async () => ({ stopped: (await finishOrphan(deps, ref, answer)) === 'stopped' });
+  const job = await ifReadable(onRecord(deps, batch, ref));
+  const orphan = async () => ({ stopped: (await ifReadable(finishOrphan(deps, ref, answer))) === 'stopped' });
   if (!job) return orphan();
   const known = job.state.attempts.find((one) => one.id === attempt);
   const settled = known?.state === 'settled' && [...job.state.images, ...job.state.lateImages].length === 0;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { AppError, type Job, type ProviderBatchMember } from '@darkroom/shared/domain';
+import { ifReadable } from '@darkroom/shared/usecases';
 import { loadReferences } from '../standard/references.ts';
 import type { BatchDeps } from './deps.ts';
 
@@ -24,7 +25,7 @@ export async function buildInput(deps: BatchDeps, members: ProviderBatchMember[]
   const built = { bytes: 0, lines: 0, unbuilt: [] as ProviderBatchMember[] };
   await using file = await open(path, 'w');
   for (const member of members) {
-    const job = await deps.ledger.read(member.tenant, member.job);
+    const job = await ifReadable(deps.ledger.read(member.tenant, member.job));
     const line = job && (await formatMember(deps, member, job));
     if (line) {
       sha256.update(line);

@@ -12,7 +12,7 @@ import {
   type ProviderBatchMember,
   reroute,
 } from '@darkroom/shared/domain';
-import { updateJob } from '@darkroom/shared/usecases';
+import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { report, settleJob } from '../standard/settle-attempt.ts';
 import type { BatchDeps } from './deps.ts';
 
@@ -32,7 +32,8 @@ export async function endLeftovers(
 ): Promise<number> {
   let ended = 0;
   for (let at = 0; at < members.length; at += WIDTH) {
-    const some = await Promise.all(members.slice(at, at + WIDTH).map((member) => endMember(deps, batch, member, how)));
+    const step = members.slice(at, at + WIDTH);
+    const some = await Promise.all(step.map((member) => ifReadable(endMember(deps, batch, member, how))));
     ended += some.filter(Boolean).length;
   }
   return ended;

@@ -11,7 +11,7 @@ import {
   seal,
   weighAll,
 } from '@darkroom/shared/domain';
-import { updateJob } from '@darkroom/shared/usecases';
+import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import type { BatchDeps } from './deps.ts';
 
 /** Members' records written side by side. */
@@ -60,13 +60,14 @@ async function tellCallers({ callers }: BatchDeps, { id }: ProviderBatch, jobs: 
 async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember) {
   const { ledger, channel, clock } = deps;
   const { tenant, job: id, attempt, version } = member;
-  const updated = await updateJob(ledger, tenant, id, (job) => {
+  const take = (job: Job) => {
     if (job.version !== version || laneOf(job) !== 'batch') return undefined;
     // Its time has come by the clock of whoever planned it.
     const now = Math.max(clock.now(), job.state.runAt);
     const begun = begin(job, { id: attempt, channel: channel.id, providerBatch: batch.id }, now);
     return begun.type === 'go' || begun.type === 'expired' ? begun.change : undefined;
-  });
+  };
+  const updated = await ifReadable(updateJob(ledger, tenant, id, take));
   deps.crash('chunk.begun');
   const begun = updated?.job.state.attempts.some((known) => known.id === attempt);
   return begun ? updated?.job : undefined;

@@ -11,7 +11,7 @@ import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { type Job, type ProviderBatch, type StoredImage, thumbnailKey } from '@darkroom/shared/domain';
 import { storeThumbnail } from '../standard/store-image.ts';
-import { each } from '../sweeper/each.ts';
+import { each, worthTelling } from '../sweeper/each.ts';
 import type { BatchDeps } from './deps.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -30,7 +30,8 @@ export async function makeThumbnails(deps: BatchDeps, batch: ProviderBatch, work
     for (const image of [...job.state.images, ...job.state.lateImages])
       stopped ||= (await makeThumbnail(deps, job, image, workspace)) === 'stopped';
   });
-  if (failed[0]) throw failed[0].error;
+  const [first] = worthTelling(failed);
+  if (first) throw first.error;
   return !stopped;
 }
 

@@ -5,6 +5,7 @@ export * from './control-job.ts';
 export * from './get-batch.ts';
 export * from './get-job.ts';
 export * from './hand-off.ts';
+export * from './if-readable.ts';
 export * from './ingest/index.ts';
 export * from './keep-orphan.ts';
 export * from './list-batches.ts';

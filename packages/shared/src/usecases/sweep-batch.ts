@@ -28,6 +28,7 @@ import {
 } from '../domain/index.ts';
 import { findJob } from './get-job.ts';
 import { handOff } from './hand-off.ts';
+import { ifReadable } from './if-readable.ts';
 import { enlistRows, type LoadDeps, type RowToEnlist, rowsWithin } from './load-batch.ts';
 import type { Outbox } from './outbox.ts';
 import { readRows } from './read-rows.ts';
@@ -63,7 +64,9 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
     rows.map(async ({ row, generation }) => {
       if (generation === undefined) return; // Nothing of it is open, and nothing of it will be.
       const id = rowJobId(batch.id, row.key, generation);
-      const updated = await updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step.action));
+      const updated = await ifReadable(
+        updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step.action)),
+      );
       if (!updated || !(updated.changed || step.action === 'wake')) return;
       if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
       if (updated.followers) await handOff(deps, batch.tenant, id);
@@ -125,6 +128,6 @@ async function again(
     return row.n >= batch.loaded ? undefined : { ...next, replaces: { expired: -1 } };
   }
   if (generation === batch.generation) return undefined;
-  const job = await findJob(deps, batch.tenant, rowJobId(batch.id, row.key, generation));
+  const job = await ifReadable(findJob(deps, batch.tenant, rowJobId(batch.id, row.key, generation)));
   return job && isRetriable(job) ? { ...next, replaces: replacedSums(job) } : undefined;
 }
