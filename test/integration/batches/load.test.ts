@@ -1,6 +1,7 @@
-import { reroute } from '@darkroom/shared/domain';
+import { type Batch, reroute } from '@darkroom/shared/domain';
 import { withCrashPoints } from '@darkroom/shared/observability';
-import { loadBatch, type SweepBatchDeps, updateJob } from '@darkroom/shared/usecases';
+import type { ObjectStore } from '@darkroom/shared/ports';
+import { getItem, loadBatch, type SweepBatchDeps, updateJob } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
@@ -73,6 +74,28 @@ describe('a batch', () => {
     await test.succeed((await test.job(batch, 'row-6')).id);
     await test.settle(batch.id);
     expect((await test.told()).length).toBe(5);
+  });
+});
+
+describe('a key that no job has', () => {
+  it('is looked for among some of the rows to come, however many there are', async () => {
+    const batch = await test.accept(rows(23_000));
+    let reads = 0;
+    const store = {
+      ...test.store,
+      get: async (...asked: Parameters<ObjectStore['get']>) => {
+        if (asked[0].includes('/input-')) reads++;
+        return test.store.get(...asked);
+      },
+    };
+    const find = (key: string, of: Batch = batch) => getItem({ ...test.deps, store }, of, key);
+
+    expect(await find('row-19999')).toEqual({ key: 'row-19999', job: undefined });
+    reads = 0;
+    await expect(find('row-22999')).rejects.toMatchObject({ code: 'not_ready', retryable: true });
+    expect(reads).toBe(20);
+    await expect(find('nothing', { ...batch, status: 'canceled' })).rejects.toMatchObject({ code: 'not_found' });
+    await expect(find('nothing', { ...batch, loaded: 4_000 })).rejects.toMatchObject({ code: 'not_found' });
   });
 });
 

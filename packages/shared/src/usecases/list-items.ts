@@ -1,6 +1,6 @@
 /** The rows of a batch beside their jobs, in the order of the rows. */
 
-import { AppError, type Batch, type BatchRow, type Job, type JobStatus } from '../domain/index.ts';
+import { AppError, type Batch, type BatchRow, isBatchOver, type Job, type JobStatus } from '../domain/index.ts';
 import type { ListItemsQuery } from '../schemas/index.ts';
 import { findRowJob, jobsOfRows, type ReadBatchDeps } from './get-batch.ts';
 import { readRows } from './read-rows.ts';
@@ -12,6 +12,8 @@ export type Item = { row: BatchRow; job: Job | undefined };
 const STEP = 100;
 /** Rows looked at for one page: a rare status ends the page early, with a cursor to go on from. */
 const SCAN_MAX = 5_000;
+/** Rows looked through for a key that no job has: twenty shards. */
+const SEARCH_MAX = 20_000;
 
 /** All items from row `from` on, some at a time. */
 export async function* itemsOf(deps: ReadBatchDeps, batch: Batch, from = 0): AsyncGenerator<Item[]> {
@@ -51,7 +53,11 @@ export async function listItems(
   return { items };
 }
 
-/** The row under a key. @throws AppError `not_found` */
+/**
+ * The row under a key.
+ *
+ * @throws AppError `not_found`, or `not_ready` (retryable) when it may be one of very many rows that are no jobs yet
+ */
 export async function getItem(
   deps: ReadBatchDeps,
   batch: Batch,
@@ -61,12 +67,23 @@ export async function getItem(
     const job = await findRowJob(deps, batch, key);
     if (job) return { key, job };
     // No index of keys is kept: what is no job yet is looked for among the rows that are to become some.
-    for await (const step of itemsOf(deps, batch, batch.loaded)) {
-      const found = step.find(({ row }) => row.key === key);
-      if (found) return { key, job: found.job };
+    const end = Math.min(batch.total, batch.loaded + SEARCH_MAX);
+    for await (const row of readRows(deps.store, batch, batch.loaded, end)) {
+      if (row.key === key) return { key, job: await findRowJob(deps, batch, key) };
     }
+    if (end < batch.total && !isBatchOver(batch.status)) throw stillLoading();
   }
   throw new AppError('not_found', { message: 'The batch has no such row.', param: 'key' });
+}
+
+function stillLoading(): AppError {
+  return new AppError('not_ready', {
+    message: 'No job has this key yet, and the batch has too many rows that are no jobs to look through.',
+    param: 'key',
+    retryable: true,
+    retryAfterMs: 5_000,
+    fix: 'Ask again when more rows are loaded, or read the items page by page.',
+  });
 }
 
 function cursorOf(n: number): string {
