@@ -78,7 +78,7 @@ describe('the client', () => {
     checkBatch: (client) => client.checkBatch(csv, {}),
     submitBatch: (client) => client.submitBatch(csv, {}),
     getBatch: (client) => client.getBatch('ID'),
-    cancelBatch: (client) => client.cancelBatch('ID'),
+    controlBatch: (client) => client.controlBatch('ID', 'pause'),
     watchBatch: (client) => drain(client.watchBatch('ID')),
     items: (client) => drain(client.items('ID')),
     manifest: (client) => drain(client.manifest('ID')),
@@ -150,6 +150,7 @@ describe('the darkroom command', () => {
     const checked = await darkroom('batch', path, '--dry-run');
 
     expect(checked).toMatchObject({ code: 2, json: [{ counts: { rows: 3, valid: 1, invalid: 2 } }] });
+    expect((await darkroom('batch', path)).json).toMatchObject([{ errors: [{ line: 3 }, { line: 4 }] }]);
     expect((await api.call('GET', '/v1/batches')).json.data).toEqual([]);
     expect(await darkroom('batch', path)).toMatchObject({ code: 2, err: expect.stringContaining('2 of 3 rows') });
   });
@@ -166,6 +167,46 @@ describe('the darkroom command', () => {
     expect(agreed).toMatchObject({ code: 0, json: [{ counts: { total: 40 }, lanes: ['batch'] }] });
     const id = String(agreed.json[0]?.['id']);
     expect(await darkroom('status', id)).toMatchObject({ code: 0, json: [{ id }] });
+  });
+
+  it('pauses, resumes and cancels a batch', async () => {
+    const path = await file(
+      'paused.csv',
+      `key,prompt\n${Array.from({ length: 30 }, (_, n) => `p${n},mug ${n}`).join('\n')}\n`,
+    );
+    const id = String((await darkroom('batch', path, '--yes', '--lane', 'batch', '--canary', '0')).json[0]?.['id']);
+
+    expect(await darkroom('pause', id)).toMatchObject({ code: 0, json: [{ status: 'paused', paused_by: 'caller' }] });
+    expect(await darkroom('resume', id)).toMatchObject({ code: 0, json: [{ id }] });
+    expect(await darkroom('cancel', id)).toMatchObject({ code: 0, json: [{ id }] });
+  });
+
+  it('stops watching a batch that waits for somebody, and says what can be done', async () => {
+    const view = {
+      id: 'bat_1',
+      status: 'paused',
+      paused_by: 'canary',
+      canary: { rows: 10, failed: 8 },
+      counts: { total: 200 },
+      cost: {},
+    };
+    const server = createServer((_, res) => res.end(JSON.stringify(view))).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+    const watched = await darkroom('--url', url, 'status', 'bat_1', '--watch');
+    server.close();
+
+    expect(watched).toMatchObject({ code: 1, err: expect.stringContaining('8 of the first 10 rows failed') });
+    expect(watched.err).toContain('darkroom resume bat_1');
+  });
+
+  it('finds no lane for a cost that is too low', async () => {
+    const path = await file('poor.csv', 'key,prompt\na,a red mug\n');
+
+    const checked = await darkroom('batch', path, '--max-cost', '0.001', '--dry-run');
+
+    expect(checked).toMatchObject({ code: 2, err: expect.stringContaining('max_cost is too low') });
   });
 
   it.each([

@@ -26,6 +26,8 @@ type Submission = Options & { idempotencyKey?: string | undefined };
 /** Options of a batch whose rows are streamed; see `BatchOptions` of the OpenAPI document. */
 export type BatchQuery = NonNullable<Call['query']>;
 
+export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
+
 /** The rows: CSV or JSON lines, as bytes of any length. */
 export type BatchInput = { type: 'text/csv' | 'application/x-ndjson'; body: ReadableStream<Uint8Array> | string };
 
@@ -43,7 +45,8 @@ export type Client = {
   checkBatch(input: BatchInput, query: BatchQuery, options?: Options): Promise<BatchCheckView>;
   submitBatch(input: BatchInput, query: BatchQuery, options?: Submission): Promise<BatchView>;
   getBatch(id: string, options?: Options): Promise<BatchView>;
-  cancelBatch(id: string, options?: Options): Promise<BatchView>;
+  /** Pauses, resumes or cancels it, or makes its failed rows again. */
+  controlBatch(id: string, action: BatchAction, options?: Options): Promise<BatchView>;
   /** The batch whenever it has changed, until it is over. Outages of the way there are sat out. */
   watchBatch(id: string, options?: Options & { everyMs?: number }): AsyncGenerator<BatchView>;
   /** All rows in their order. */
@@ -82,7 +85,7 @@ export function createClient({ url, apiKey, fetch = globalThis.fetch }: ClientOp
         signal,
       }),
     getBatch,
-    cancelBatch: (id, options) => http.json(`${batch(id)}/cancel`, { method: 'POST', ...options }),
+    controlBatch: (id, action, options) => http.json(`${batch(id)}/${action}`, { method: 'POST', ...options }),
     watchBatch: (id, options) => watch(getBatch, id, options),
     items: (id, options) => pages(http, `${batch(id)}/items`, options),
     manifest: async function* manifest(id, options) {

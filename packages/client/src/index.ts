@@ -1,2 +1,9 @@
-export { type BatchInput, type BatchQuery, type Client, type ClientOptions, createClient } from './client.ts';
+export {
+  type BatchAction,
+  type BatchInput,
+  type BatchQuery,
+  type Client,
+  type ClientOptions,
+  createClient,
+} from './client.ts';
 export { DarkroomError } from './error.ts';

@@ -18,7 +18,8 @@ export async function download(context: Context, id: string, folder: string): Pr
   await mkdir(folder, { recursive: true });
   let files = 0;
   const running = new Set<Promise<void>>();
-  for await (const row of finishedRows(context, id)) {
+  for await (const row of jobRows(context, id)) {
+    if (!row.job.images.length) continue;
     const one = fetchImage(context, row, folder);
     files++;
     running.add(one);
@@ -31,10 +32,10 @@ export async function download(context: Context, id: string, folder: string): Pr
   return files;
 }
 
-/** Rows with an image, in the order of the batch. */
-export async function* finishedRows({ client, signal }: Context, id: string): AsyncGenerator<Row> {
+/** Rows that became jobs, in the order of the batch. */
+export async function* jobRows({ client, signal }: Context, id: string): AsyncGenerator<Row> {
   for await (const item of client.items(id, { signal })) {
-    if ('images' in item && item.images.length > 0 && item.key !== undefined) yield { key: item.key, job: item };
+    if ('images' in item && item.key !== undefined) yield { key: item.key, job: item };
   }
 }
 

@@ -3,7 +3,7 @@
 import { open } from 'node:fs/promises';
 import type { BatchView, JobView } from '@darkroom/shared/schemas';
 import { DarkroomError } from '../error.ts';
-import { finishedRows } from './collect.ts';
+import { jobRows } from './collect.ts';
 import type { Context } from './context.ts';
 import { describeBatch, dollars } from './words.ts';
 
@@ -16,7 +16,7 @@ const THUMBNAIL_PAUSE_MS = 500;
 export async function writeContactSheet(context: Context, batch: BatchView, path: string): Promise<void> {
   await using file = await open(path, 'w');
   await file.write(head(batch));
-  for await (const { key, job } of finishedRows(context, batch.id)) await file.write(await figure(context, key, job));
+  for await (const { key, job } of jobRows(context, batch.id)) await file.write(await figure(context, key, job));
   await file.write('</main></body></html>\n');
   context.say(`contact sheet: ${path}`);
 }
@@ -27,7 +27,9 @@ async function figure(context: Context, key: string, job: JobView): Promise<stri
   const shown = sources
     .filter((source) => source !== undefined)
     .map((source) => `<img class="source" src="${source}" alt="source">`);
-  const image = result ? `<img src="${result}" alt="${escape(key)}">` : '<p class="none">no preview</p>';
+  const image = result
+    ? `<img src="${result}" alt="${escape(key)}">`
+    : `<p class="none">${escape(job.error ? `${job.status}: ${job.error.detail}` : job.images.length ? 'no preview' : job.status)}</p>`;
   return `<figure><div class="pictures">${image}${shown.join('')}</div><figcaption><b>${escape(key)}</b><span>${escape(job.model)} · ${escape(job.lane)} · ${dollars(job.cost.actual)}</span></figcaption></figure>\n`;
 }
 
@@ -60,7 +62,7 @@ figure{margin:0;border:1px solid var(--line);border-radius:10px;overflow:hidden;
 .pictures{position:relative;background:#8881;aspect-ratio:4/5;display:grid;place-items:center}
 .pictures>img:first-child{width:100%;height:100%;object-fit:contain}
 .source{position:absolute;left:8px;bottom:8px;width:28%;border:2px solid #fff;border-radius:6px;box-shadow:0 1px 6px #0006}
-.source+.source{left:calc(28% + 16px)}.none{opacity:.6}
+.source+.source{left:calc(28% + 16px)}.none{opacity:.7;padding:1rem;text-align:center}
 figcaption{display:flex;flex-direction:column;padding:.6rem .8rem}figcaption span{opacity:.65;font-size:.85em}
 </style></head><body><header><h1>${title}</h1><p>${escape(describeBatch(batch))}</p></header><main>
 `;

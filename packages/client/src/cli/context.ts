@@ -28,7 +28,10 @@ export type Context = {
 /** Opens the way to the server when a command needs it. */
 export type Open = () => Context;
 
-const DEFAULT_URL = 'http://127.0.0.1:8080';
+/** Where `npm start` listens. */
+function localUrl({ PORT = '8080' }: Terminal['env']): string {
+  return `http://127.0.0.1:${PORT}`;
+}
 
 /** @throws Exit when no key is known */
 export function openContext(terminal: Terminal, options: GlobalOptions, readKey: () => string | undefined): Context {
@@ -42,7 +45,7 @@ export function openContext(terminal: Terminal, options: GlobalOptions, readKey:
   }
   const live = stdout.isTTY && !options.json;
   return {
-    client: createClient({ url: options.url ?? env['DARKROOM_URL'] ?? DEFAULT_URL, apiKey }),
+    client: createClient({ url: options.url ?? env['DARKROOM_URL'] ?? localUrl(env), apiKey }),
     live,
     signal,
     say: (line) => void (live && stdout.write(`${line}\n`)),

@@ -3,8 +3,11 @@
 
 import { createProgram } from './program.ts';
 
+// Run through npm, paths are meant from where npm was called.
+if (process.env['INIT_CWD']) process.chdir(process.env['INIT_CWD']);
+
 const stop = new AbortController();
-process.once('SIGINT', () => stop.abort(new Error('interrupted')));
+for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => stop.abort(new Error('interrupted')));
 
 process.exitCode = await createProgram({
   env: process.env,

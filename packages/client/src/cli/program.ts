@@ -12,7 +12,7 @@ import { EXIT, Exit } from './exit.ts';
 export function createProgram(terminal: Terminal): { run(args: string[]): Promise<number> } {
   const program = new Command('darkroom')
     .description('Images from Gemini: one by one, or a catalogue overnight.')
-    .option('--url <url>', 'where Darkroom listens (DARKROOM_URL, else http://127.0.0.1:8080)')
+    .option('--url <url>', 'where Darkroom listens (DARKROOM_URL, else where `npm start` listens)')
     .option('--key <key>', 'API key (DARKROOM_API_KEY, else the one that `npm start` keeps here)')
     .option('--json', 'JSON lines even on a terminal')
     .showSuggestionAfterError()
@@ -59,6 +59,8 @@ function explain({ stderr, signal }: Terminal, error: unknown): number {
     stderr.write(`${error.message}\n`);
     for (const { path, message } of problem?.errors ?? []) stderr.write(`  ${path}: ${message}\n`);
     if (problem?.fix) stderr.write(`${problem.fix}\n`);
+    if (error.status === 0)
+      stderr.write('Is it started? `npm start`, or name another place by --url or DARKROOM_URL.\n');
     return error.retryable ? EXIT.unavailable : EXIT.invalid;
   }
   if (isFileError(error)) {

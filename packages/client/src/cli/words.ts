@@ -9,17 +9,18 @@ export function doneOf({ counts }: BatchView): number {
   return OVER.reduce((sum, status) => sum + counts[status], 0);
 }
 
-/** `bat_…  running  120 of 200, 2 failed  $4.10 of about $8.20  until 06:12`. */
+/** `bat_…  running  120 of 200, 2 failed  $4.10 of about $8.20  until 06:12 UTC`. */
 export function describeBatch(batch: BatchView): string {
+  return `${batch.id}  ${describeProgress(batch)}${batch.eta ? `  until ${batch.eta.slice(11, 16)} UTC` : ''}`;
+}
+
+/** The same, short enough to stand beside a bar. */
+export function describeProgress(batch: BatchView): string {
   const { counts, cost } = batch;
-  const bad = OVER.slice(1).flatMap((status) => {
-    const count = counts[status];
-    return count ? [`${count} ${status}`] : [];
-  });
+  const bad = OVER.slice(1).flatMap((status) => (counts[status] ? [`${counts[status]} ${status}`] : []));
   const shared = counts.deduplicated ? [`${counts.deduplicated} shared`] : [];
   const done = [`${doneOf(batch)} of ${counts.total}`, ...bad, ...shared].join(', ');
-  const eta = batch.eta ? `  until ${batch.eta.slice(11, 16)} UTC` : '';
-  return `${batch.id}  ${batch.status}  ${done}  ${dollars(cost.actual)} of about ${dollars(cost.estimated)}${eta}`;
+  return `${batch.status}  ${done}  ${dollars(cost.actual)} of about ${dollars(cost.estimated)}`;
 }
 
 /** Dollars as a person says them: cents, or a tenth of one where cents say nothing. */
@@ -35,14 +36,14 @@ export function describeJob({ id, status, phase, cost }: JobView): string {
 
 /** A row error, as one line. */
 export function describeRowError({ line, key, path, message }: BatchCheckView['errors'][number]): string {
-  return `  line ${line}${key ? ` (${key})` : ''}: ${path} ${message}`;
+  return `  line ${line}${key ? ` (${key})` : ''}: ${message.startsWith(path) ? message : `${path} ${message}`}`;
 }
 
 /** What a batch would cost, lane by lane. */
 export function describeCheck({ counts, cost, lane, route }: BatchCheckView): string[] {
   const prices = Object.entries(cost).map(([name, price]) => `${name} ${dollars(price)}${name === lane ? ' ←' : ''}`);
   return [
-    `${counts.rows} rows, ${counts.valid} valid, ${counts.invalid} not`,
-    `${prices.join('   ')}${lane ? `   (${route})` : ''}`,
+    `${counts.rows} ${counts.rows === 1 ? 'row' : 'rows'}, ${counts.invalid === 0 ? 'all valid' : `${counts.invalid} not valid`}`,
+    `${prices.join('   ')}   (${route})`,
   ];
 }

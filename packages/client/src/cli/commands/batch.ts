@@ -12,7 +12,7 @@ import type { Context, Open } from '../context.ts';
 import { parseDeadline } from '../deadline.ts';
 import { EXIT, Exit } from '../exit.ts';
 import { follow } from '../follow.ts';
-import { describeBatch, describeCheck, describeRowError } from '../words.ts';
+import { describeBatch, describeCheck, describeRowError, dollars } from '../words.ts';
 
 type BatchOptions = {
   template?: string;
@@ -24,6 +24,9 @@ type BatchOptions = {
   lane?: string;
   deadline?: string;
   maxCost?: string;
+  keyColumn?: string;
+  priority?: string;
+  canary?: string;
   onInvalid?: string;
   dryRun?: boolean;
   quote?: boolean;
@@ -48,6 +51,9 @@ export function addBatch(program: Command, open: Open, end: (code: number) => vo
     .option('--lane <lane>', 'auto, standard or batch')
     .option('--deadline <time>', '07:00, 8h, or RFC 3339')
     .option('--max-cost <dollars>', 'of the whole batch')
+    .option('--key-column <column>', 'what holds the key; # numbers the rows')
+    .option('--priority <number>', '1 (last) to 9 (first)')
+    .option('--canary <rows>', 'rows that go ahead before the rest is paid for; 0 for none')
     .option('--on-invalid <what>', 'reject (nothing runs) or skip (the others run)')
     .option('--dry-run', 'check every row and say what it would cost')
     .option('--quote', 'say what it would cost, and no more')
@@ -63,14 +69,16 @@ async function run(context: Context, file: string, options: BatchOptions): Promi
   const { client, signal, say, print } = context;
   await access(file);
   const query = queryOf(options);
+  if (query['deadline']) say(`deadline ${new Date(String(query['deadline'])).toLocaleString()}`);
   const check = await client.checkBatch(inputOf(file), query, { signal });
   for (const line of describeCheck(check)) say(line);
-  if (!options.quote) for (const error of check.errors) say(describeRowError(error));
+  if (!options.quote) sayErrors(context, check);
   if (options.dryRun || options.quote) {
     print(options.quote ? { ...check, errors: [] } : check);
+    if (!check.lane) throw new Exit(EXIT.invalid, `No lane would do: ${check.route}.`);
     return check.counts.invalid > 0 && !options.quote ? EXIT.invalid : EXIT.ok;
   }
-  refuseInvalid(check, options);
+  refuse(context, check, options);
   await agree(context, check, options);
   const batch = await client.submitBatch(inputOf(file), query, { idempotencyKey: randomUUID(), signal });
   say(describeBatch(batch));
@@ -110,17 +118,32 @@ function queryOf(options: BatchOptions): BatchQuery {
     lane: options.lane,
     deadline: options.deadline && parseDeadline(options.deadline, new Date()),
     max_cost: options.maxCost,
+    key_column: options.keyColumn,
+    priority: options.priority,
+    canary: options.canary,
     on_invalid: options.onInvalid,
   };
 }
 
-function refuseInvalid({ counts }: BatchCheckView, { onInvalid }: BatchOptions): void {
-  if (counts.valid === 0) throw new Exit(EXIT.invalid, 'No row is valid; nothing was submitted.');
-  if (counts.invalid === 0 || onInvalid === 'skip') return;
-  throw new Exit(
-    EXIT.invalid,
-    `${counts.invalid} of ${counts.rows} rows are not valid; nothing was submitted. Mend them, or pass --on-invalid skip.`,
-  );
+function sayErrors({ say }: Context, { errors, counts }: BatchCheckView): void {
+  for (const error of errors) say(describeRowError(error));
+  const named = new Set(errors.map(({ line }) => line)).size;
+  if (counts.invalid > named) say(`  … and ${counts.invalid - named} more rows`);
+}
+
+/** Nothing is submitted that the server would refuse; a script is told of the rows on its standard output. */
+function refuse({ print }: Context, check: BatchCheckView, { onInvalid }: BatchOptions): void {
+  const { counts, lane, route } = check;
+  if (counts.invalid > 0 && (onInvalid !== 'skip' || counts.valid === 0)) {
+    print(check);
+    const way = counts.valid === 0 ? 'Mend them.' : 'Mend them, or pass --on-invalid skip.';
+    throw new Exit(
+      EXIT.invalid,
+      `${counts.invalid} of ${counts.rows} rows are not valid; nothing was submitted. ${way}`,
+    );
+  }
+  if (counts.valid === 0) throw new Exit(EXIT.invalid, 'The file has no rows; nothing was submitted.');
+  if (!lane) throw new Exit(EXIT.invalid, `No lane would do: ${route}. Nothing was submitted.`);
 }
 
 /** Money is named before it is spent, and above the limit it is asked about. */
@@ -130,7 +153,10 @@ async function agree({ live, signal }: Context, { cost, lane }: BatchCheckView, 
   if (!Number.isFinite(limit) || limit < 0) throw new Exit(EXIT.invalid, '--ask-above must be dollars, such as 5.');
   if (options.yes || expected <= limit) return;
   if (!live)
-    throw new Exit(EXIT.declined, `It would cost $${expected}, more than --ask-above ${limit}. Pass --yes to agree.`);
-  const agreed = await confirm({ message: `Spend about $${expected}?`, signal });
+    throw new Exit(
+      EXIT.declined,
+      `It would cost about ${dollars(String(expected))}, more than --ask-above ${limit}. Pass --yes to agree.`,
+    );
+  const agreed = await confirm({ message: `Spend about ${dollars(String(expected))}?`, initialValue: false, signal });
   if (isCancel(agreed) || !agreed) throw new Exit(EXIT.declined, 'Nothing was submitted.');
 }

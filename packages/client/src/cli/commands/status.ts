@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { BatchAction } from '../../client.ts';
 import type { Open } from '../context.ts';
-import { EXIT } from '../exit.ts';
 import { follow } from '../follow.ts';
 import { describeBatch, describeJob } from '../words.ts';
 
@@ -30,10 +30,27 @@ export function addStatus(program: Command, open: Open, end: (code: number) => v
     .action(async (id: string) => {
       const { client, signal, say, print } = open();
       const view = id.startsWith('bat_')
-        ? await client.cancelBatch(id, { signal })
+        ? await client.controlBatch(id, 'cancel', { signal })
         : await client.cancelJob(id, { signal });
       say(`${view.id}  ${view.status}`);
       print(view);
-      end(EXIT.ok);
     });
+  for (const [action, what] of Object.entries(CONTROLS)) {
+    program
+      .command(action)
+      .argument('<batch>')
+      .description(what)
+      .action(async (id: string) => {
+        const { client, signal, say, print } = open();
+        const view = await client.controlBatch(id, action as BatchAction, { signal });
+        say(describeBatch(view));
+        print(view);
+      });
+  }
 }
+
+const CONTROLS: Partial<Record<BatchAction, string>> = {
+  pause: 'begin no more of its rows',
+  resume: 'go on with it',
+  'retry-failed': 'make its failed and expired rows again',
+};
