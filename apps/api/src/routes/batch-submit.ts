@@ -13,21 +13,26 @@ const MEBIBYTE = 1_048_576;
 const LOOK_AGAIN = '5';
 /** Bodies that arrive at one time: each holds up to two shards of 8 MB in memory, and its keys. */
 const INGESTS_MAX = 8;
+/** Of one tenant: three who are slow leave room for the others. */
+const INGESTS_OF_TENANT_MAX = 3;
 /** A caller who is answered before the end of the body may go on sending for this long. */
 const LINGER_MS = 10_000;
 
 export function createBatchSubmission(deps: ApiDeps): (req: Request, res: Response) => Promise<void> {
-  let arriving = 0;
+  const arriving: string[] = [];
   return async (req, res) => {
-    callerOf(res, 'jobs:write');
+    const { tenant } = callerOf(res, 'jobs:write');
     endUnread(req, res);
     requireAccepting(deps);
-    if (arriving >= INGESTS_MAX) throw notNow('Too many batches are arriving just now.');
-    arriving++;
+    if (arriving.length >= INGESTS_MAX) throw notNow('Too many batches are arriving just now.');
+    if (arriving.filter((other) => other === tenant).length >= INGESTS_OF_TENANT_MAX) {
+      throw notNow('Too many of your batches are arriving just now.');
+    }
+    arriving.push(tenant);
     try {
       await submit(deps, req, res);
     } finally {
-      arriving--;
+      arriving.splice(arriving.indexOf(tenant), 1);
     }
   };
 }

@@ -222,12 +222,12 @@ describe('references', () => {
 });
 
 /** A request by hand: its head, then whatever the test writes. */
-async function open(head: string) {
-  const socket = connect({ host: '127.0.0.1', port: api.port });
+async function open(head: string, of = api) {
+  const socket = connect({ host: '127.0.0.1', port: of.port });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   socket.write(
-    `POST /v1/batches${head} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${api.key}\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    `POST /v1/batches${head} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${of.key}\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n`,
   );
   const write = (part: string) => socket.write(`${Buffer.byteLength(part).toString(16)}\r\n${part}\r\n`);
   return { socket, write, end: () => socket.write('0\r\n\r\n') };
@@ -246,6 +246,23 @@ describe('a caller', () => {
     const [answer] = (await once(socket, 'data')) as [Buffer];
     expect(answer.toString()).toMatch(/^HTTP\/1\.1 202 /);
     socket.destroy();
+  });
+
+  it('who sends many at a time leaves room for others', async () => {
+    await using patient = await startApi();
+    const other = await patient.addKey('other');
+    const calls = await Promise.all([1, 2, 3].map(() => open('', patient)));
+    const arriving = () => patient.redis.zcard(`${patient.prefix}{t:default}:ingests`);
+    await expect.poll(arriving).toBe(3);
+    const one = ndjson([{ key: 'a', prompt: 'x' }]);
+
+    const own = await sendBatch(patient, 'ndjson', one);
+    const others = await sendBatch(patient, 'ndjson', one, { key: other });
+
+    expect([own.status, own.json.code, own.json.retryable]).toEqual([503, 'not_ready', true]);
+    expect(others.status).toBe(202);
+    for (const { socket } of calls) socket.destroy();
+    await expect.poll(async () => (await sendBatch(patient, 'ndjson', one)).status).toBe(202);
   });
 
   it('who stands still is told so, and leaves nothing', async () => {
