@@ -198,6 +198,6 @@ describe('the pool', () => {
 
     await lane.pool.bringBack(MODEL, batch, never);
 
-    expect(await lane.pool.pressed(MODEL, 2, 10)).toEqual(members(1));
+    expect(await lane.pool.pressed(MODEL, 2, 0, 10)).toEqual(members(1));
   });
 });

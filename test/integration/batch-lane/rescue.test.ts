@@ -1,6 +1,6 @@
 /** Jobs that would be late are taken back from the provider and made one by one: after its word, and never twice. */
 
-import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
+import { HOUR, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
@@ -116,6 +116,49 @@ it('lets those members of a chunk that was taken back go again that have time le
   await lane.send();
 
   expect([lane.account.made, lane.account.keys().length]).toEqual([2, 4]);
+});
+
+it('takes every chunk back early enough for the standard lane to make all that are due by then', async () => {
+  const plan = { ...lane.deps.plan, limits: { ...lane.deps.plan.limits, lines: 5 } };
+  const expiresAt = lane.test.clock.now() + 5 * HOUR;
+  await lane.submit(20, { state: { expiresAt } });
+  await lane.submit(5, { state: { expiresAt: expiresAt + 20 * MINUTE } });
+
+  await planOnce({ ...lane.deps, plan });
+
+  const leads = (await lane.chunks()).map(({ rescueAt }) => (expiresAt - 20 * MINUTE - rescueAt) / SECOND);
+  expect(leads).toEqual([20, 20, 20, 20, -20 * 60 + 25]);
+});
+
+it('lets waiting jobs go one after the other while no chunk can be sent, so that the last is in time', async () => {
+  const plan = { ...lane.deps.plan, slots: 0, rescueMsPerJob: MINUTE };
+  const deps = { ...lane.deps, plan };
+  await lane.submit(32, { state: { expiresAt: lane.test.clock.now() + 2 * HOUR } });
+  const left: number[] = [];
+
+  for (let n = 0; n < 11; n++) {
+    await planOnce(deps);
+    left.push(await lane.pool.size(MODEL));
+    lane.test.clock.advance(10 * MINUTE);
+  }
+
+  expect(left[0]).toBe(32);
+  // What waits can always be made in the time that is left until a call must begin.
+  expect(left.every((size, n) => size === 0 || size <= 100 - n * 10)).toBe(true);
+  const steps = left.map((size, n) => (left[n - 1] ?? 32) - size);
+  expect(Math.max(...steps)).toBeLessThanOrEqual(12);
+  expect(left.at(-1)).toBe(0);
+});
+
+it('finds a late job behind a thousand that max_cost keeps in the batch lane', async () => {
+  const expiresAt = lane.test.clock.now() + 15 * MINUTE;
+  await lane.submit(1_005, { request: { maxCost: 30_000 }, state: { expiresAt } });
+  const [late = ''] = await lane.submit(1, { state: { expiresAt: expiresAt + 1 } });
+
+  await planOnce({ ...lane.deps, plan: { ...lane.deps.plan, slots: 0 } });
+
+  expect((await lane.test.read(late)).state.route?.lane).toBe('standard');
+  expect(await lane.pool.pressed(MODEL, expiresAt + 1, 1_000, 100)).toHaveLength(5);
 });
 
 it('leaves jobs in the batch lane that max_cost keeps there, and they go again', async () => {

@@ -10,6 +10,7 @@ import {
   byHaste,
   type Chunk,
   cutChunk,
+  type EpochMs,
   fitsChunk,
   isAwaitingWake,
   isLateForBatch,
@@ -22,6 +23,7 @@ import {
 } from '@darkroom/shared/domain';
 import type { PoolMember } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
+import { spillOf } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
 import { roomFor } from './room.ts';
 import { rescueTime, sealChunk } from './seal.ts';
@@ -54,27 +56,52 @@ async function bringBack({ pool, isPaused, draining, log }: BatchDeps, model: st
   }
 }
 
-/** Jobs whose time no longer suffices for a batch go on by themselves. */
+/**
+ * Jobs whose time no longer suffices for a batch go on by themselves; and some more, before so many are late at the same
+ * time that the standard lane could not make them any more.
+ */
 async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
-  const { pool, plan, clock } = deps;
+  const { plan, clock } = deps;
   const times = await plan.times(model);
-  const until = clock.now() + times.standardMs + times.batchMsMin;
-  const pressed = await pool.pressed(model, until, LATE_MAX);
-  const { jobs, stale, paused } = await readWaiting(deps, model, pressed);
-  for (const job of jobs) {
-    if (isLateForBatch(job, times, clock.now())) await sendOn(deps, job, 'too late for a provider batch');
-  }
-  await pool.remove(model, stale);
-  await putAside(deps, model, paused);
+  const lateUntil = clock.now() + times.standardMs + times.batchMsMin;
+  const late = (job: Job) => isLateForBatch(job, times, clock.now());
+  await sendDueOn(deps, model, { until: lateUntil, most: LATE_MAX }, late, 'too late for a provider batch');
+  const spill = await spillOf(deps, model, times, clock.now());
+  await sendDueOn(deps, model, spill, () => true, 'too many are due for all to wait for a provider batch');
 }
 
-async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<void> {
+/** At most so many of those due by an instant; whoever may not leave the lane stays, and hides no other. */
+async function sendDueOn(
+  deps: BatchDeps,
+  model: string,
+  { until, most }: { until: EpochMs; most: number },
+  may: (job: Job) => boolean,
+  reason: string,
+): Promise<void> {
+  let left = Math.min(most, LATE_MAX);
+  for (let looked = 0, staying = 0; left > 0 && looked < LOOK_MAX; ) {
+    const page = await deps.pool.pressed(model, until, staying, PAGE);
+    const { jobs, stale, paused } = await readWaiting(deps, model, page);
+    await deps.pool.remove(model, stale);
+    await putAside(deps, model, paused);
+    for (const job of jobs) {
+      if (left > 0 && may(job) && (await sendOn(deps, job, reason))) left--;
+      else staying++;
+    }
+    looked += page.length;
+    if (page.length < PAGE) break;
+  }
+}
+
+/** @returns whether it went */
+async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<boolean> {
   const { ledger, clock, outbox, log, pool } = deps;
   const updated = await updateJob(ledger, job.tenant, job.id, (now) => reroute(now, 'standard', reason, clock.now()));
-  if (!updated?.changed) return;
+  if (!updated?.changed) return false;
   outbox.push(updated.job);
   await pool.remove(job.request.model, [job]);
   log.info({ tenant: job.tenant, job: job.id, reason }, 'chunk.rerouted');
+  return true;
 }
 
 /** @returns whether there may be another one */
@@ -109,9 +136,11 @@ async function plant(deps: BatchDeps, model: string, chunk: Chunk): Promise<void
     attempt: deps.newAttemptId(),
   }));
   const now = clock.now();
-  const facts = { ...chunk.weight, size: members.length, ...(await rescueTime(deps, model, chunk.members, now)) };
+  const id = deps.newId();
+  const rescue = await rescueTime(deps, { id, model, createdAt: now }, chunk.members);
+  const facts = { ...chunk.weight, size: members.length, ...rescue };
   const estimated = chunk.members.reduce((sum, { state }) => sum + state.estimated, 0);
-  const batch: ProviderBatch = planChunk(deps.newId(), { ...facts, estimated, model, channel: channel.id }, now);
+  const batch: ProviderBatch = planChunk(id, { ...facts, estimated, model, channel: channel.id }, now);
   if (!(await batches.plan(batch, members))) return;
   crash('chunk.planned');
   log.info({ providerBatch: batch.id, model, size: batch.size, outputBytes: batch.outputBytes }, 'chunk.planned');

@@ -2,7 +2,6 @@
 
 import {
   begin,
-  type EpochMs,
   type Job,
   laneOf,
   leaveBatchBy,
@@ -12,6 +11,7 @@ import {
   weighAll,
 } from '@darkroom/shared/domain';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
+import { countLeaving } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
 
 /** Members' records written side by side. */
@@ -34,7 +34,7 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
     await batches.lineBytes(batch.model),
   );
   const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
-  const rescue = await rescueTime(deps, batch.model, jobs, batch.createdAt);
+  const rescue = await rescueTime(deps, batch, jobs);
   const sealed = seal(batch, { ...weight, estimated, size: kept.length, ...rescue }, clock.now());
   const members = kept.map(({ member }) => member);
   if (!sealed || !(await batches.seal(sealed, members))) return;
@@ -73,16 +73,32 @@ async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: Provid
   return begun ? updated?.job : undefined;
 }
 
-/** When those members that can be must be taken back, to be made one by one in time. */
+/** Different deadlines of a chunk that are looked at. */
+const INSTANTS_MAX = 32;
+
+/**
+ * When those members that can be must be taken back: so that the standard lane can make them one by one in time, and
+ * before them all others of the batch lane that are due by then and might come back as well.
+ */
 export async function rescueTime(
-  { plan, rules }: Pick<BatchDeps, 'plan' | 'rules'>,
-  model: string,
+  deps: Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches'>,
+  { id, model, createdAt }: Pick<ProviderBatch, 'id' | 'model' | 'createdAt'>,
   jobs: Job[],
-  now: EpochMs,
 ): Promise<Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>> {
+  const { plan, rules } = deps;
   const times = await plan.times(model);
-  const leaveBy = jobs.map((job) => leaveBatchBy(job, times)).filter((at) => at !== undefined);
-  if (!leaveBy.length) return { rescueAt: now + rules.lifeMs };
-  const rescueDue = Math.min(...leaveBy);
-  return { rescueAt: Math.min(now + rules.lifeMs, rescueDue - leaveBy.length * plan.rescueMsPerJob), rescueDue };
+  const ends = jobs.map((job) => leaveBatchBy(job, times)).filter((at) => at !== undefined);
+  const distinct = [...new Set(ends)].toSorted((a, b) => a - b);
+  const every = Math.ceil(distinct.length / INSTANTS_MAX);
+  const instants = distinct.filter((_, n) => n % every === 0 || n === distinct.length - 1);
+  const leaving = await countLeaving(deps, model, instants, times, id);
+  const bounds = instants.map((rescueDue, n) => {
+    const { waiting = 0, sent = 0 } = leaving[n] ?? {};
+    // The members lie in the pool until they are sealed.
+    const own = Math.max(waiting, ends.filter((at) => at <= rescueDue).length);
+    return { rescueAt: rescueDue - (own + sent) * plan.rescueMsPerJob, rescueDue };
+  });
+  const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
+  const outlivedAt = createdAt + rules.lifeMs;
+  return first ? { ...first, rescueAt: Math.min(outlivedAt, first.rescueAt) } : { rescueAt: outlivedAt };
 }

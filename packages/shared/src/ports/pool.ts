@@ -20,8 +20,10 @@ export type Pool = {
   size(model: string): Promise<number>;
   /** The next members, from position `offset` on. */
   peek(model: string, offset: number, limit: number): Promise<PoolMember[]>;
-  /** Members whose deadline lies before `until`, whatever their priority. */
-  pressed(model: string, until: EpochMs, limit: number): Promise<PoolMember[]>;
+  /** Members whose deadline lies before `until`, whatever their priority, from position `offset` among them on. */
+  pressed(model: string, until: EpochMs, offset: number, limit: number): Promise<PoolMember[]>;
+  /** How many members have their deadline at or before each of these instants. */
+  dueBy(model: string, instants: EpochMs[]): Promise<number[]>;
   remove(model: string, members: PoolMember[]): Promise<void>;
   /** Takes those of these members out that are in the pool, and keeps them for `bringBack`. Safe to send twice. */
   putAside(model: string, batch: AsideBatch, members: PoolMember[]): Promise<void>;

@@ -40,15 +40,25 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       const names = await redis.zrange(space.pool(model), String(offset), String(offset + limit - 1));
       return names.map(parse);
     },
-    pressed: async (model, until, limit) => {
+    pressed: async (model, until, offset, limit) => {
       const found: PoolMember[] = [];
-      for (let band = 0; band < PRIORITY_MAX && found.length < limit; band++) {
-        const [from, to] = [band * PRIORITY_STEP, band * PRIORITY_STEP + until];
+      let skip = offset;
+      for (const [from, to] of bandsUntil(until)) {
         const rest = limit - found.length;
-        found.push(...(await redis.zrangebyscore(space.pool(model), from, `(${to}`, 'LIMIT', 0, rest)).map(parse));
+        if (rest <= 0) break;
+        const some = await redis.zrangebyscore(space.pool(model), from, to, 'LIMIT', skip, rest);
+        found.push(...some.map(parse));
+        if (skip) skip = some.length ? 0 : skip - Math.min(skip, await redis.zcount(space.pool(model), from, to));
       }
       return found;
     },
+    dueBy: (model, instants) =>
+      Promise.all(
+        instants.map(async (until) => {
+          const bands = bandsUntil(until + 1).map(([from, to]) => redis.zcount(space.pool(model), from, to));
+          return (await Promise.all(bands)).reduce((sum, count) => sum + count, 0);
+        }),
+      ),
     remove: async (model, members) => {
       for (let at = 0; at < members.length; at += STEP)
         await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
@@ -67,6 +77,11 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       return all;
     },
   };
+}
+
+/** Scores of each priority whose deadline lies before `until`. */
+function bandsUntil(until: number): [from: number, to: string][] {
+  return Array.from({ length: PRIORITY_MAX }, (_, n) => [n * PRIORITY_STEP, `(${n * PRIORITY_STEP + until}`]);
 }
 
 /** First by priority, 9 before 1, then by deadline. */
