@@ -286,3 +286,32 @@ describe('a chunk', () => {
     expect(await lane.pool.size(MODEL)).toBe(0);
   });
 });
+
+describe('a chunk that is sealed when its batch is paused', () => {
+  const row = { request: { batch: { id: 'bat_1', key: 'k' } } };
+
+  it('is not sent before that goes on', async () => {
+    await lane.submit(2, row);
+    await planOnce(lane.deps);
+    lane.paused.add('bat_1');
+
+    await submitOnce(lane.deps);
+    expect([account.calls, (await lane.chunk()).state]).toEqual([[], 'sealed']);
+    lane.paused.delete('bat_1');
+    lane.test.clock.advance(MINUTE);
+    await submitOnce(lane.deps);
+
+    expect(account.made).toBe(1);
+  });
+
+  it('is sent for the sake of the others in it', async () => {
+    await lane.submit(2, row);
+    await lane.submit(1);
+    await planOnce(lane.deps);
+    lane.paused.add('bat_1');
+
+    await submitOnce(lane.deps);
+
+    expect(account.made).toBe(1);
+  });
+});

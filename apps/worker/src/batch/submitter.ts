@@ -24,10 +24,12 @@ import type { Done } from '@darkroom/shared/ports';
 import type { BatchDeps } from './deps.ts';
 import { buildInput } from './input-file.ts';
 import { rejectMember } from './leftovers.ts';
-import { isWanted } from './wanted.ts';
+import { isHeldBack, isWanted } from './wanted.ts';
 import { openWorkspace } from './workspace.ts';
 
 const UPLOAD_MS = 600_000;
+/** Between two looks at a chunk whose callers have paused all of it. */
+const PAUSED_MS = 60_000;
 /** Between intent and call lies nothing: a process that was stopped there for longer must not call any more. */
 const INTENT_MS = 5_000;
 
@@ -42,6 +44,7 @@ export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<vo
   }
   const pausedUntil = pauseOf(await batches.open(), sealed);
   if (pausedUntil > clock.now()) return void (await batches.write(waitUntil(sealed, pausedUntil)));
+  if (await isHeldBack(deps, sealed)) return void (await batches.write(waitUntil(sealed, clock.now() + PAUSED_MS)));
   const ready = sealed.input ? sealed : await upload(deps, sealed);
   if (ready) await create(deps, ready);
 }

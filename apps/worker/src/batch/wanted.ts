@@ -15,3 +15,17 @@ export async function isWanted(
   }
   return false;
 }
+
+/** Whether every member that a caller waits for is of a batch that is paused. */
+export async function isHeldBack(
+  { batches, ledger, isPaused }: Pick<BatchDeps, 'batches' | 'ledger' | 'isPaused'>,
+  { id }: ProviderBatch,
+): Promise<boolean> {
+  for (const { tenant, job } of await batches.members(id)) {
+    const record = await ledger.read(tenant, job).catch(() => undefined);
+    if (!record || isTerminal(record.state.status)) continue;
+    const { batch } = record.request;
+    if (!batch || !(await isPaused(tenant, batch.id))) return false;
+  }
+  return true;
+}
