@@ -161,6 +161,20 @@ it('finds a late job behind a thousand that max_cost keeps in the batch lane', a
   expect(await lane.pool.pressed(MODEL, expiresAt + 1, 1_000, 100)).toHaveLength(5);
 });
 
+it.each(['failed', 'expired'] as const)('sends jobs on by themselves after two chunks that %s', async (end) => {
+  await lane.submit(3);
+
+  for (let n = 0; n < 2; n++) {
+    expect(await routes()).toEqual(['batch', 'batch', 'batch']);
+    await lane.send();
+    lane.account.end(end);
+    await lane.collect();
+    lane.test.clock.advance(2 * MINUTE);
+  }
+
+  expect(await routes()).toEqual(['standard', 'standard', 'standard']);
+});
+
 it('leaves jobs in the batch lane that max_cost keeps there, and they go again', async () => {
   await lane.submit(1, { request: { maxCost: 30_000 }, state: { expiresAt: lane.test.clock.now() + 25 * HOUR } });
   await lane.send();

@@ -6,6 +6,7 @@ import {
   isAwaitingWake,
   isLateForBatch,
   isRescued,
+  type Job,
   type JobError,
   leaveBatchBy,
   type ProviderBatch,
@@ -100,10 +101,23 @@ async function moveOn(deps: BatchDeps, batch: ProviderBatch, { tenant, job: id, 
   const updated = await updateJob(ledger, tenant, id, (job) => {
     if (!isAwaitingWake(job.state) || job.state.attempts.at(-1)?.id !== attempt) return undefined;
     const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
-    if (!isRescued(batch, leaveBy, rules.lifeMs) && !isLateForBatch(job, times, clock.now())) return undefined;
+    const goes =
+      isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, times, clock.now()) || isLeftOut(batch, job);
+    if (!goes) return undefined;
     return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
   });
   if (!updated?.changed) return;
   outbox.push(updated.job);
   deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
+}
+
+/** Provider batches that may end without a job before it is made by itself: what ails them may well be one of their lines. */
+const LEFT_OUT_MAX = 2;
+
+function isLeftOut({ end }: ProviderBatch, { state }: Job): boolean {
+  if (end?.type !== 'failed' && end?.type !== 'expired') return false;
+  const without = state.attempts.filter(
+    (one) => one.providerBatch !== undefined && one.state === 'rejected' && one.error === 'upstream_unavailable',
+  );
+  return without.length >= LEFT_OUT_MAX;
 }
