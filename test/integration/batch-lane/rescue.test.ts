@@ -286,3 +286,25 @@ it('gives jobs up as in doubt whose results cannot be fetched in time, and keeps
   expect(await totals()).toMatchObject({ inDoubt: 0, settled: 2, inDoubtCost: 0 });
   expect((await lane.jobs()).every(({ state }) => [...state.images, ...state.lateImages].length === 1)).toBe(true);
 });
+
+it('closes a chunk whose results could not be had for as long as the provider keeps them', async () => {
+  await lane.submit(2);
+  await lane.send();
+  lane.account.broken.download = Array.from({ length: 600 }, () => ({ type: 'unknown', reason: '503' }) as const);
+  lane.account.end(
+    'succeeded',
+    lane.account.keys().map((key) => imageLine(key, image)),
+  );
+  await lane.collect();
+
+  for (let hour = 0; hour < 51; hour++) {
+    lane.test.clock.advance(HOUR);
+    await collectOnce(lane.deps);
+  }
+  expect((await lane.chunk()).state).toBe('ended');
+  lane.test.clock.advance(HOUR);
+  await collectOnce(lane.deps);
+
+  expect((await lane.chunk()).state).toBe('closed');
+  expect(await totals()).toMatchObject({ inDoubt: 2 });
+});

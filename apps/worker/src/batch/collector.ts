@@ -31,6 +31,8 @@ import { openWorkspace, type Workspace } from './workspace.ts';
 const CALL_MS = 60_000;
 /** How long a file that cannot be had is waited for, in spite of the members' deadlines. */
 const GRACE_MS = 600_000;
+/** The provider keeps results for two days; what cannot be had some hours behind that will not be had. */
+const FILE_LIFE_MS = 52 * 3_600_000;
 const DELETE_TRIES = 3;
 
 /** Takes a chunk in the state `ended` as far as it goes. */
@@ -94,10 +96,18 @@ async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderB
   return undefined;
 }
 
-async function postpone(deps: BatchDeps, ended: ProviderBatch, { reason }: { reason: string }): Promise<undefined> {
-  const next = troubled(ended, deps.clock.now(), deps.random);
-  deps.log.warn({ ...idsOf(ended), reason, troubles: next.troubles }, 'chunk.not_downloaded');
-  if (await deps.batches.write(next)) await giveUpInTime(deps, next);
+async function postpone(
+  deps: BatchDeps,
+  ended: ProviderBatch,
+  { reason }: { reason: string },
+): Promise<ProviderBatch | undefined> {
+  const { clock, log, batches } = deps;
+  const next = troubled(ended, clock.now(), deps.random);
+  log.warn({ ...idsOf(ended), reason, troubles: next.troubles }, 'chunk.not_downloaded');
+  if (!(await batches.write(next))) return undefined;
+  if (clock.now() - (ended.end?.at ?? 0) >= FILE_LIFE_MS) return next;
+  await giveUpInTime(deps, next);
+  return undefined;
 }
 
 /**
