@@ -52,7 +52,12 @@ export const batchPaths: ZodOpenApiPathsObject = {
         content: {
           'application/json': { schema: SubmitBatchBody },
           'application/x-ndjson': { schema: z.string().meta({ description: 'One item a line.' }) },
-          'text/csv': { schema: z.string().meta({ description: 'A header row, then one item a row.' }) },
+          'text/csv': {
+            schema: z.string().meta({
+              description:
+                'A header row, then one item a row. Cells are separated by commas, semicolons or tabs: by whichever the header row has most of, outside quotes. Rows of nothing but empty cells are left out.',
+            }),
+          },
         },
       },
       answers: {

@@ -2,36 +2,40 @@
 
 import { CsvError, Parser } from 'csv-parse';
 import { AppError } from '../domain/index.ts';
+import { createDelimiterFinder, type Delimiter } from './delimiter.ts';
 import type { Splitter } from './lines.ts';
 
 /** `line` is where the record begins, counted from 1: a quoted cell may hold several. */
 export type CsvRecord = { line: number; cells: string[] };
 
 /**
- * Records by comma and quote; a byte order mark is dropped, empty lines are left out, and records need not be of one
- * length.
+ * Records by quote and by what the header line mostly has between its cells: a comma, a semicolon or a tab. A byte order
+ * mark is dropped, empty lines are left out, and records need not be of one length.
  *
  * @throws AppError `invalid_request` naming the line, from which on nothing can be told apart: a stray quote, or a record of more than `maxBytes`
  */
 export function createCsvSplitter(maxBytes: number): Splitter<CsvRecord> {
-  const parser = new Parser({
-    bom: true,
-    max_record_size: maxBytes,
-    record_delimiter: ['\r\n', '\n', '\r'],
-    relax_column_count: true,
-  });
+  const finder = createDelimiterFinder();
+  let header: Buffer[] = [];
+  let held = 0;
+  let parser: Parser | undefined;
   let line = 1;
   let records: CsvRecord[] = [];
   let fault: unknown;
-  // As the parser is told how to hand on what it found; a stream would cost a wait for each chunk, and lose the lines.
-  parser.push = (cells: string[] | null) => {
-    if (!cells) return false;
+  const onRecord = (cells: string[]) => {
     if (cells.length > 1 || cells[0]) records.push({ line, cells });
     line += 1 + linesWithin(cells);
-    return true;
   };
-  const ended = (error?: Error | null) => {
-    fault = error;
+  const write = (to: Parser, chunk: Buffer) => {
+    to._transform(chunk, 'buffer' as BufferEncoding, (error?: Error | null) => {
+      fault = error;
+    });
+  };
+  const open = (): Parser => {
+    const opened = createParser(maxBytes, finder.best(), onRecord);
+    write(opened, Buffer.concat(header));
+    header = [];
+    return opened;
   };
   const take = (): CsvRecord[] => {
     if (fault) throw refusal(fault, line, maxBytes);
@@ -41,14 +45,42 @@ export function createCsvSplitter(maxBytes: number): Splitter<CsvRecord> {
   };
   return {
     push: (chunk) => {
-      parser._transform(chunk, 'buffer' as BufferEncoding, ended);
+      if (parser) {
+        write(parser, chunk);
+        return take();
+      }
+      header.push(chunk);
+      held += chunk.length;
+      // A header that never ends is the parser's to refuse.
+      if (finder.push(chunk) || held > maxBytes) parser = open();
       return take();
     },
     end: () => {
-      parser._flush(ended);
+      parser ??= open();
+      if (fault) return take();
+      parser._flush((error?: Error | null) => {
+        fault = error;
+      });
       return take();
     },
   };
+}
+
+function createParser(maxBytes: number, delimiter: Delimiter, onRecord: (cells: string[]) => void): Parser {
+  const parser = new Parser({
+    bom: true,
+    delimiter,
+    max_record_size: maxBytes,
+    record_delimiter: ['\r\n', '\n', '\r'],
+    relax_column_count: true,
+  });
+  // As the parser is told how to hand on what it found; a stream would cost a wait for each chunk, and lose the lines.
+  parser.push = (cells: string[] | null) => {
+    if (!cells) return false;
+    onRecord(cells);
+    return true;
+  };
+  return parser;
 }
 
 function linesWithin(cells: string[]): number {

@@ -23,9 +23,10 @@ const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 describe('records of a CSV file', () => {
   it('are what was written, wherever the file is cut', () => {
     const table = fc.array(fc.array(cell, { minLength: 2, maxLength: 5 }), { maxLength: 12 });
+    const between = fc.constantFrom(',', ';', '\t');
     fc.assert(
-      fc.property(table, cuts, fc.constantFrom('\n', '\r\n'), (rows, places, ending) => {
-        const text = rows.map((row) => row.map(quoted).join(',') + ending).join('');
+      fc.property(table, cuts, fc.constantFrom('\n', '\r\n'), between, (rows, places, ending, delimiter) => {
+        const text = rows.map((row) => row.map(quoted).join(delimiter) + ending).join('');
 
         const found = inPieces(createCsvSplitter(1_000_000), Buffer.from(text), places);
 
@@ -37,6 +38,54 @@ describe('records of a CSV file', () => {
         }
       }),
     );
+  });
+
+  it.each([
+    [
+      'semicolons',
+      'a;b\n1,5;2\n',
+      [
+        ['a', 'b'],
+        ['1,5', '2'],
+      ],
+    ],
+    [
+      'tabs',
+      'a\tb\n1;5\t2\n',
+      [
+        ['a', 'b'],
+        ['1;5', '2'],
+      ],
+    ],
+    [
+      'commas, where none is ahead',
+      'a,b;c\n1,2\n',
+      [
+        ['a', 'b;c'],
+        ['1', '2'],
+      ],
+    ],
+    [
+      'semicolons, after a mark and an empty line',
+      '\ufeff\r\na;b\r\n1;2',
+      [
+        ['a', 'b'],
+        ['1', '2'],
+      ],
+    ],
+    [
+      'semicolons, whatever stands within quotes',
+      '"a,""\n,,";b\n1;2\n',
+      [
+        ['a,"\n,,', 'b'],
+        ['1', '2'],
+      ],
+    ],
+    ['nothing at all', 'a\n1;2\n', [['a'], ['1;2']]],
+  ])('are told apart by %s', (_name, text, cells) => {
+    const found = inPieces(createCsvSplitter(1_000), Buffer.from(text), [1, 2, 5, 9]);
+
+    expect(found.map((record) => record.cells)).toEqual(cells);
   });
 
   it.each([

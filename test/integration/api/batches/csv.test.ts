@@ -136,6 +136,27 @@ describe('a catalogue of 20,000 rows, 126 of them bad', () => {
   });
 });
 
+describe('a file of a spreadsheet', () => {
+  it.each([
+    ['semicolons', 'key;prompt;tags\r\na;a mug, red;"x;y"\r\n'],
+    ['tabs', 'key\tprompt\ttags\r\na\ta mug, red\tx;y\r\n'],
+  ])('may have %s between its cells', async (_name, csv) => {
+    const { status, json } = await sendBatch(api, 'csv', csv);
+
+    expect(status).toBe(202);
+    expect(await rowsOf(api, json.id)).toMatchObject([
+      { key: 'a', request: { prompt: 'a mug, red', tags: ['x', 'y'] } },
+    ]);
+  });
+
+  it('may have rows of empty cells, which are none', async () => {
+    const { json } = await sendBatch(api, 'csv', 'prompt,size\na,\n,,\n, \nb,\n,\n', { query: 'key_column=%23' });
+
+    expect(json.counts).toMatchObject({ total: 2, invalid: 0 });
+    expect((await rowsOf(api, json.id)).map(({ key }) => key)).toEqual(['1', '2']);
+  });
+});
+
 describe('columns', () => {
   it('are named like fields, or mapped to them', async () => {
     const csv = 'SKU,Text,Picture size,Note\nA1,a mug,2K,never mind\n';

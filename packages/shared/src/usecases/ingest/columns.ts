@@ -38,7 +38,7 @@ export function planColumns(header: readonly string[], options: BatchOptions, te
       if (record.cells.length !== names.length) {
         throw new AppError('invalid_request', {
           message: `The row has ${record.cells.length} cells, the header ${names.length}.`,
-          fix: 'Put cells that hold a comma in quotes.',
+          fix: 'Put cells that hold what separates them in quotes.',
         });
       }
       return toItem(columns, references, record.cells);

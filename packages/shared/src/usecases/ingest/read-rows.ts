@@ -19,7 +19,9 @@ export function createCsvReader(options: BatchOptions, template?: Template): Row
   const splitter = createCsvSplitter(LINE_BYTES_MAX);
   let columns: Columns | undefined;
   let count = 0;
-  const read = (records: CsvRecord[]): IncomingRow[] => {
+  const read = (all: CsvRecord[]): IncomingRow[] => {
+    // Spreadsheets write the empty rows below a table as commas.
+    const records = all.filter(({ cells }) => cells.some((cell) => cell.trim() !== ''));
     const body = columns ? records : records.slice(1);
     if (!columns && records[0]) columns = planColumns(records[0].cells, options, template);
     const plan = columns;
