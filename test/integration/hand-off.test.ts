@@ -104,9 +104,11 @@ describe('hand-off', () => {
     await test.write(expire({ ...leader, state: { ...leader.state, expiresAt: NOON } }, NOON));
 
     await test.handOff(leader.id);
+    await test.outbox.flush();
     const after = await test.dump();
     await test.handOff(leader.id);
     await Promise.all([test.handOff(leader.id), test.handOff(leader.id)]);
+    await test.outbox.flush();
 
     expect(await test.dump()).toEqual(after);
     await expectOneHeir(test, leader.id, followers);
