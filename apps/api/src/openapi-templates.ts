@@ -6,6 +6,7 @@ import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { json, operation } from './openapi-operation.ts';
 
 const path = z.object({ id: z.string().meta({ description: '`name@version`, or a name for its newest version.' }) });
+const named = z.object({ id: z.string().meta({ description: 'The name alone: no version goes without the others.' }) });
 const body = (schema: z.ZodType) => ({ required: true, content: { 'application/json': { schema } } });
 
 export const templatePaths: ZodOpenApiPathsObject = {
@@ -27,8 +28,8 @@ export const templatePaths: ZodOpenApiPathsObject = {
       answers: { '200': json(TemplateView, 'The template') },
     }),
     delete: operation('deleteTemplate', 'templates', {
-      summary: 'Forget every version of a template; jobs made with it stay',
-      params: { path },
+      summary: 'Forget every version of a template; jobs made with it stay, its numbers are never used again',
+      params: { path: named },
       answers: { '204': { description: 'It is gone' } },
     }),
   },

@@ -60,14 +60,47 @@ describe('a template', () => {
     expect((await make({ ...MUG, name: 'product-hero' })).json).toMatchObject({ code: 'conflict', param: 'name' });
   });
 
+  it('goes as a whole, and its numbers never come to mean something else', async () => {
+    await make({ ...MUG, name: 'tee' });
+    await make({ ...MUG, name: 'tee', prompt: 'A small {{color}} tee' });
+
+    const alone = await api.call('DELETE', '/v1/templates/tee@1');
+    await api.call('DELETE', '/v1/templates/tee');
+    const again = await make({ ...MUG, name: 'tee', prompt: 'Another {{color}} tee' });
+
+    expect([alone.status, alone.json.code, alone.json.fix]).toEqual([
+      400,
+      'invalid_request',
+      'DELETE /v1/templates/tee removes all of its versions.',
+    ]);
+    expect(again.json.id).toBe('tee@3');
+    expect((await api.call('GET', '/v1/templates/tee')).json.id).toBe('tee@3');
+    expect((await api.call('GET', '/v1/templates/tee@1')).status).toBe(404);
+    expect((await api.call('DELETE', '/v1/templates/tee')).status).toBe(204);
+    expect((await api.call('DELETE', '/v1/templates/tee')).status).toBe(404);
+  });
+
   it.each([
+    [
+      { prompt: 'A {{size}} {{color}} mug', variables: { color: {}, size: {} } },
+      'variables.size',
+      'variables.size has',
+    ],
+    [{ defaults: { model: 'pro', size: '512' } }, 'defaults.size', 'defaults.size must be one of 1K, 2K, 4K', 422],
+    [
+      { defaults: { model: 'pro', aspect_ratio: '1:8' } },
+      'defaults.aspect_ratio',
+      'defaults.aspect_ratio must be',
+      422,
+    ],
+    [{ defaults: { model: 'nobody' } }, 'defaults.model', 'defaults.model "nobody" is not known'],
     [{ prompt: 'A {{shape}} {{color}} mug' }, 'prompt', 'prompt uses {{shape}}, which variables does not declare.'],
     [{ prompt: 'A mug' }, 'variables.color', 'variables.color is not used in prompt.'],
     [{ defaults: { prompt: 'x' } }, 'defaults.prompt', 'defaults.prompt is not a field of this request'],
-  ])('that is wrong by %j is refused by name', async (wrong, param, detail) => {
+  ])('that is wrong by %j is refused by name', async (wrong, param, detail, status = 400) => {
     const answer = await make({ ...MUG, name: 'wrong', ...wrong });
 
-    expect([answer.status, answer.json.param]).toEqual([400, param]);
+    expect([answer.status, answer.json.param]).toEqual([status, param]);
     expect(answer.json.detail).toContain(detail.slice(0, 40));
     expect((await api.call('GET', '/v1/templates/wrong')).status).toBe(404);
   });

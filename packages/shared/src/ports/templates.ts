@@ -10,6 +10,6 @@ export type Templates = {
   find(tenant: Tenant, name: string, version?: number): Promise<Template | undefined>;
   /** The newest version of each. */
   list(tenant: Tenant): Promise<Template[]>;
-  /** Forgets every version of `name`; jobs made with it stay as they are. @returns whether there was one */
+  /** Forgets every version of `name`, never their numbers: the next one goes on from there. Jobs stay as they are. @returns whether there was one */
   remove(tenant: Tenant, name: string): Promise<boolean>;
 };

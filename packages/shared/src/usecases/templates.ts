@@ -11,8 +11,9 @@ import {
   templateId,
 } from '../domain/index.ts';
 import type { Templates } from '../ports/index.ts';
-import { type CreateTemplateBody, parse, TemplateUse } from '../schemas/index.ts';
+import { BatchItemBody, type CreateTemplateBody, parse, SubmitJobBody, TemplateUse } from '../schemas/index.ts';
 import { BUILTIN_TEMPLATES } from '../templates/index.ts';
+import { checkCapabilities } from './resolve-request.ts';
 
 const Named = z.looseObject({ template: TemplateUse.template });
 const Filled = z.looseObject({ variables: TemplateUse.variables, locale: TemplateUse.locale });
@@ -24,7 +25,7 @@ export async function createTemplate(
   body: CreateTemplateBody,
 ): Promise<Template> {
   const template = fromBody(body);
-  const faults = templateFaults(template);
+  const faults = [...templateFaults(template), ...namesakes(template)];
   if (faults.length) {
     throw new AppError('invalid_request', {
       message: `${faults[0]}.`,
@@ -35,6 +36,7 @@ export async function createTemplate(
       })),
     });
   }
+  checkDefaults(body);
   if (isBuiltin(body.name)) {
     throw new AppError('conflict', {
       message: `${body.name} is a built-in template.`,
@@ -43,6 +45,30 @@ export async function createTemplate(
     });
   }
   return templates.add(tenant, template);
+}
+
+/** As the column of a CSV file, such a name would mean both. */
+function namesakes({ variables }: Pick<Template, 'variables'>): string[] {
+  return Object.keys(variables)
+    .filter((name) => Object.hasOwn(BatchItemBody.shape, name) || SPENT.has(name))
+    .map((name) => `variables.${name} has the name of a field of a job; give it another`);
+}
+
+/** Without a model of its own the template goes with any that offers the rest, and the caller's is not known yet. */
+function checkDefaults({ defaults }: CreateTemplateBody): void {
+  if (defaults.model === undefined) return;
+  try {
+    checkCapabilities(parse(SubmitJobBody, { ...defaults, prompt: 'x' }));
+  } catch (error) {
+    if (!(error instanceof AppError) || error.param === undefined) throw error;
+    const { code, message, param, fix } = error;
+    throw new AppError(code, {
+      message: message.startsWith(`${param} `) ? `defaults.${message}` : message,
+      param: `defaults.${param}`,
+      ...(fix && { fix }),
+      cause: error,
+    });
+  }
 }
 
 function fromBody({ variables, ...body }: CreateTemplateBody): Omit<Template, 'version'> {
@@ -58,8 +84,19 @@ export function isBuiltin(name: string): boolean {
   return BUILTIN_TEMPLATES.some((template) => template.name === name);
 }
 
-/** Forgets every version of a template; jobs that were made with it stay. @throws AppError `not_found` */
+/**
+ * Forgets every version of a template; jobs that were made with it stay, and its numbers are never used again.
+ *
+ * @throws AppError `not_found`, or `invalid_request` for `name@version`: no version goes alone
+ */
 export async function removeTemplate(templates: Templates, tenant: Tenant, id: string): Promise<void> {
+  if (id.includes('@')) {
+    throw new AppError('invalid_request', {
+      message: 'A version of a template cannot be removed alone.',
+      param: 'id',
+      fix: `DELETE /v1/templates/${id.split('@')[0]} removes all of its versions.`,
+    });
+  }
   const { name } = await findTemplate(templates, tenant, id);
   if (isBuiltin(name)) {
     throw new AppError('conflict', { message: `${name} is a built-in template.`, fix: 'Leave it: it costs nothing.' });

@@ -8,13 +8,17 @@ import { loadScript } from './scripts.ts';
 const TEMPLATES_MAX = 1_000;
 const VERSIONS_MAX = 1_000;
 
+/** Where the hash keeps the newest number there ever was; one that was removed holds nothing else. */
+const NEWEST = 'n';
+
 /** Templates in Redis, a hash of versions each. @see Templates */
 export function createRedisTemplates({ redis, prefix = '' }: { redis: Redis; prefix?: string }): Templates {
   const space = keySpace(prefix);
   const addVersion = loadScript(redis, 'add-template');
+  const removeVersions = loadScript(redis, 'remove-template');
   const find: Templates['find'] = async (tenant, name, version) => {
     const versions = space.of(tenant).template(name);
-    const wanted = version ?? (await redis.hlen(versions));
+    const wanted = version ?? Number((await redis.hget(versions, NEWEST)) ?? (await redis.hlen(versions)));
     const content = await redis.hget(versions, String(wanted));
     return content ? { ...parseContent(content), version: wanted } : undefined;
   };
@@ -37,8 +41,7 @@ export function createRedisTemplates({ redis, prefix = '' }: { redis: Redis; pre
     },
     remove: async (tenant, name) => {
       const keys = space.of(tenant);
-      const [removed] = await Promise.all([redis.del(keys.template(name)), redis.srem(keys.templates, name)]);
-      return removed === 1;
+      return (await removeVersions([keys.template(name), keys.templates], [name])) === 1;
     },
   };
 }
