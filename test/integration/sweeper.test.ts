@@ -97,7 +97,6 @@ describe('a record that cannot be read', () => {
 
     await sweep(test);
 
-    console.log(JSON.stringify(await test.dump(), null, 1));
     expect(await test.ledger.dueHandoffs(TENANT, 10)).toEqual(['job_1']);
   });
 
