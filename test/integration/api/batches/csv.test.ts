@@ -199,6 +199,28 @@ describe('columns', () => {
     ]);
   });
 
+  it.each([
+    ['Key,prompt', 'Key', 'Column "Key" is not a field of a job; did you mean key?', 'mapping[Key]'],
+    ['key,prompt,sise', 'sise', 'Column "sise" is not a field of a job; did you mean size?', 'mapping[sise]=…'],
+    ['key,prompt,note', 'note', 'Column "note" is not a field of a job.', 'leave it out by mapping[note]=.'],
+    ['sku,prompt', 'sku', 'Column "sku" is not a field of a job.', 'say key_column=sku.'],
+    ['prompt,size', 'key', 'Column "key" is missing; the header has "prompt", "size".', 'key_column names another'],
+  ])('that nobody knows are told what they might be: %s', async (header, param, detail, fix) => {
+    const { status, json } = await sendBatch(api, 'csv', `${header}\n`);
+
+    expect([status, json.param, json.detail]).toEqual([400, param, detail]);
+    expect(json.fix).toContain(fix);
+  });
+
+  it('stand before what is wrong with them, once', async () => {
+    const { json } = await sendBatch(api, 'csv', 'key,prompt,size,model\na,x,512,pro\nb,x,1K,nobody\n');
+
+    expect(json.errors.map(({ path, message }: { path: string; message: string }) => [path, message])).toEqual([
+      ['size', 'must be one of 1K, 2K, 4K for gemini-3-pro-image, not "512"'],
+      ['model', '"nobody" is not known'],
+    ]);
+  });
+
   it('may leave the keys to be numbers', async () => {
     const { json } = await sendBatch(api, 'csv', 'prompt\na\nb\n', { query: 'key_column=%23' });
 
@@ -330,5 +352,14 @@ describe('locales', () => {
       ['b:de', 'A sign that says Neu above a bowl'],
       ['b:fr', 'A sign that says Nouveau above a bowl'],
     ]);
+  });
+
+  it('that the template does not have are one mistake of the batch', async () => {
+    const { status, json } = await sendBatch(api, 'csv', 'key,product\na,a mug\nb,a bowl\n', {
+      query: 'template=sign&locales=de,xx',
+    });
+
+    expect([status, json.param, json.fix]).toEqual([400, 'locales', 'Use de, fr.']);
+    expect(json.detail).toBe('locales names "xx", which template sign does not have.');
   });
 });

@@ -114,6 +114,10 @@ export function createRowCheck(
     take: async (incoming) => {
       const rows = locales.length ? incoming.flatMap((row) => inEach(locales, row)) : incoming;
       await loadTemplates(deps, templates, namesOf(rows, defaults));
+      refuseLocales(
+        locales,
+        typeof defaults['template'] === 'string' ? templates.get(defaults['template']) : undefined,
+      );
       const candidates = rows.map(candidate);
       const wanted = candidates.flatMap((one) => (Array.isArray(one) ? [] : one.body.references));
       if (wanted.length) await deps.references.load(wanted);
@@ -133,6 +137,19 @@ function inEach(locales: string[], row: IncomingRow): IncomingRow[] {
     ...row,
     item: { ...row.item, key: `${String(row.item['key'])}:${locale}`, locale },
   }));
+}
+
+/** A locale that the batch's template has not is one mistake, not one for each row. */
+function refuseLocales(locales: string[], template: Template | AppError | undefined): void {
+  if (!template || template instanceof AppError) return;
+  const known = template.locales ?? {};
+  const unknown = locales.find((locale) => !Object.hasOwn(known, locale));
+  if (unknown === undefined) return;
+  throw new AppError('invalid_request', {
+    message: `locales names "${unknown}", which template ${template.name} does not have.`,
+    param: 'locales',
+    fix: Object.keys(known).length ? `Use ${Object.keys(known).join(', ')}.` : 'Leave locales out.',
+  });
 }
 
 function namesOf(rows: IncomingRow[], { template }: Record<string, unknown>): Set<string> {

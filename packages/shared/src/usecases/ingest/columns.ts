@@ -2,7 +2,7 @@
 
 import { AppError, type Template } from '../../domain/index.ts';
 import type { CsvRecord } from '../../ingest/index.ts';
-import { BatchItemBody, type BatchOptions, REFERENCES_MAX } from '../../schemas/index.ts';
+import { BatchItemBody, type BatchOptions, didYouMean, REFERENCES_MAX } from '../../schemas/index.ts';
 import { cellTooLong, NUMBERED } from './limits.ts';
 
 export type Columns = {
@@ -30,7 +30,7 @@ const NO_CELL = new Set(['references', 'safety', 'metadata', 'template']);
 export function planColumns(header: readonly string[], options: BatchOptions, template?: Template): Columns {
   const names = header.map((cell) => cell.trim());
   refuseTwins(names);
-  const columns = names.map((name, index) => ({ name, index, ...meaning(name, options, template) }) as Column);
+  const columns = names.map((name, index) => ({ name, index, ...meaning(name, names, options, template) }) as Column);
   requireColumns(columns, names, options, template);
   const references = columns.filter((column) => column.kind === 'reference').toSorted((a, b) => a.at - b.at);
   return {
@@ -91,7 +91,8 @@ function sourceOf(cell: string): object[] {
   return [text.startsWith('data:') ? { data: text } : { url: text }];
 }
 
-function meaning(name: string, { mapping, key_column = 'key' }: BatchOptions, template: Template | undefined) {
+function meaning(name: string, names: string[], options: BatchOptions, template: Template | undefined) {
+  const { mapping, key_column = 'key' } = options;
   if (name === '') throw refusedColumn('Every column of the header needs a name.', name);
   const mapped = Object.hasOwn(mapping, name) ? mapping[name] : undefined;
   const target = mapped ?? (name === key_column ? 'key' : name);
@@ -105,17 +106,30 @@ function meaning(name: string, { mapping, key_column = 'key' }: BatchOptions, te
   if (WHOLE.has(target)) return { kind: 'whole', field: target };
   if (LISTS.has(target)) return { kind: 'list', field: target };
   if (Object.hasOwn(LIVES, target)) return { kind: 'life', field: target };
-  const known = Object.hasOwn(BatchItemBody.shape, target) && !NO_CELL.has(target);
-  if ((known && !(template && target === 'prompt')) || (template && target === 'locale'))
-    return { kind: 'field', field: target };
+  if (cellFields(template).includes(target)) return { kind: 'field', field: target };
+  const keyless = !names.includes(key_column) && !Object.values(mapping).includes('key');
   throw refusedColumn(
-    `Column "${name}" ${target === name ? 'is' : `is mapped to "${target}", which is`} neither a field of a job${template ? ` nor a variable of ${template.name}` : ''}.`,
+    unknownColumn(name, target, template),
     name,
+    keyless ? ` If it holds the keys of the rows, say key_column=${name}.` : '',
   );
 }
 
-function refusedColumn(message: string, name: string): AppError {
-  const fix = `Rename it, name its field by mapping[${name}]=…, or leave it out by mapping[${name}]=`;
+/** Fields that are a column of their own name; a template writes the prompt. */
+function cellFields(template: Template | undefined): string[] {
+  const fields = Object.keys(BatchItemBody.shape).filter((name) => !NO_CELL.has(name));
+  return template ? [...fields.filter((name) => name !== 'prompt'), 'locale'] : fields;
+}
+
+function unknownColumn(name: string, target: string, template: Template | undefined): string {
+  const what = name === target ? `Column "${name}" is` : `Column "${name}" is mapped to "${target}", which is`;
+  const no = template ? `neither a field of a job nor a variable of ${template.name}` : 'not a field of a job';
+  const known = [...cellFields(template), ...Object.keys(template?.variables ?? {}), 'reference_1'];
+  return `${what} ${no}${didYouMean(target, known) || '.'}`;
+}
+
+function refusedColumn(message: string, name: string, more = ''): AppError {
+  const fix = `Rename it, name its field by mapping[${name}]=…, or leave it out by mapping[${name}]=.${more}`;
   return new AppError('invalid_request', { message, param: name || 'header', fix });
 }
 
@@ -148,7 +162,8 @@ function requireColumns(columns: Column[], names: string[], options: BatchOption
 }
 
 function missing(name: string, names: string[], field = name): AppError {
-  const keyFix = field === 'key' ? ` Without one of your own, key_column=${NUMBERED} numbers the rows.` : '';
+  const keyFix =
+    field === 'key' ? ` key_column names another that holds the keys; key_column=${NUMBERED} numbers the rows.` : '';
   return new AppError('invalid_request', {
     message: `Column "${name}" is missing; the header has ${names.map((one) => `"${one}"`).join(', ')}.`.slice(
       0,

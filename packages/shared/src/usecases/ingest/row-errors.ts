@@ -54,7 +54,7 @@ export function rowErrorsOf(
 ): RowError[] {
   if (!(error instanceof AppError) || isOurTrouble(error)) throw error;
   const { line, key, columnOf = (path) => path } = row;
-  const faults = error.errors ?? [{ path: error.param ?? '', message: error.message }];
+  const faults = error.errors ?? [{ path: error.param ?? '', message: withoutPath(error) }];
   return faults.map(({ path, message }) => ({
     line,
     ...(key !== undefined && { key }),
@@ -62,6 +62,12 @@ export function rowErrorsOf(
     code: error.code,
     message,
   }));
+}
+
+/** A sentence about a field begins with its name; here that stands before it already. */
+function withoutPath({ param, message }: AppError): string {
+  const begins = param !== undefined && message.toLowerCase().startsWith(`${param.toLowerCase()} `);
+  return begins ? message.slice(param.length + 1).replace(/\.$/, '') : message;
 }
 
 /** Nothing that the caller wrote: the same row may be fine in a minute. */
