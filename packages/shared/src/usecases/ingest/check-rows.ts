@@ -114,10 +114,9 @@ export function createRowCheck(
     take: async (incoming) => {
       const rows = locales.length ? incoming.flatMap((row) => inEach(locales, row)) : incoming;
       await loadTemplates(deps, templates, namesOf(rows, defaults));
-      refuseLocales(
-        locales,
-        typeof defaults['template'] === 'string' ? templates.get(defaults['template']) : undefined,
-      );
+      const shared = typeof defaults['template'] === 'string' ? templates.get(defaults['template']) : undefined;
+      // Rows with templates of their own are judged by those.
+      if (rows.some((row) => 'item' in row && row.item['template'] === undefined)) refuseLocales(locales, shared);
       const candidates = rows.map(candidate);
       const wanted = candidates.flatMap((one) => (Array.isArray(one) ? [] : one.body.references));
       if (wanted.length) await deps.references.load(wanted);
