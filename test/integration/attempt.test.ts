@@ -1,5 +1,6 @@
 /** One message and what its worker's surroundings may do to it, without the worker. */
 
+import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { storeAsset } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
@@ -77,6 +78,22 @@ it('remembers an error answer that the record could not take yet', async () => {
   expect((await test.read(job.id)).state.attempts).toMatchObject([
     { state: 'rejected', error: 'upstream_unavailable' },
   ]);
+});
+
+it('teaches the router how long the call took, and not how long the job waited for it', async () => {
+  const { deps, test } = await open();
+  const { job } = await test.submit({ ...MUG, deadline: new Date(test.clock.now() + 10 * HOUR).toISOString() });
+  const noted: unknown[] = [];
+  const latency = { ...deps.latency, note: async (...of: unknown[]) => void noted.push([of[0], of[2]]) };
+  const put: AttemptDeps['store']['put'] = (...of) => {
+    test.clock.advance(20 * SECOND);
+    return deps.store.put(...of);
+  };
+  test.clock.advance(9 * HOUR);
+
+  await runAttempt({ ...deps, latency, store: { ...deps.store, put } }, TENANT, job.id);
+
+  expect(noted).toEqual([['standard', 20 * SECOND]]);
 });
 
 /** A clock by which 40 seconds pass whenever somebody looks. */

@@ -84,13 +84,16 @@ async function store(
   return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
 }
 
-/** Teaches the router how long a job takes that succeeds at once: from its submission to its image. */
+/** Teaches the router how long a job takes that succeeds at once: its call on the standard lane, all of its wait on the other. */
 function noteTime({ latency, clock, log }: SettleDeps, ref: AttemptRef, job: Job): void {
   const { status, attempts, createdAt } = job.state;
-  if (status !== 'succeeded' || attempts.length > 1) return;
+  const [only] = attempts;
+  if (status !== 'succeeded' || !only || attempts.length > 1) return;
+  // Before its call a job may have waited for a provider batch, for a twin or through a pause: that says nothing of a call.
+  const began = only.lane === 'standard' ? only.startedAt : createdAt;
   // In the background: nobody's job waits for a statistic.
   latency
-    .note(laneOfAttempt(job, ref), job.request, clock.now() - createdAt)
+    .note(only.lane, job.request, clock.now() - began)
     .catch((error: unknown) => log.debug({ ...ref, ...describeError(error) }, 'latency.not_noted'));
 }
 
