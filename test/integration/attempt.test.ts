@@ -82,7 +82,11 @@ it('remembers an error answer that the record could not take yet', async () => {
 
 it('teaches the router how long the call took, and not how long the job waited for it', async () => {
   const { deps, test } = await open();
-  const { job } = await test.submit({ ...MUG, deadline: new Date(test.clock.now() + 10 * HOUR).toISOString() });
+  const { job } = await test.submit({
+    ...MUG,
+    lane: 'standard',
+    deadline: new Date(test.clock.now() + 10 * HOUR).toISOString(),
+  });
   const noted: unknown[] = [];
   const latency = { ...deps.latency, note: async (...of: unknown[]) => void noted.push([of[0], of[2]]) };
   const put: AttemptDeps['store']['put'] = (...of) => {
