@@ -256,10 +256,12 @@ describe('a chunk', () => {
     const [gone = '', stays = ''] = await lane.submit(2);
     const before = { ...lane.deps, ledger: { ...lane.deps.ledger } };
     const write = lane.deps.ledger.write.bind(lane.deps.ledger);
-    before.ledger.write = async (...args) => {
-      before.ledger.write = write;
-      await lane.cancel(gone);
-      return write(...args);
+    before.ledger.write = async (change, ...how) => {
+      if (change.after.id === gone) {
+        before.ledger.write = write;
+        await lane.cancel(gone);
+      }
+      return write(change, ...how);
     };
 
     await planOnce(before);
