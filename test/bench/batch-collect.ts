@@ -14,7 +14,7 @@ const IMAGE_BYTES = 4_500_000;
 const SIGNATURE_BYTES = 1_500_000;
 
 export async function* batchCollect(options: BenchOptions): AsyncGenerator<Figure> {
-  if (!['collect', 'collect_rss'].some((name) => options.wants(`batch.${name}`))) return;
+  if (!options.wants('batch.collect')) return;
   await using opened = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'darkroom-bench-'));
   opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -33,8 +33,6 @@ export async function* batchCollect(options: BenchOptions): AsyncGenerator<Figur
   const taken = await alternate(options.quick ? 3 : 5, { product, baseline });
   const speeds = { value: median(taken.product), baseline: median(taken.baseline) };
   yield figure('batch.collect', 'MB/s', speeds, { of: 'ratio', is: '>=', than: 0.5 });
-  const [ours, theirs] = await Promise.all([reader.read(), bare.read()]);
-  yield figure('batch.collect_rss', 'MB', { value: ours.rssMbMax, baseline: theirs.rssMbMax });
 }
 
 /** @returns the bytes of the file */

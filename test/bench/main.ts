@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import { admission } from './admission.ts';
 import { attempt } from './attempt.ts';
+import { batchChunk } from './batch-chunk.ts';
 import { batchCollect } from './batch-collect.ts';
 import { batchIngest } from './batch-ingest.ts';
 import { type Figure, heading, toLine } from './figure.ts';
@@ -23,6 +24,7 @@ const GROUPS: Record<string, Group> = { admission, memory, attempt, batch };
 async function* batch(options: BenchOptions): AsyncGenerator<Figure> {
   yield* batchIngest(options);
   yield* batchCollect(options);
+  yield* batchChunk(options);
 }
 
 async function main(): Promise<void> {

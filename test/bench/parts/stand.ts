@@ -18,7 +18,7 @@ export type Stand = AsyncDisposable & {
   start(path: string, name: string, env?: NodeJS.ProcessEnv): Child;
   /** Starts an API; resolves with its address too. */
   startApi(): Promise<{ child: Child; url: string }>;
-  startWorker(options: { gemini: string; concurrency: number }): Promise<Child>;
+  startWorker(options: { gemini: string; concurrency: number; env?: NodeJS.ProcessEnv }): Promise<Child>;
 };
 
 /** Everything in it goes away when it is disposed. */
@@ -46,12 +46,13 @@ export async function openStand(): Promise<Stand> {
       const child = start('../../../apps/api/src/main.ts', 'api', { PORT: '0', DARKROOM_API_KEY: API_KEY });
       return { child, url: await child.printed(/"url":"(http[^"]+)"[^\n]*api\.listening/) };
     },
-    startWorker: async ({ gemini, concurrency }: { gemini: string; concurrency: number }) => {
+    startWorker: async ({ gemini, concurrency, env: more = {} }: Parameters<Stand['startWorker']>[0]) => {
       const child = start('../../../apps/worker/src/main.ts', 'worker', {
         GEMINI_API_KEY: 'bench',
         GEMINI_BASE_URL: gemini,
         WORKER_CONCURRENCY: String(concurrency),
         WORKER_ROLES: 'standard',
+        ...more,
       });
       await child.printed(/worker\.listening/);
       return child;
