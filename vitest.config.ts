@@ -13,5 +13,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Real processes on a machine that others use too: what fails by chance passes the second time and is named, what is
+    // broken fails twice.
+    retry: 1,
   },
 });
