@@ -185,6 +185,23 @@ describe('submitJob', () => {
     expect(await test.messages()).toHaveLength(2);
   });
 
+  it('does not wait for a twin in the batch lane, unless it is to travel there too', async () => {
+    await using test = await openTestUsecases();
+    const slow = { ...MUG, model: 'gemini-3.1-flash-image', lane: 'batch' };
+    const fast = { ...slow, lane: 'standard' };
+    const first = await test.submit(slow);
+
+    const second = await test.submit(slow);
+    const third = await test.submit(fast);
+    const [fourth, fifth] = [await test.submit(fast), await test.submit(slow)];
+
+    expect([second.job.state.leader, third.job.state.leader]).toEqual([first.job.id, undefined]);
+    expect([fourth.job.state.leader, fifth.job.state.leader]).toEqual([third.job.id, third.job.id]);
+    await test.succeed(third.job.id);
+    expect((await test.read(fifth.job.id)).state.status).toBe('succeeded');
+    expect((await test.read(second.job.id)).state).toMatchObject({ status: 'queued', leader: first.job.id });
+  });
+
   it('leads once among identical jobs that find a twin too old for them', async () => {
     await using test = await openTestUsecases();
     const { job } = await test.submit({ ...MUG, dedup: { window: '24h' } });

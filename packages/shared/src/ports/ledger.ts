@@ -7,7 +7,7 @@ import type { AttemptRef, EpochMs, Job, JobId, JobState, JobStatus, Tenant } fro
 export type AdmitMode =
   /**
    * As a job of its own; a twin or a cached result is reported instead of written.
-   * `past` = a twin with nothing to share, whose place may be taken. `uncached` = no cached result will do.
+   * `past` = a twin that will not do, whose place may be taken. `uncached` = no cached result will do.
    */
   | { type: 'lead'; past?: JobId; uncached?: true }
   /** As a follower of a twin that is still open. */

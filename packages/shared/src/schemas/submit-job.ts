@@ -163,7 +163,9 @@ export const SubmitJobBody = z
       })
       .optional()
       .meta({
-        description: 'How long after its end an equal job may be joined (60s by default); `false` asks for a variant.',
+        description:
+          'How long after its end an equal job may be joined (60s by default); `false` asks for a variant. ' +
+          'A job of the standard lane joins no open job of the batch lane.',
       }),
     cache: z
       .strictObject({ ttl: durationSchema({ max: '30d' }) })

@@ -1,6 +1,15 @@
 /** How a new job stands to its twins and to cached results: decided here, for single jobs and for the rows of batches. */
 
-import { AppError, isTerminal, type Job, type JobId, type JobState, sharedResult, without } from '../domain/index.ts';
+import {
+  AppError,
+  isTerminal,
+  type Job,
+  type JobId,
+  type JobState,
+  laneOf,
+  sharedResult,
+  without,
+} from '../domain/index.ts';
 import type { Admission, AdmitMode, CachedResult, Ledger, ObjectStore } from '../ports/index.ts';
 import { findJob } from './get-job.ts';
 
@@ -14,7 +23,7 @@ export type AdmissionPlan = {
 /** An answer that ends the matter. */
 type Final<A extends { type: string }> = Exclude<A, { type: 'twin' | 'cached' | 'gone' }>;
 
-/** What a job knows of others already: a twin with nothing to share, a cached result that is too old for it. */
+/** What a job knows of others already: a twin that will not do, a cached result that is too old for it. */
 type Known = { past?: JobId; uncached?: true };
 
 const TRIES = 10;
@@ -74,7 +83,7 @@ function leading(job: Job, known: Known): AdmissionPlan {
   return { job, mode: { type: 'lead', ...known }, how: { dedup: 'miss' } };
 }
 
-/** What a job becomes that found a twin: its follower or the sharer of its result; `undefined` when that one has nothing to share. */
+/** What a job becomes that found a twin: its follower or the sharer of its result; `undefined` when that one has nothing to share, or is slower. */
 async function beside(
   deps: { ledger: Ledger; store: ObjectStore },
   fresh: Job,
@@ -84,6 +93,8 @@ async function beside(
   const twin = await findJob(deps, fresh.tenant, twinId);
   const joined: JobState = { ...without(fresh.state, 'phase'), leader: twinId, source: 'joined', estimated: 0 };
   if (twin && !isTerminal(twin.state.status)) {
+    // A twin may be in a provider batch for a day, or in one that is paused: who pays for more haste does not wait for it.
+    if (laneOf(twin) === 'batch' && laneOf(fresh) !== 'batch') return undefined;
     return { job: { ...fresh, state: joined }, mode: { type: 'join', leader: twinId }, how: { dedup: 'joined' } };
   }
   const window = fresh.request.dedup ? fresh.request.dedup.windowMs : 0;

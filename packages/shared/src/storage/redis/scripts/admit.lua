@@ -19,7 +19,7 @@ end
 local function admit(nonce, k, a)
   local job, idempotency, fingerprint, cache = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   -- mode: lead, join, alone. run_at: '' = wake nobody. retained_until: '' = open. coalesces: '1' = lead or find a twin.
-  -- looks: '1' = into the cache. keyed: '1' = with an idempotency key. past: twin with nothing to share, whose place
+  -- looks: '1' = into the cache. keyed: '1' = with an idempotency key. past: twin that will not do, whose place
   -- may be taken. ended: event of a job that comes with its result.
   local id, body, mode, request, state, print, created_at, run_at, expires_at, retained_until, coalesces, looks, keyed,
     past, ended = unpack(ARGV, a, a + 14)
