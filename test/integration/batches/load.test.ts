@@ -273,4 +273,25 @@ describe('max_cost', () => {
     await test.change(batch.id, { maxCost: 1_000_000 });
     expect(await test.settle(batch.id)).toMatchObject({ status: 'queued', loaded: 6 });
   });
+
+  it('lets no more rows leave the batch lane than it has room for, though all leave at once', async () => {
+    const half = rows(10).map(() => ({ estimated: 17_931 }));
+    const route = { lane: 'batch', reason: 'a large set' } as const;
+    const batch = await test.accept(half, { route, maxCost: 12 * 17_931 });
+    await test.settle(batch.id);
+    const leave = () =>
+      Promise.all(
+        half.map(async (_, n) => {
+          const { id } = await test.job(batch, `row-${n}`);
+          return updateJob(test.ledger, TENANT, id, (job) => reroute(job, 'standard', 'too late', test.clock.now()));
+        }),
+      );
+
+    const left = await leave();
+    expect([left.filter((one) => one?.changed).length, left.filter((one) => one?.poor).length]).toEqual([2, 8]);
+    expect((await test.totals(batch.id)).openEstimated).toBeLessThanOrEqual(12 * 17_931);
+
+    await test.change(batch.id, { maxCost: 13 * 17_931 });
+    expect((await leave()).filter((one) => one?.changed)).toHaveLength(1);
+  });
 });

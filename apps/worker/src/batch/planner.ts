@@ -70,7 +70,10 @@ async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
   await sendDueOn(deps, model, spill, () => true, 'too many are due for all to wait for a provider batch');
 }
 
-/** At most so many of those due by an instant; whoever may not leave the lane stays, and hides no other. */
+/**
+ * At most so many of those due by an instant; whoever may not leave the lane stays, and hides no other. Of a batch whose
+ * `max_cost` has no room for one row the others are not asked about again in the same round: there may be thousands.
+ */
 async function sendDueOn(
   deps: BatchDeps,
   model: string,
@@ -79,13 +82,18 @@ async function sendDueOn(
   reason: string,
 ): Promise<void> {
   let left = Math.min(most, LATE_MAX);
+  const poor = new Set<BatchId>();
   for (let looked = 0, staying = 0; left > 0 && looked < LOOK_MAX; ) {
     const page = await deps.pool.pressed(model, until, staying, PAGE);
     const { jobs, stale, paused } = await readWaiting(deps, model, page);
     await deps.pool.remove(model, stale);
     await putAside(deps, model, paused);
     for (const job of jobs) {
-      if (left > 0 && may(job) && (await sendOn(deps, job, reason))) left--;
+      const { batch } = job.request;
+      const stays = left === 0 || !may(job) || (batch && poor.has(batch.id));
+      const went = stays ? 'stayed' : await sendOn(deps, job, reason);
+      if (went === 'poor' && batch) poor.add(batch.id);
+      if (went === 'sent') left--;
       else staying++;
     }
     looked += page.length;
@@ -93,15 +101,15 @@ async function sendDueOn(
   }
 }
 
-/** @returns whether it went */
-async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<boolean> {
+/** @returns `poor` when the `max_cost` of its batch has no room for it */
+async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<'sent' | 'stayed' | 'poor'> {
   const { ledger, clock, outbox, log, pool } = deps;
   const updated = await updateJob(ledger, job.tenant, job.id, (now) => reroute(now, 'standard', reason, clock.now()));
-  if (!updated?.changed) return false;
+  if (!updated?.changed) return updated?.poor ? 'poor' : 'stayed';
   outbox.push(updated.job);
   await pool.remove(job.request.model, [job]);
   log.info({ tenant: job.tenant, job: job.id, reason }, 'chunk.rerouted');
-  return true;
+  return 'sent';
 }
 
 /** @returns whether there may be another one */

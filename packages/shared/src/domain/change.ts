@@ -1,6 +1,6 @@
 /** One step of a job's life: the record before, the record after, and what is told about it. */
 
-import type { EpochMs, Job, JobState } from './job.ts';
+import type { EpochMs, Job, JobState, Micros } from './job.ts';
 
 export const EVENT_TYPES = [
   'job.queued',
@@ -18,7 +18,14 @@ export const EVENT_TYPES = [
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Written as one: either all of it is true afterwards, or none. */
-export type Change = { before: Job; after: Job; events: EventType[]; at: EpochMs };
+export type Change = {
+  before: Job;
+  after: Job;
+  events: EventType[];
+  at: EpochMs;
+  /** What the job costs more from here on: only as long as that is within `max_cost` of the batch it is a row of. */
+  dearer?: Micros;
+};
 
 /** The change that puts `state` in the place of the job's own. */
 export function changeTo(job: Job, state: JobState, events: EventType[], at: EpochMs): Change {

@@ -181,7 +181,10 @@ export function mayAfford({ request, state }: Job, lane: Lane): boolean {
   return request.maxCost === undefined || actual + inDoubt + estimateCost(request, lane) <= request.maxCost;
 }
 
-/** Sends a waiting job on in another lane, at once; `undefined` when it does not wait, or `max_cost` forbids it. */
+/**
+ * Sends a waiting job on in another lane, at once; `undefined` when it does not wait, or its own `max_cost` forbids it.
+ * The `max_cost` of a batch is looked at as the change is written: many rows may be leaving at the same time.
+ */
 export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Change | undefined {
   const { state, request } = job;
   if (!isAwaitingWake(state) || laneOf(job) === lane || !mayAfford(job, lane)) return undefined;
@@ -192,7 +195,8 @@ export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Cha
     estimated: estimateCost(request, lane),
     runAt: now,
   };
-  return changeTo(job, next, [], now);
+  const dearer = next.estimated - state.estimated;
+  return { ...changeTo(job, next, [], now), ...(dearer > 0 && { dearer }) };
 }
 
 function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {

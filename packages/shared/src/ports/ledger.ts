@@ -41,8 +41,11 @@ export type Admission =
   /** Too many jobs wait. Nothing was written. */
   | { type: 'full' };
 
-/** `stale` = somebody else changed the record first, and nothing was written. `followers` = twins wait for this end, or need not wait for a job that is held. */
-export type Written = { type: 'written'; followers: boolean } | { type: 'stale' };
+/**
+ * `stale` = somebody else changed the record first, `poor` = its batch's `max_cost` has no room for it: nothing was written.
+ * `followers` = twins wait for this end, or need not wait for a job that is held.
+ */
+export type Written = { type: 'written'; followers: boolean } | { type: 'stale' | 'poor' };
 
 export type Wake = { id: JobId; version: number };
 

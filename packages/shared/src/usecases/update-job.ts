@@ -11,6 +11,8 @@ export type Updated = {
   changed: boolean;
   /** Twins wait for this end. */
   followers: boolean;
+  /** It would have been changed, had its batch's `max_cost` had room for that. */
+  poor?: true;
 };
 
 /**
@@ -32,6 +34,7 @@ export async function updateJob(
     if (!change) return { job, changed: false, followers: false };
     const written = await ledger.write(change, condition);
     if (written.type === 'written') return { job: change.after, changed: true, followers: written.followers };
+    if (written.type === 'poor') return { job, changed: false, followers: false, poor: true };
     if (condition) return { job, changed: false, followers: false };
   }
   throw new Error(`job ${id} changed ${TRIES} times while it was being written`);

@@ -75,6 +75,7 @@ export function writeArgs(
       after.request.batch ? `${before.state.status} ${state.status}` : '',
       after.request.batch ? Object.entries(rowSums(before, after)).join(',') : '',
       isPackedJob(after) ? pieceBytes(after, record.state) : '',
+      (after.request.batch && change.dearer) ?? '',
     ],
   };
 }

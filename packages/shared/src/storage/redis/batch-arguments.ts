@@ -40,6 +40,7 @@ export function acceptArgs(
       idempotency?.owner ?? '',
       idempotency ? IDEMPOTENCY_MS : '',
       nonce,
+      batch.maxCost ?? '',
     ],
   };
 }
@@ -72,6 +73,7 @@ export function writeBatchArgs(
       events.join(','),
       space.changes,
       `${batch.tenant} ${batch.id}`,
+      batch.maxCost ?? '',
     ],
   };
 }

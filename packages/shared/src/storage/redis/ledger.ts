@@ -68,7 +68,8 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
         leaseOver: condition?.leaseOver ?? false,
       });
       const [result, followers] = (await run('write', keys, args)) as string[];
-      return result === 'written' ? { type: 'written', followers: followers === '1' } : { type: 'stale' };
+      if (result === 'written') return { type: 'written', followers: followers === '1' };
+      return { type: result === 'poor' ? 'poor' : 'stale' };
     },
     renew: async ({ tenant, job, attempt }) => {
       const keys = space.of(tenant);

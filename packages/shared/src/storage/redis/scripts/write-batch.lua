@@ -2,9 +2,9 @@
 -- Sent twice it answers as it did the first time: `n` names the write that made the current version.
 local batch, totals, open, paused, past, events = unpack(KEYS)
 -- made: only while this many jobs were made; '' = however many. dropped: name,amount to be counted, '' = none.
--- retained_until: '' = it is not over. event_types: csv.
+-- retained_until: '' = it is not over. event_types: csv. max_cost: '' = none.
 local id, decided_from, nonce, record, made, created_at, is_paused, retained_until, dropped, event_types, channel,
-  message = unpack(ARGV)
+  message, max_cost = unpack(ARGV)
 local current = redis.call('HMGET', batch, 'v', 'n')
 if not current[1] then return 0 end
 if current[2] == nonce then return 1 end
@@ -12,6 +12,7 @@ if current[1] ~= decided_from then return 0 end
 if made ~= '' and redis.call('HGET', totals, 'made') ~= made then return 0 end
 
 redis.call('HSET', batch, 'b', record, 'v', decided_from + 1, 'n', nonce)
+if max_cost ~= '' then redis.call('HSET', totals, 'max', max_cost) end
 for name, amount in string.gmatch(dropped, '([^,]+),([^,]+)') do redis.call('HINCRBY', totals, name, amount) end
 if is_paused == '1' then redis.call('SADD', paused, id) else redis.call('SREM', paused, id) end
 if retained_until == '' then

@@ -12,9 +12,10 @@ local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, ret
 -- expires_at: '' = its batch sees to that. row: old and new status of a batch's row, '' = it is none. row_sums: like sums,
 -- for its batch. piece: bytes of a field, '' = `state` is one field.
 -- hands_on: '1' = followers may be handed the end. only_if_over: '1' = only if the lease is over.
+-- dearer: by how much, and only if its batch's max_cost has room for that; '' = at any price.
 local id, decided_from, nonce, request, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
   joinable_ms, cached_ms, cached_result, event_types, sums, hands_on, now, only_if_over, channel, message, row,
-  row_sums, piece = unpack(ARGV)
+  row_sums, piece, dearer = unpack(ARGV)
 local current = redis.call('HMGET', job, 'v', 'n')
 if not current[1] then return { 'stale' } end
 if current[2] == nonce then return { 'written', redis.call('ZSCORE', handoffs, id) and '1' or '0' } end
@@ -23,6 +24,12 @@ if only_if_over == '1' then
   local over = redis.call('ZSCORE', leases, id)
   local tick = tonumber(redis.call('GET', tick_key) or '0')
   if over and tonumber(over) > tick then return { 'stale' } end
+end
+if dearer ~= '' then
+  local money = redis.call('HMGET', batch_totals, 'max', 'actual', 'in_doubt', 'open_estimated')
+  local max, actual, in_doubt, estimated = unpack(money)
+  local sum = (actual or 0) + (in_doubt or 0) + (estimated or 0) + dearer
+  if max and sum > tonumber(max) then return { 'poor' } end
 end
 
 local version = tonumber(decided_from) + 1
