@@ -53,7 +53,11 @@ export const BatchOptions = Defaults.extend({
   name: z.string().trim().min(1).max(200).optional(),
   lane: z.enum(['auto', ...LANES]).default('auto'),
   deadline: instantSchema.optional(),
-  max_cost: moneySchema.optional().meta({ description: 'Of the whole batch.' }),
+  max_cost: moneySchema.optional().meta({
+    description:
+      'Of the whole batch: no further row is begun, and none leaves the batch lane to be in time, that by its estimate ' +
+      'would pass it. Calls may cost somewhat more than estimated, and a row whose call brought no image is tried again.',
+  }),
   quote: SubmitJobBody.shape.quote,
   priority: z.int().min(1).max(9).default(5).meta({ description: '1 (last) to 9 (first).' }),
   on_invalid: z
