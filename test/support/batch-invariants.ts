@@ -18,6 +18,7 @@ export type ChunkRecord = {
   id: string;
   state: string;
   displayName: string;
+  stray?: { of: string };
   waste: number;
   alarms: string[];
   creates: unknown[];
@@ -157,7 +158,8 @@ function chargesOf({ remote }: BatchesSeen, jobs: JobRecord[]): string[] {
     .filter((key) => !attempts.has(key))
     .map((key) => `B3 line ${key} is on no record`);
   const wrong = [...attempts.values()].flatMap(({ id, state, cost = 0 }) => {
-    const paid = charges.get(id) ?? [];
+    // One that was made more than once has an attempt for each, named after the one that was sent.
+    const paid = charges.get(id) ?? charges.get(id.split('-')[0] ?? '') ?? [];
     if (state === 'settled' && cost > 0 && !paid.includes(cost)) return [`B3 ${id}: ${cost} settled and never charged`];
     if (state === 'rejected' && paid.some((each) => each > 0)) return [`B3 ${id}: charged, and recorded as free`];
     return state === 'open' ? [`B3 ${id} is still open`] : [];
@@ -185,7 +187,7 @@ function providerBatchesOf(seen: BatchesSeen): string[] {
     .filter(({ display_name: name }) => !chunks.has(name))
     .map(({ id }) => `B4 ${id} was made for no chunk`);
   const twice = [...making(seen)].flatMap(([name, made]) => {
-    const told = chunks.get(name)?.alarms.some((text) => text.startsWith('made twice'));
+    const told = seen.chunks.some((chunk) => chunk.displayName === name && chunk.stray !== undefined);
     return made.length > 1 && !told ? [`B4 ${name}: ${made.length} provider batches made images, unsaid`] : [];
   });
   const shared = [

@@ -72,43 +72,6 @@ describe('a create call', () => {
     expect([creates(), account.made, (await lane.chunk()).state]).toEqual([1, 1, 'submitted']);
   });
 
-  it('made twice, by lists that hid the first for long, ends with the older one and says what is lost', async () => {
-    account.creates = ['lost'];
-    account.lagMs = 30 * MINUTE;
-    await lane.submit(2);
-    await lane.send();
-    for (let minute = 0; minute < 12; minute++) await lane.poll();
-    expect(account.made).toBe(2);
-
-    account.lagMs = 0;
-    await lane.poll();
-    await lane.poll();
-
-    const chunk = await lane.chunk();
-    expect(chunk).toMatchObject({ state: 'submitted', providerName: 'batches/b1', waste: chunk.estimated });
-    expect(chunk.alarms.at(-1)).toBe('made twice: batches/b1 is kept, batches/b2 is given up');
-    expect(account.calls).toContain('cancel batches/b2');
-    expect(account.batches.map(({ name }) => name)).toEqual(['batches/b1']);
-    await finish(0);
-    expect(await lane.statuses()).toEqual({ succeeded: 2 });
-  });
-
-  it('whose batch shows only behind the end of its chunk is stopped, and nobody else is', async () => {
-    await lane.submit(2);
-    await lane.send();
-    const [first] = account.batches;
-    await finish();
-    const running = { model: MODEL, state: 'BATCH_STATE_RUNNING', createdAt: lane.test.clock.now() };
-    account.batches.push({ ...running, name: 'batches/stray', displayName: first?.displayName ?? '' });
-    account.batches.push({ ...running, name: 'batches/other', displayName: 'darkroom-pb_of_others' });
-    await lane.submit(1);
-    await lane.send();
-
-    await lane.poll();
-
-    expect(account.calls.filter((call) => call.startsWith('cancel'))).toEqual(['cancel batches/stray']);
-  });
-
   it('that is refused by a limit keeps all chunks of its model waiting, for minutes', async () => {
     const limit = {
       type: 'rejected',

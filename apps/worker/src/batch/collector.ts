@@ -18,12 +18,14 @@ import {
   type ProviderBatch,
   providerBatchKey,
   rawStored,
+  straysUntil,
   troubled,
 } from '@darkroom/shared/domain';
 import type { BatchDeps } from './deps.ts';
 import { download, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
-import { endLeftovers } from './leftovers.ts';
+import { endLeftovers, resolveDoubts } from './leftovers.ts';
+import { type ChunkRecord, membersOf } from './members.ts';
 import { deadline, idsOf } from './submitter.ts';
 import { makeThumbnails } from './thumbnails.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
@@ -48,6 +50,8 @@ export async function collect(deps: BatchDeps, ended: ProviderBatch): Promise<vo
   deps.crash('chunk.archived');
   await deleteFiles(deps, done);
   deps.crash('chunk.files_deleted');
+  const strays = straysUntil(done);
+  if (strays !== undefined) await deps.batches.expectStrays(done, strays);
   if (await deps.batches.write(closed(done))) deps.log.info(idsOf(done), 'chunk.closed');
   deps.crash('chunk.closed');
 }
@@ -117,7 +121,7 @@ async function postpone(
 async function giveUpInTime(deps: BatchDeps, ended: ProviderBatch): Promise<void> {
   const { batches, clock, log } = deps;
   const patience = Math.max(ended.rescueAt, (ended.end?.at ?? 0) + GRACE_MS);
-  if (ended.givenUpAt !== undefined || clock.now() < patience) return;
+  if (ended.stray || ended.givenUpAt !== undefined || clock.now() < patience) return;
   const members = await endLeftovers(deps, ended, await batches.members(ended.id), 'in_doubt');
   log.error({ ...idsOf(ended), members }, 'chunk.given_up');
   await batches.write(gaveUpMembers(ended, clock.now()));
@@ -130,7 +134,7 @@ async function account(
   ended: ProviderBatch,
 ): Promise<ProviderBatch | undefined> {
   const { batches, clock, log, metrics } = deps;
-  const members = await batches.members(ended.id);
+  const members = await membersOf(deps, ended);
   const raw = ended.harvest?.key ? await openRaw(deps, workspace, ended.harvest.key) : undefined;
   const found = raw ? await harvest(deps, ended, members, raw, workspace) : NO_FINDINGS;
   if (found === 'stopped') return undefined;
@@ -140,7 +144,9 @@ async function account(
   // What a cut or unreadable file does not tell of may well have been made.
   const whole = !found.counts.truncated && found.counts.unreadable === 0;
   const silent = raw !== undefined && whole && type !== 'succeeded';
-  await endLeftovers(deps, ended, rest, paid && !silent ? 'in_doubt' : 'rejected');
+  const how = paid && !silent ? 'in_doubt' : 'rejected';
+  if (ended.stray) await resolveDoubts(deps, ended, rest, how);
+  else await endLeftovers(deps, ended, rest, how);
   await batches.learnLineBytes(ended.model, found.lineBytes);
   const counts = { ...found.counts, missing: rest.length };
   const next = harvested(ended, { counts, waste: found.waste, alarms: found.alarms }, clock.now());
@@ -156,8 +162,9 @@ async function account(
 }
 
 /** What was asked and what came, beside the raw results. */
-async function archive({ store, batches }: BatchDeps, batch: ProviderBatch): Promise<void> {
-  const document = { v: 1, providerBatch: batch, members: await batches.members(batch.id) };
+async function archive(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
+  const { store } = deps;
+  const document: ChunkRecord = { v: 1, providerBatch: batch, members: await membersOf(deps, batch) };
   const key = providerBatchKey(batch.id, 'record.json');
   const body = Buffer.from(JSON.stringify(document));
   await store.put(key, body, { contentType: 'application/json' }).catch((error: unknown) => {
@@ -167,9 +174,10 @@ async function archive({ store, batches }: BatchDeps, batch: ProviderBatch): Pro
 }
 
 /** Frees the provider's storage. What cannot be deleted now goes by itself within two days. */
-async function deleteFiles(deps: BatchDeps, { input, end, ...batch }: ProviderBatch): Promise<void> {
+async function deleteFiles(deps: BatchDeps, { input, end, stray, ...batch }: ProviderBatch): Promise<void> {
   const { channel, log } = deps;
-  const names = [input?.fileName, end?.responsesFile].filter((name) => name !== undefined);
+  // The input is the chunk's, which may still be under way.
+  const names = [stray ? undefined : input?.fileName, end?.responsesFile].filter((name) => name !== undefined);
   for (const name of names) {
     for (let tries = 1; tries <= DELETE_TRIES; tries++) {
       const done = await channel.deleteFile(name, deadline(deps, CALL_MS));
@@ -177,4 +185,6 @@ async function deleteFiles(deps: BatchDeps, { input, end, ...batch }: ProviderBa
       if (tries === DELETE_TRIES) log.warn({ providerBatch: batch.id, name, outcome: done.type }, 'chunk.file_left');
     }
   }
+  // Lists would show it for ever.
+  if (stray && batch.providerName) await channel.deleteBatch(batch.providerName, deadline(deps, CALL_MS));
 }

@@ -10,6 +10,7 @@ import type { Readable } from 'node:stream';
 import {
   type Answer,
   actualCost,
+  attribute,
   begin,
   type Counted,
   classify,
@@ -129,14 +130,17 @@ type SettledLine = { stopped: boolean; size?: string };
 async function settleLine(
   deps: BatchDeps,
   batch: ProviderBatch,
-  { tenant, job: id, attempt }: ProviderBatchMember,
+  { tenant, job: id, attempt: sent }: ProviderBatchMember,
   answer: Answer,
   keep: (blob: SpooledBlob) => void,
 ): Promise<SettledLine> {
-  const ref = { tenant, job: id, attempt };
-  const job = await ifReadable(onRecord(deps, batch, ref));
+  const billed = classify(answer).type !== 'rejected';
+  const found = await ifReadable(onRecord(deps, batch, { tenant, job: id, attempt: sent }, billed));
+  const ref = { tenant, job: id, attempt: found?.attempt ?? sent };
   const orphan = async () => ({ stopped: (await ifReadable(finishOrphan(deps, ref, answer))) === 'stopped' });
-  if (!job) return orphan();
+  if (!found) return orphan();
+  const { job, attempt } = found;
+  if (attempt === undefined) return { stopped: false, size: job.request.size };
   const known = job.state.attempts.find((one) => one.id === attempt);
   const settled = known?.state === 'settled' && [...job.state.images, ...job.state.lateImages].length === 0;
   // Settled in an earlier reading without an image, or given up for good: a line changes nothing.
@@ -158,19 +162,25 @@ async function settleLine(
   return ended === 'unrecorded' ? orphan() : { stopped: ended === 'stopped', size: job.request.size };
 }
 
-/** The job, with this attempt. A record that Redis has lost the attempt of takes it again, if no other has begun. */
+/**
+ * The job, and the attempt of it that the line is settled as; without one the line changes nothing. A record that Redis
+ * has lost the attempt of takes it again, if no other has begun.
+ */
 async function onRecord(
   { ledger, clock }: BatchDeps,
   batch: ProviderBatch,
   { tenant, job: id, attempt }: { tenant: string; job: string; attempt: string },
-): Promise<Job | undefined> {
+  billed: boolean,
+): Promise<{ job: Job; attempt: string | undefined } | undefined> {
   const knows = ({ state }: Job) => state.attempts.some((one) => one.id === attempt);
+  const attributed = (job: Job) => attribute(job, attempt, batch, { billed, now: clock.now() });
   const updated = await updateJob(ledger, tenant, id, (job) => {
-    if (knows(job)) return undefined;
+    if (knows(job)) return attributed(job)?.change;
     const begun = begin(job, { id: attempt, channel: batch.channel, providerBatch: batch.id }, clock.now());
     return begun.type === 'go' ? begun.change : undefined;
   });
-  return updated && knows(updated.job) ? updated.job : undefined;
+  if (!updated || !knows(updated.job)) return undefined;
+  return { job: updated.job, attempt: attributed(updated.job)?.attempt };
 }
 
 /** What the provider bills for an answer that is of no use. */

@@ -47,7 +47,10 @@ async function endMember(
   how: 'in_doubt' | 'rejected',
 ): Promise<boolean> {
   const job = await deps.ledger.read(member.tenant, member.job);
-  const attempt = job?.state.attempts.find(({ id }) => id === member.attempt);
+  // One that a stray has a line for is settled by that.
+  const attempt = job?.state.attempts.find(
+    ({ id, providerBatch }) => id === member.attempt && providerBatch === batch.id,
+  );
   if (attempt?.state === 'open') {
     const { type = 'succeeded', code } = batch.end ?? {};
     const reason = WORDS[type];
@@ -57,6 +60,27 @@ async function endMember(
   }
   await moveOn(deps, batch, member);
   return attempt?.state === 'open';
+}
+
+/**
+ * What the end of a stray says of members that it did not make: nothing, as long as another batch of their chunk may have
+ * made them; else those that were in doubt cost nothing after all.
+ */
+export async function resolveDoubts(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  members: ProviderBatchMember[],
+  how: 'in_doubt' | 'rejected',
+): Promise<void> {
+  const { stray } = batch;
+  if (how !== 'rejected' || !stray?.only) return;
+  const again = { code: 'upstream_unavailable', retryable: true, detail: WORDS[batch.end?.type ?? 'failed'] } as const;
+  for (const member of members) {
+    const job = await ifReadable(deps.ledger.read(member.tenant, member.job));
+    const attempt = job?.state.attempts.find(({ id }) => id === member.attempt);
+    if (attempt?.state !== 'in_doubt' || attempt.providerBatch !== stray.of) continue;
+    await ifReadable(rejectMember(deps, batch, member, again));
+  }
 }
 
 const WORDS: Record<NonNullable<ProviderBatch['end']>['type'], string> = {

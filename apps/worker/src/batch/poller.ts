@@ -10,12 +10,14 @@ import {
   cancelAsked,
   cancelReason,
   chunkOf,
+  isStray,
   look,
   mayBeLost,
   notFound,
   observe,
   type ProviderBatch,
-  type ProviderBatchState,
+  strayId,
+  strayOf,
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import type { RemoteBatch } from '@darkroom/shared/ports';
@@ -28,7 +30,6 @@ const SKEW_MS = 600_000;
 const CALL_MS = 60_000;
 const TROUBLE_MS_MAX = 600_000;
 /** What other workers keep away for: a little less than the time between two lists, so that no turn is left out. */
-const OVER: ReadonlySet<ProviderBatchState> = new Set(['ended', 'closed']);
 const TURN_SHARE = 0.9;
 
 export type Poller = { once(): Promise<void> };
@@ -41,8 +42,11 @@ export function createPoller(deps: BatchDeps): Poller {
       const { batches, clock, pollMs, random } = deps;
       if (clock.now() < notBefore) return;
       const watched = (await batches.open()).filter(({ state }) => state === 'creating' || state === 'submitted');
-      if (!watched.length || !(await batches.takeTurn('poll', pollMs * TURN_SHARE))) return;
-      const listed = await poll(deps, watched);
+      const straysSince = await batches.straysSince(clock.now());
+      if (!watched.length && straysSince === undefined) return;
+      if (!(await batches.takeTurn('poll', pollMs * TURN_SHARE))) return;
+      const since = Math.min(straysSince ?? Number.POSITIVE_INFINITY, ...watched.map(({ createdAt }) => createdAt));
+      const listed = await poll(deps, watched, since - SKEW_MS);
       troubles = listed ? 0 : troubles + 1;
       const backoff = Math.min(TROUBLE_MS_MAX, pollMs * 2 ** Math.min(troubles, 10)) + backoffDelay(1, random);
       notBefore = listed ? 0 : clock.now() + backoff;
@@ -51,47 +55,53 @@ export function createPoller(deps: BatchDeps): Poller {
 }
 
 /** @returns whether there was a list */
-async function poll(deps: BatchDeps, watched: ProviderBatch[]): Promise<boolean> {
+async function poll(deps: BatchDeps, watched: ProviderBatch[], since: number): Promise<boolean> {
   const { channel, clock, log } = deps;
-  const since = Math.min(...watched.map(({ createdAt }) => createdAt)) - SKEW_MS;
   const listedAt = clock.now();
   const done = await channel.list(since, deadline(deps, CALL_MS));
   if (done.type !== 'done') {
     log.warn({ outcome: done.type, ...(done.type === 'unknown' && { reason: done.reason }) }, 'chunk.list_failed');
     return false;
   }
-  for (const batch of watched) {
-    await attend(deps, batch, done.batches, listedAt).catch((error: unknown) =>
+  const strays = new Set(watched.filter(({ stray }) => stray).map(({ providerName }) => providerName));
+  const shownTo = ({ stray }: ProviderBatch) =>
+    stray ? done.batches : done.batches.filter(({ name }) => !strays.has(name));
+  const attendTo = (batch: ProviderBatch) =>
+    attend(deps, batch, shownTo(batch), listedAt).catch((error: unknown) =>
       log.error({ ...idsOf(batch), ...describeError(error) }, 'chunk.not_attended'),
     );
-  }
-  await stopStrays(deps, watched, done.batches);
+  for (const batch of watched) await attendTo(batch);
+  for (const stray of await recordStrays(deps, done.batches)) await attendTo(stray);
   return true;
 }
 
 /**
- * A batch of ours that is under way though its chunk is over: made by a call that lists hid for longer than anybody waits.
- * Others of the account, also those of another installation, are none of our business.
+ * Batches that were made of a chunk beside the one it is followed by get records of their own: from there on they are
+ * canceled and collected like all others. Batches of the account that are nobody's here are none of our business.
  */
-async function stopStrays(deps: BatchDeps, watched: ProviderBatch[], list: RemoteBatch[]): Promise<void> {
-  const names = new Set(watched.map(({ displayName }) => displayName));
-  for (const { name, displayName, end } of list) {
-    const id = names.has(displayName) || end ? undefined : chunkOf(displayName);
-    const chunk = id && (await deps.batches.read(id));
-    if (!chunk || chunk.providerName === name || !OVER.has(chunk.state)) continue;
-    const done = await deps.channel.cancel(name, deadline(deps, CALL_MS));
-    deps.metrics.batchAlarm();
-    deps.log.error({ ...idsOf(chunk), name, outcome: done.type, alarm: 'made again behind its end' }, 'chunk.alarm');
+async function recordStrays(deps: BatchDeps, list: RemoteBatch[]): Promise<ProviderBatch[]> {
+  const { batches, clock, log, metrics } = deps;
+  const recorded: ProviderBatch[] = [];
+  for (const listed of list) {
+    const id = chunkOf(listed.displayName);
+    const chunk = id && (await batches.read(id));
+    if (!chunk || !isStray(chunk, listed) || (await batches.read(strayId(chunk.id, listed.name)))) continue;
+    const stray = strayOf(chunk, listed, clock.now());
+    if (!(await batches.plan(stray, []))) continue; // Somebody else has just met it.
+    const [alarm] = stray.alarms;
+    metrics.batchAlarm();
+    log.error({ ...idsOf(stray), chunk: chunk.id, name: listed.name, state: listed.state, alarm }, 'chunk.alarm');
+    recorded.push(stray);
   }
+  return recorded;
 }
 
 async function attend(deps: BatchDeps, known: ProviderBatch, list: RemoteBatch[], listedAt: number): Promise<void> {
   const { batches, clock, rules } = deps;
   const seen = look(known, list, rules, listedAt, clock.now());
-  if (seen.batch && !(await batches.write(seen.batch))) return; // Somebody else attends to it.
-  const batch = seen.batch ?? known;
+  if (seen && !(await batches.write(seen))) return; // Somebody else attends to it.
+  const batch = seen ?? known;
   tell(deps, known, batch);
-  for (const other of seen.surplus) await removeSurplus(deps, batch, other);
   if (mayBeLost(batch, clock.now())) await ask(deps, batch);
   await takeBack(deps, batch);
   if (batch.state === 'creating') await create(deps, batch);
@@ -114,17 +124,6 @@ function tell(
   log.info({ ...ids, end: end?.type, responsesFile: end?.responsesFile }, 'chunk.ended');
 }
 
-/** A second batch of one chunk is stopped, and then removed, so that it is not met for ever. */
-async function removeSurplus(
-  deps: BatchDeps,
-  batch: ProviderBatch,
-  { name, end }: Pick<RemoteBatch, 'name' | 'end'>,
-): Promise<void> {
-  const signal = deadline(deps, CALL_MS);
-  const done = end ? await deps.channel.deleteBatch(name, signal) : await deps.channel.cancel(name, signal);
-  deps.log.warn({ ...idsOf(batch), name, step: end ? 'deleted' : 'canceled', outcome: done.type }, 'chunk.surplus');
-}
-
 /** Asks by name for a batch that lists do not show. */
 async function ask(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   const { channel, batches, clock } = deps;
@@ -139,7 +138,8 @@ async function ask(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
 async function takeBack(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   const { channel, batches, clock, log } = deps;
   if (batch.state !== 'submitted' || !batch.providerName || batch.cancelAskedAt !== undefined) return;
-  const reason = cancelReason(batch, await isWanted(deps, batch), clock.now());
+  const wanted = batch.stray === undefined && (await isWanted(deps, batch));
+  const reason = cancelReason(batch, wanted, clock.now());
   if (!reason) return;
   const done = await channel.cancel(batch.providerName, deadline(deps, CALL_MS));
   log.warn({ ...idsOf(batch), name: batch.providerName, reason, outcome: done.type }, 'chunk.canceling');

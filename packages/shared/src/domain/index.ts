@@ -1,6 +1,7 @@
 export * from './answer.ts';
 export * from './attempt.ts';
 export * from './attempt-end.ts';
+export * from './attribute.ts';
 export * from './backoff.ts';
 export * from './batch.ts';
 export type { BatchChange } from './batch-change.ts';
@@ -30,7 +31,8 @@ export {
   intendCreate,
 } from './provider-batch-steps-create.ts';
 export * from './provider-batch-steps-harvest.ts';
-export { type Listed, type Look, look, mayBeLost, notFound, observe } from './provider-batch-steps-look.ts';
+export { type Listed, look, mayBeLost, notFound, observe } from './provider-batch-steps-look.ts';
+export { isStray, strayId, strayOf, straysUntil } from './provider-batch-steps-stray.ts';
 export * from './route.ts';
 export * from './scrub.ts';
 export * from './template.ts';

@@ -3,7 +3,7 @@
 import type { EpochMs } from './job.ts';
 import type { ProviderBatch, ProviderEnd } from './provider-batch.ts';
 import { type BatchRules, isGivenUp, overAt, submitted } from './provider-batch-steps-create.ts';
-import { alarm, dropping, endedBy, next } from './provider-batch-steps-next.ts';
+import { dropping, endedBy, next } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -24,12 +24,11 @@ export type Listed = {
   stats?: { succeeded: number };
 };
 
-/** What a whole list of the account says about one chunk. `surplus` = made for it, and not wanted. */
-export type Look = { batch?: ProviderBatch; surplus: Listed[] };
-
 /**
+ * What a whole list of the account says about one chunk, or one stray.
+ *
  * @param listedAt when the list was asked for: what came later it cannot show
- * @param list every batch of the account since before the first intent
+ * @param list every batch of the account since before the first intent, but those that are followed as strays
  */
 export function look(
   batch: ProviderBatch,
@@ -37,35 +36,31 @@ export function look(
   rules: BatchRules,
   listedAt: EpochMs,
   now: EpochMs,
-): Look {
-  if (batch.state !== 'creating' && batch.state !== 'submitted') return { surplus: [] };
-  const found = list.filter(
-    ({ name, displayName, inputFile }) =>
-      name === batch.providerName ||
-      (displayName === batch.displayName && (inputFile === undefined || inputFile === batch.input?.fileName)),
-  );
-  const kept = preferred(found);
-  if (!kept) return { ...optional(unseen(batch, rules, listedAt, now)), surplus: [] };
-  const surplus = found.filter((other) => other !== kept);
+): ProviderBatch | undefined {
+  if (batch.state !== 'creating' && batch.state !== 'submitted') return undefined;
+  const kept = followed(batch, list);
+  if (!kept) return unseen(batch, rules, listedAt, now);
   const adopted = kept.name === batch.providerName ? batch : submitted(batch, kept, rules, now);
-  const noted = noteSurplus(adopted, kept, surplus);
-  const seen = noted.unseen ? dropping(noted, 'unseen') : noted;
+  const seen = adopted.unseen ? dropping(adopted, 'unseen') : adopted;
   const after = observe(seen, kept, now) ?? seen;
-  return { ...(after !== batch && { batch: { ...after, version: batch.version + 1 } }), surplus };
+  return after === batch ? undefined : { ...after, version: batch.version + 1 };
 }
 
-/** Of several, one that has its results already, else one that may come to have them; the oldest is the furthest. */
-function preferred(found: Listed[]): Listed | undefined {
-  const oldestFirst = found.toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
-  return oldestFirst.find(({ end }) => end === 'succeeded') ?? oldestFirst.find(({ end }) => !end) ?? oldestFirst[0];
+/** The one that the chunk is to be followed by; all others that were made of it are strays. */
+function followed(batch: ProviderBatch, list: readonly Listed[]): Listed | undefined {
+  const oldestFirst = list
+    .filter((listed) => listed.name === batch.providerName || (!batch.stray && isMadeOf(batch, listed)))
+    .toSorted((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
+  const open = oldestFirst.find(({ end }) => !end);
+  if (!batch.providerName) return oldestFirst.find(({ end }) => end === 'succeeded') ?? open ?? oldestFirst[0];
+  const own = oldestFirst.find(({ name }) => name === batch.providerName);
+  // An older one, which lists have hidden so far, is further on than that which was made in its place.
+  return own && !own.end ? open : own;
 }
 
-function noteSurplus(batch: ProviderBatch, kept: Listed, surplus: Listed[]): ProviderBatch {
-  return surplus.reduce((noted, { name }) => {
-    const text = `made twice: ${kept.name} is kept, ${name} is given up`;
-    if (noted.alarms.includes(text)) return noted;
-    return next(noted, { ...alarm(noted, text), waste: noted.waste + batch.estimated });
-  }, batch);
+/** Whether the provider made it of this chunk's input, by whichever call. */
+export function isMadeOf({ displayName, input }: ProviderBatch, listed: Listed): boolean {
+  return listed.displayName === displayName && (listed.inputFile === undefined || listed.inputFile === input?.fileName);
 }
 
 /** The provider's word on a batch that is known by its name. */
@@ -109,8 +104,4 @@ export function notFound(batch: ProviderBatch, now: EpochMs): ProviderBatch | un
   const notFoundAt = [...batch.unseen.notFoundAt, now];
   if (notFoundAt.length >= NOT_FOUND_MIN) return endedBy(batch, 'lost', 'the provider no longer knows it', now);
   return next(batch, { unseen: { ...batch.unseen, notFoundAt } });
-}
-
-function optional(batch: ProviderBatch | undefined): { batch?: ProviderBatch } {
-  return batch ? { batch } : {};
 }

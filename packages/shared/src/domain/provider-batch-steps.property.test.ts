@@ -12,6 +12,7 @@ import type { ProviderBatch } from './provider-batch.ts';
 import { cancelAsked, cancelReason, planChunk, seal, uploaded } from './provider-batch-steps.ts';
 import { type BatchRules, created, createRefused, createUnknown, intendCreate } from './provider-batch-steps-create.ts';
 import { type Listed, look } from './provider-batch-steps-look.ts';
+import { isStray } from './provider-batch-steps-stray.ts';
 import type { Verdict } from './verdict.ts';
 
 const RULES: BatchRules = { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 1_200 * MINUTE };
@@ -81,7 +82,7 @@ function play(events: Event[], lagMs: number) {
           RULES,
           now,
           now,
-        ).batch,
+        ),
       );
     }
     if (step.type !== 'create') continue;
@@ -179,9 +180,13 @@ describe('two batches of one chunk', () => {
 
         const seen = look(creating(), list, RULES, NOON + MINUTE, NOON + MINUTE);
 
-        expect(seen.batch?.providerName).toBe('batches/0');
-        expect(seen.surplus.map(({ name }) => name).toSorted()).toEqual(['batches/1', 'batches/2']);
-        expect([seen.batch?.waste, seen.batch?.alarms.length]).toEqual([200, 2]);
+        expect(seen?.providerName).toBe('batches/0');
+        expect(
+          list
+            .filter((one) => seen && isStray(seen, one))
+            .map(({ name }) => name)
+            .toSorted(),
+        ).toEqual(['batches/1', 'batches/2']);
       }),
     );
   });
@@ -189,11 +194,24 @@ describe('two batches of one chunk', () => {
   it('leave the one that has its results, though it is younger', () => {
     const list = [made('batches/0', NOON), made('batches/1', NOON + 1, { end: 'succeeded', responsesFile: 'files/r' })];
 
-    expect(look(creating(), list, RULES, NOON, NOON).batch).toMatchObject({
+    expect(look(creating(), list, RULES, NOON, NOON)).toMatchObject({
       state: 'ended',
       providerName: 'batches/1',
       end: { type: 'succeeded', responsesFile: 'files/r' },
     });
+  });
+
+  it('leave the older one also when the younger was known first, and only while both are shown and open', () => {
+    const chunk = created(creating(), 'batches/1', RULES, NOON) ?? creating();
+    const [older, younger] = [made('batches/0', NOON - 1), made('batches/1', NOON)];
+    const over = { end: 'canceled', state: 'DONE' } as const;
+    const after = (list: Listed[]) => look(chunk, list, RULES, NOON, NOON)?.providerName;
+
+    expect(after([older, younger])).toBe('batches/0');
+    expect(after([older])).toBe('batches/1');
+    expect(after([{ ...older, ...over }, younger])).toBeOneOf([undefined, 'batches/1']);
+    expect(after([older, { ...younger, ...over }])).toBe('batches/1');
+    expect(isStray(chunk, older)).toBe(true);
   });
 
   it('of other names or other files are none of its business', () => {
@@ -202,6 +220,9 @@ describe('two batches of one chunk', () => {
       made('batches/8', NOON, { inputFile: 'files/x' }),
     ];
 
-    expect(look(creating(), others, RULES, NOON, NOON)).toEqual({ surplus: [] });
+    const seen = look(creating(), others, RULES, NOON, NOON);
+
+    expect(seen?.state ?? 'creating').toBe('creating');
+    expect(others.filter((other) => isStray({ ...creating(), state: 'closed' }, other))).toEqual([]);
   });
 });

@@ -74,6 +74,7 @@ export function cancelReason(
 ): NonNullable<ProviderBatch['cancelFor']> | undefined {
   if (batch.cancelAskedAt !== undefined) return undefined;
   if (batch.state !== 'sealed' && batch.state !== 'submitted') return undefined;
+  if (batch.stray) return 'stray';
   if (now >= batch.rescueAt) return 'rescue';
   return wanted ? undefined : 'callers';
 }

@@ -22,6 +22,8 @@ export type ProviderEnd = (typeof PROVIDER_ENDS)[number];
 
 export type ProviderBatch = {
   id: ProviderBatchId;
+  /** Set for a batch that the provider has made of a chunk beside the one that the chunk knows. It has no members but the chunk's. */
+  stray?: Stray;
   /** 1 when planned, one more with each change. */
   version: number;
   channel: string;
@@ -55,8 +57,8 @@ export type ProviderBatch = {
   /** As the provider last said it. */
   providerState?: string;
   cancelAskedAt?: EpochMs;
-  /** Why it was to be canceled: its jobs would be late, or no caller wants them any more. */
-  cancelFor?: 'rescue' | 'callers';
+  /** Why it was to be canceled: its jobs would be late, no caller wants them any more, or another one makes them. */
+  cancelFor?: 'rescue' | 'callers' | 'stray';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
   unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
   /** `code` = it was refused for good, by that. `partial` = it has made something before, whether or not a file tells what. */
@@ -74,6 +76,9 @@ export type ProviderBatch = {
   /** What an operator should know: double batches, duplicate lines, unknown keys. Bounded. */
   alarms: string[];
 };
+
+/** `only` = nothing else can have come of the chunk's create calls: what this one did not make was not made. */
+export type Stray = { of: ProviderBatchId; only: boolean };
 
 /** `endedAt` = the call is over, without an answer that says how. Lists count from there on. */
 export type CreateIntent = { at: EpochMs; endedAt?: EpochMs; emptyLists: number; lastListAt?: EpochMs };

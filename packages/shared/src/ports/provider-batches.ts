@@ -15,6 +15,10 @@ export type ProviderBatches = {
   seal(batch: ProviderBatch, members: ProviderBatchMember[]): Promise<boolean>;
   /** Puts `batch` in the place of the version before it. @returns false when somebody else was first */
   write(batch: ProviderBatch): Promise<boolean>;
+  /** Notes that lists may come to show a stray of this chunk, until then. */
+  expectStrays(batch: Pick<ProviderBatch, 'id' | 'createdAt'>, until: EpochMs): Promise<void>;
+  /** When the first of the chunks was made that a stray is expected of; `undefined` = of none. */
+  straysSince(now: EpochMs): Promise<EpochMs | undefined>;
   /** Open ones whose time has come. */
   due(now: EpochMs, limit: number): Promise<ProviderBatchId[]>;
   /** All that are not closed. */

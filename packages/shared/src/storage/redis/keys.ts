@@ -33,6 +33,7 @@ export function keySpace(prefix: string) {
     aside: (model: string, name: string) => `${prefix}{q:batch:${model}}:aside:${name}`,
     providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,
     openProviderBatches: `${prefix}{q:batches}:open`,
+    expectedStrays: `${prefix}{q:batches}:strays`,
     providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
     turnCall: (turn: string) => `${prefix}{q:batches}:call:${turn}`,
     turnCause: (turn: string, cause: string) => `${prefix}{q:batches}:call:${turn}:${cause}`,

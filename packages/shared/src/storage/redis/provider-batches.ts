@@ -36,6 +36,14 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
     members: async (id) => parseMembers(await redis.hget(space.providerBatch(id), 'm')),
     seal: (batch, members) => put(batch, batch.version - 1, members),
     write: (batch) => put(batch, batch.version - 1),
+    expectStrays: async ({ id, createdAt }, until) => {
+      await redis.zadd(space.expectedStrays, until, `${createdAt}:${id}`);
+    },
+    straysSince: async (now) => {
+      await redis.zremrangebyscore(space.expectedStrays, '-inf', now);
+      const expected = await redis.zrange(space.expectedStrays, '0', '-1');
+      return expected.length ? Math.min(...expected.map((member) => Number.parseInt(member, 10))) : undefined;
+    },
     due: (now, limit) => redis.zrangebyscore(space.openProviderBatches, '-inf', now, 'LIMIT', 0, limit),
     open: async () => {
       const ids = await redis.zrange(space.openProviderBatches, '0', '-1');

@@ -1,0 +1,227 @@
+/** Batches that the provider made of a chunk beside the one that is known of: canceled, brought home, and told of. */
+
+import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { anImage } from '../../support/run-job.ts';
+import { type Account, blockedLine, errorLine, imageLine } from './account.ts';
+import { dyingAt, openLane, type TestLane } from './lane.ts';
+
+let lane: TestLane;
+let account: Account;
+let image: Buffer;
+let other: Buffer;
+beforeEach(async () => {
+  lane = await openLane();
+  ({ account } = lane);
+  image = await anImage('png', { side: 16 });
+  other = await anImage('png', { side: 24 });
+});
+afterEach(() => lane[Symbol.asyncDispose]());
+
+/** What one image line costs in a provider batch. */
+const LINE = 33_603;
+
+/** What was sent: the provider's file of it is gone when the chunk is closed. */
+let keys: string[];
+const lines = (picture = image) => keys.map((key) => imageLine(key, picture));
+const totals = () => lane.test.ledger.totals('default');
+const cancels = () => account.calls.filter((call) => call.startsWith('cancel'));
+const strays = () =>
+  lane.lines.filter(({ event, alarm }) => event === 'chunk.alarm' && /made twice|came to light/.test(String(alarm)));
+
+/** Batches go on though they were to be canceled. */
+function letRun(): void {
+  account.channel.cancel = async (name) => {
+    account.calls.push(`cancel ${name}`);
+    return { type: 'done' };
+  };
+}
+
+/** A chunk of jobs whose create answer is lost, and whose batch lists hide until it is given up. */
+async function lose(count: number, request: object = {}): Promise<string[]> {
+  account.creates = ['lost'];
+  account.lagMs = 1_000 * HOUR;
+  const ids = await lane.submit(count, { request, state: { expiresAt: lane.test.clock.now() + 100 * HOUR } });
+  await lane.send();
+  keys = account.keys();
+  // Behind its own end a chunk is not made again.
+  lane.test.clock.advance(20 * HOUR);
+  for (let n = 0; n < 100 && (await lane.chunk()).state === 'creating'; n++) {
+    lane.test.clock.advance(5 * MINUTE);
+    await lane.poller.once();
+  }
+  expect(await lane.chunk()).toMatchObject({ state: 'ended', end: { type: 'lost' } });
+  await collectOnce(lane.deps);
+  expect((await lane.chunk()).state).toBe('closed');
+  account.creates = [];
+  return ids;
+}
+
+describe('a batch that shows up behind the end of its chunk', () => {
+  it('has its paid images brought home, though nothing else is under way', async () => {
+    const ids = await lose(3, { onUnknownOutcome: 'hold' });
+    expect(await totals()).toMatchObject({ calls: 3, inDoubt: 3 });
+    account.end('succeeded', lines(), account.batch(0));
+    account.lagMs = 0;
+
+    await lane.collect();
+
+    expect(await lane.statuses()).toEqual({ succeeded: 3 });
+    expect(await totals()).toMatchObject({ calls: 3, settled: 3, inDoubt: 0, inDoubtCost: 0, actualCost: 3 * LINE });
+    expect(cancels()).toEqual([]);
+    expect(strays()).toHaveLength(1);
+    expect((await lane.test.read(ids[0] ?? '')).state.attempts).toHaveLength(1);
+    // Nothing of it is left at the provider, and no list makes it anew.
+    expect([account.batches.length, account.files.size]).toEqual([0, 0]);
+    await lane.collect();
+    expect(strays()).toHaveLength(1);
+  });
+
+  it('is kept as late images when its jobs have ended meanwhile', async () => {
+    const ids = await lose(2, { onUnknownOutcome: 'fail' });
+    expect(await lane.statuses()).toEqual({ failed: 2 });
+    account.end('succeeded', lines(), account.batch(0));
+    account.lagMs = 0;
+
+    await lane.collect();
+
+    for (const id of ids) expect((await lane.test.read(id)).state).toMatchObject({ lateImages: [{ n: 0 }] });
+    expect(await totals()).toMatchObject({ settled: 2, inDoubt: 0, actualCost: 2 * LINE });
+  });
+
+  it('is stopped while it runs, and what it did not make is in doubt no more', async () => {
+    letRun();
+    await lose(2, { onUnknownOutcome: 'hold' });
+    account.lagMs = 0;
+
+    await lane.poll();
+    expect(cancels()).toEqual(['cancel batches/b1']);
+    const [made = '', missed = ''] = keys;
+    account.end('canceled', [imageLine(made, image)], account.batch(0));
+    await lane.collect();
+
+    const jobs = Object.fromEntries((await lane.jobs()).map(({ state }) => [state.attempts[0]?.id, state]));
+    expect(jobs[made]).toMatchObject({ status: 'succeeded', attempts: [{ state: 'settled' }] });
+    expect(jobs[missed]).toMatchObject({ status: 'queued', attempts: [{ state: 'rejected' }] });
+    expect(await totals()).toMatchObject({ calls: 2, settled: 1, rejected: 1, inDoubt: 0, actualCost: LINE });
+  });
+
+  it('is of no interest when its chunk is none of ours', async () => {
+    await lose(1);
+    const theirs = { model: 'm', state: 'BATCH_STATE_RUNNING', createdAt: lane.test.clock.now() };
+    account.batches.push({ ...theirs, name: 'batches/x', displayName: 'darkroom-pb_of_others' });
+    account.batches.push({ ...theirs, name: 'batches/y', displayName: 'theirs' });
+    account.batches.splice(0, 1);
+    account.lagMs = 0;
+
+    await lane.collect();
+
+    expect([cancels(), strays()]).toEqual([[], []]);
+  });
+
+  it('is looked for as long as it may have results, and no longer', async () => {
+    await lose(1, { onUnknownOutcome: 'fail' });
+    const lists = () => account.calls.filter((call) => call === 'list').length;
+    const before = lists();
+
+    lane.test.clock.advance(70 * HOUR);
+    await lane.poll();
+    expect(lists()).toBe(before + 1);
+    lane.test.clock.advance(20 * HOUR);
+    await lane.poll();
+
+    expect(lists()).toBe(before + 1);
+  });
+});
+
+describe('two batches of one chunk', () => {
+  /** @param stops how soon the provider does what it is asked to: at once, or not before it is done */
+  async function makeTwo(count: number, stops: 'at once' | 'late' = 'late'): Promise<void> {
+    if (stops === 'late') letRun();
+    account.creates = ['lost'];
+    account.lagMs = 30 * MINUTE;
+    await lane.submit(count);
+    await lane.send();
+    keys = account.keys();
+    for (let minute = 0; minute < 12; minute++) await lane.poll();
+    expect(account.made).toBe(2);
+    account.lagMs = 0;
+    await lane.poll();
+    expect((await lane.chunk()).providerName).toBe('batches/b1');
+    expect(strays().map(({ alarm }) => alarm)).toEqual(['made twice: batches/b1 is kept, batches/b2 is a stray']);
+  }
+
+  it('leave the older one; the other is stopped, and costs nothing when it made nothing', async () => {
+    await makeTwo(2, 'at once');
+    expect(cancels()).toEqual(['cancel batches/b2']);
+
+    await lane.collect();
+    account.end('succeeded', lines(), account.batch(0));
+    await lane.collect();
+
+    expect(await lane.statuses()).toEqual({ succeeded: 2 });
+    expect(await totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0, actualCost: 2 * LINE });
+    expect(account.batches.map(({ name }) => name)).toEqual(['batches/b1']);
+  });
+
+  it.each([
+    [1, 0],
+    [0, 1],
+  ])('that both made images are both on the record, to the last line, when %i comes before %i', async (first, then) => {
+    await makeTwo(3);
+    const { batches } = account;
+    const [one, two] = [batches[first], batches[then]];
+
+    account.end('succeeded', lines(), one);
+    await lane.collect();
+    expect(await lane.statuses()).toEqual({ succeeded: 3 });
+    account.end('succeeded', lines(other), two);
+    await lane.collect();
+    await lane.collect();
+
+    for (const { state } of await lane.jobs()) {
+      expect(state.attempts.map((attempt) => [attempt.state, attempt.cost])).toEqual([
+        ['settled', LINE],
+        ['settled', LINE],
+      ]);
+      expect(state).toMatchObject({ images: [{ n: 0 }], lateImages: [{ n: 1 }] });
+    }
+    expect(await totals()).toMatchObject({ calls: 6, settled: 6, inDoubt: 0, inDoubtCost: 0, actualCost: 6 * LINE });
+  });
+
+  it('count what is refused and billed, and take no error of the stray for the end of a job', async () => {
+    await makeTwo(2);
+    const [first = '', second = ''] = keys;
+
+    account.end('succeeded', [errorLine(first, 13, 'INTERNAL'), blockedLine(second)], account.batch(1));
+    await lane.collect();
+    account.end('succeeded', lines(), account.batch(0));
+    await lane.collect();
+
+    const jobs = await lane.jobs();
+    expect(jobs.map(({ state }) => state.attempts.length).toSorted((a, b) => a - b)).toEqual([1, 2]);
+    expect(await totals()).toMatchObject({ settled: 3, inDoubt: 0 });
+    expect(jobs.flatMap(({ state }) => [...state.images, ...state.lateImages])).toHaveLength(2);
+  });
+
+  it.each(['chunk.line_stored', 'chunk.line_settled', 'chunk.harvested', 'chunk.files_deleted'] as const)(
+    'are counted once each, when a worker dies at %s',
+    async (point) => {
+      await makeTwo(2);
+      account.end('succeeded', lines(), account.batch(0));
+      account.end('succeeded', lines(other), account.batch(1));
+      await lane.poll();
+      for (const nth of [1, 2]) await collectOnce(dyingAt(lane.unheld(), point, nth).deps).catch(() => undefined);
+
+      for (let n = 0; n < 3; n++) {
+        lane.test.clock.advance(10 * MINUTE);
+        await collectOnce(lane.unheld());
+      }
+
+      expect(await totals()).toMatchObject({ calls: 4, settled: 4, inDoubt: 0, actualCost: 4 * LINE });
+      expect((await lane.jobs()).map(({ state }) => state.images.length + state.lateImages.length)).toEqual([2, 2]);
+      expect(await lane.batches.open()).toEqual([]);
+    },
+  );
+});
