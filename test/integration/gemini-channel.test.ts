@@ -117,7 +117,7 @@ function aChannel(baseUrl: string, more: { committing?: () => void; connect?: Ge
     const options = { entry: { ...entry, commit }, references, timeoutMs, signal };
     return { end: await channel.call(request, options), entry };
   };
-  return { call };
+  return { call, preconnect: () => channel.preconnect() };
 }
 
 async function aStub(...script: [StubReply, ...StubReply[]]): Promise<StubProvider> {
@@ -357,6 +357,62 @@ describe('no answer', () => {
 
     expect(end).toEqual({ type: 'unsent', reason: expect.stringContaining('FURIOUS') });
     expect(stub.calls).toHaveLength(0);
+  });
+});
+
+describe('a connection opened ahead', () => {
+  it('carries the call that comes next, and only that one', async () => {
+    const stub = await aStub(replyWith(200, SUCCESS));
+    const { call, preconnect } = aChannel(stub.url);
+    await call();
+
+    preconnect();
+    await vi.waitUntil(() => stub.connections === 2);
+    const ends = [(await call()).end, (await call()).end];
+
+    expect(ends.map(({ type }) => type)).toEqual(['answered', 'answered']);
+    expect(stub.calls).toHaveLength(3);
+    expect(stub.connections).toBe(3);
+  });
+
+  it('is waited for by a call that comes before it is open', async () => {
+    const stub = await aStub(replyWith(200, SUCCESS));
+    const { call, preconnect } = aChannel(stub.url);
+    await call();
+
+    preconnect();
+    const { end } = await call();
+
+    expect(end.type).toBe('answered');
+    expect(stub.connections).toBe(2);
+  });
+
+  it('is not used once the provider has closed it', async () => {
+    const stub = await aStub(replyWith(200, SUCCESS));
+    const { call, preconnect } = aChannel(stub.url);
+    await call();
+    await vi.waitUntil(() => stub.open === 0);
+
+    preconnect();
+    await vi.waitUntil(() => stub.open === 1);
+    stub.hangUp();
+    await vi.waitUntil(() => stub.open === 0);
+    const { end } = await call();
+
+    expect(end.type).toBe('answered');
+    expect(stub.connections).toBe(3);
+  });
+
+  it('is closed when no call takes it', async () => {
+    const stub = await aStub(replyWith(200, SUCCESS));
+    const { call, preconnect } = aChannel(stub.url);
+    await call();
+
+    preconnect();
+    await vi.waitUntil(() => stub.connections === 2);
+
+    await vi.waitUntil(() => stub.open === 0, { timeout: 10_000 });
+    expect(stub.calls).toHaveLength(1);
   });
 });
 

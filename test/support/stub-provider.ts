@@ -18,6 +18,10 @@ export type StubProvider = {
   calls: StubCall[];
   /** Connections opened so far. */
   readonly connections: number;
+  /** Connections open now. */
+  readonly open: number;
+  /** Ends every connection, politely. */
+  hangUp(): void;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -55,6 +59,12 @@ export async function startStubProvider(...script: [StubReply, ...StubReply[]]):
     calls,
     get connections() {
       return connections;
+    },
+    get open() {
+      return sockets.size;
+    },
+    hangUp: () => {
+      for (const socket of sockets) socket.end();
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();

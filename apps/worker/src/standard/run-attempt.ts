@@ -105,6 +105,7 @@ type Ready = { type: 'ready'; call: (entry: SpoolEntry) => Promise<Exchange>; en
  */
 async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise<Ready | Tried> {
   const intend = () => deps.spool.intend({ tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() });
+  if (hopeful) deps.channel.preconnect();
   const early = hopeful ? intend() : undefined;
   early?.catch(() => undefined); // Told where it is awaited.
   let ready: Ready | undefined;

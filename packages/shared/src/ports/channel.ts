@@ -29,6 +29,8 @@ export type CallOptions = {
 export type Channel = {
   /** Stable name in records, logs and metrics, such as `gemini`. */
   id: string;
+  /** A call is about to be made: a connection for it may be opened meanwhile. Sends nothing; never throws. */
+  preconnect(): void;
   /** Makes exactly one HTTP call, and never throws for anything the network or the provider does. */
   call(request: JobRequest, options: CallOptions): Promise<Exchange>;
 };

@@ -11,6 +11,7 @@ import type { JobRequest } from '../../domain/job.ts';
 import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
 import { type Connect, createDispatcher } from './dispatcher.ts';
 import { exchange, type HttpRequest, reasonOf, type WireEnd } from './exchange.ts';
+import { createPreconnect } from './preconnect.ts';
 import { buildRequest } from './request.ts';
 import { createTurns } from './turns.ts';
 import { parseJson, TEXT_MAX, toAnswer } from './wire-answer.ts';
@@ -29,7 +30,8 @@ export type GeminiChannelOptions = {
 /** A channel named `gemini`. Opens no connection before the first call; disposing ends its connections. */
 export function createGeminiChannel(options: GeminiChannelOptions): Channel & AsyncDisposable {
   const { apiKey, baseUrl = GEMINI_BASE_URL, apiVersion, connect } = options;
-  const dispatcher = createDispatcher(connect);
+  const connections = createPreconnect(connect);
+  const dispatcher = createDispatcher(connections.connect);
   const turns = createTurns();
   // Everything is passed, so that no environment variable can send calls elsewhere.
   const gemini = new GoogleGenAI({ apiKey, vertexai: false, apiVersion, httpOptions: { baseUrl, apiVersion } });
@@ -55,7 +57,15 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
     return end ? keep(end, callOptions) : { type: 'unsent', reason: 'nothing was sent' };
   }
 
-  return { id: 'gemini', call, [Symbol.asyncDispose]: () => dispatcher.destroy() };
+  return {
+    id: 'gemini',
+    preconnect: () => connections.preconnect(),
+    call,
+    [Symbol.asyncDispose]: async () => {
+      connections.close();
+      await dispatcher.destroy();
+    },
+  };
 }
 
 function toHttp(url: unknown, init: RequestInit | undefined): HttpRequest {
