@@ -187,6 +187,15 @@ const FAULTS: [string, RegExp, () => Promise<() => Promise<unknown>>][] = [
     },
   ],
   [
+    'an intent nobody takes back',
+    /^I4 .*att_1\.intent is left in the spool/,
+    async () => {
+      const path = join(system.dataDir, 'spool', 'intents');
+      await writeFile(path, JSON.stringify({ tenant: 't', job: 'j', attempt: 'att_1' }).padEnd(512));
+      return () => rm(path);
+    },
+  ],
+  [
     'two attempts out at the same time',
     /^I2 .* began before/,
     async () =>

@@ -1,7 +1,7 @@
 /** What a worker's attempts need, without the worker: a real ledger, store, spool and channel, and a provider of few words. */
 
 import { randomUUIDv7 } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGeminiChannel } from '@darkroom/shared/channels';
@@ -16,6 +16,7 @@ import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createSlots } from '../../apps/worker/src/standard/slots.ts';
 import { TENANT } from './ledger.ts';
 import { anImage } from './run-job.ts';
+import { spooledIn } from './spooled.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from './stub-provider.ts';
 import { openTestUsecases, type TestUsecases } from './usecases.ts';
 
@@ -73,8 +74,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     deps,
     provider,
     lines,
-    spooled: async () =>
-      (await readdir(root, { recursive: true })).filter((name) => /\.(intent|blob|answer)$/.test(name)),
+    spooled: () => spooledIn(root),
     answered: async (ref, image) => {
       const entry = await spool.intend(ref);
       const sink = entry.blob(0);

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Emulator, type EmulatorOptions, startEmulator } from '@darkroom/emulator';
 import { createApiKeys } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
+import { spooledIn } from './spooled.ts';
 import { type Client, createClient, endOf } from './system/client.ts';
 import { type Figures, figuresOf, type Seen, violationsOf } from './system/invariants.ts';
 import { createProgram, type Env, type Program } from './system/program.ts';
@@ -146,7 +147,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     },
     addWorker,
     storage: storageOf(join(dataDir, 'objects')),
-    spooled: () => spooledIn(dataDir),
+    spooled: () => spooledIn(join(dataDir, 'spool')),
     idle: (timeoutMs) => untilIdle(parts, timeoutMs),
     look: () => look(parts),
     assertInvariants: async ({ timeoutMs } = {}) => {
@@ -180,11 +181,6 @@ function storageOf(root: string): System['storage'] {
   };
 }
 
-async function spooledIn(dataDir: string): Promise<string[]> {
-  const names = await readdir(join(dataDir, 'spool'), { recursive: true }).catch(() => []);
-  return names.filter((name) => /\.(intent|blob|answer)(\.tmp)?$/.test(name));
-}
-
 /** Waits until no job is open, no lease is held and the spool is empty. */
 async function untilIdle({ redis, prefix, dataDir, emulator }: Parts, timeoutMs = 20_000): Promise<void> {
   const end = performance.now() + timeoutMs;
@@ -206,7 +202,7 @@ async function unfinished({ redis, prefix, dataDir }: Pick<Parts, 'redis' | 'pre
     }
   }
   const chunks = await redis.zcard(`${prefix}{q:batches}:open`);
-  return [...left, ...(chunks > 0 ? [`${chunks} open chunks`] : []), ...(await spooledIn(dataDir))];
+  return [...left, ...(chunks > 0 ? [`${chunks} open chunks`] : []), ...(await spooledIn(join(dataDir, 'spool')))];
 }
 
 /** Reads everything the checker judges by. */
@@ -237,7 +233,7 @@ async function look({ emulator, redis, prefix, dataDir, clients }: Parts): Promi
     accepted: new Set(clients.flatMap((client) => [...client.accepted])),
     ends: new Map(clients.flatMap((client) => [...client.ends])),
     shown,
-    spooled: await spooledIn(dataDir),
+    spooled: await spooledIn(join(dataDir, 'spool')),
     stored: await storedIn(join(dataDir, 'objects', 'objects')),
   };
 }

@@ -1,7 +1,6 @@
 /** Jobs straight into the ledger and the queue, without an API in between. */
 
 import { randomUUIDv7 } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { idFrom } from '@darkroom/shared/domain';
@@ -16,6 +15,7 @@ import {
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
 import { createOutbox, submitJob } from '@darkroom/shared/usecases';
+import { spooledIn } from '../../support/spooled.ts';
 import { jobBody } from './body.ts';
 import type { Stand } from './stand.ts';
 
@@ -63,15 +63,10 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
         if (failures.length) throw failures[0];
         const { succeeded, failed } = await ledger.countByStatus(TENANT);
         if (failed) throw new Error(`${failed} jobs failed`);
-        return succeeded === submitted && (await isSpoolEmpty(join(folder, 'spool')));
+        return succeeded === submitted && (await spooledIn(join(folder, 'spool'))).length === 0;
       });
     },
   };
-}
-
-async function isSpoolEmpty(root: string): Promise<boolean> {
-  const files = await readdir(root, { recursive: true });
-  return !files.some((name) => name.endsWith('.intent'));
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

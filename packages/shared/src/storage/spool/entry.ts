@@ -1,5 +1,5 @@
 /**
- * One attempt's files: `<attempt>.intent`, `<attempt>.<n>.blob`, `<attempt>.answer`.
+ * One attempt's intent and its files: `<attempt>.<n>.blob`, `<attempt>.answer`.
  *
  * The intent makes the entry: it is written first and removed first, so a crash in between leaves files that belong
  * to nothing and are swept up. An answer is written only after its blobs are durable.
@@ -17,6 +17,8 @@ import type { AttemptRef } from '../../domain/job.ts';
 import type { SpoolEntry } from '../../ports/spool.ts';
 import { type Blob, createBlob } from './blob.ts';
 import { isMissing, writeDurably } from './durable.ts';
+import type { Place } from './home.ts';
+import type { Intent } from './intents.ts';
 
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MS_MAX = 2_000;
@@ -25,23 +27,15 @@ export type EntryOptions = {
   ref: AttemptRef;
   /** Where the files lie now. */
   folder: string;
-  /** Where this process's files belong: differs from `folder` once that was taken away. */
-  home: () => Promise<string>;
+  /** Written already. */
+  intent: Intent;
+  /** Where this process's files belong: another folder once this one was taken away. */
+  home: () => Promise<Place>;
 };
 
-/** The name of an attempt's intent. */
-export function intentName(attempt: string): string {
-  return `${attempt}.intent`;
-}
-
-/** Records durably that the attempt is about to call. */
-export async function writeIntent(folder: string, ref: AttemptRef): Promise<void> {
-  await writeDurably(join(folder, intentName(ref.attempt)), JSON.stringify(ref));
-}
-
 /** An entry whose intent is written already. */
-export function createEntry({ ref, folder: first, home }: EntryOptions): SpoolEntry {
-  let folder = first;
+export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
+  let { folder, intent } = first;
   const blobs = new Map<number, Blob>();
   const blobPath = (index: number) => join(folder, `${ref.attempt}.${index}.blob`);
   const answerPath = () => join(folder, `${ref.attempt}.answer`);
@@ -49,11 +43,11 @@ export function createEntry({ ref, folder: first, home }: EntryOptions): SpoolEn
   async function writeAll(answer: Answer): Promise<void> {
     for (let moves = 0; ; moves++) {
       const own = await home();
-      if (own === folder && moves > 0) return;
+      if (own.folder === folder && moves > 0) return;
       if (moves > 3) throw new Error('the spool folder keeps being taken away');
-      if (own !== folder) {
-        await writeIntent(own, ref);
-        folder = own;
+      if (own.folder !== folder) {
+        intent = await own.intents.write(ref);
+        folder = own.folder;
       }
       for (const [index, blob] of blobs) await blob.settle(blobPath(index));
       answer.blobs.forEach((blob, index) => {
@@ -96,19 +90,17 @@ export function createEntry({ ref, folder: first, home }: EntryOptions): SpoolEn
     answer: () => readAnswer(answerPath(), blobPath),
     async remove() {
       await release();
+      await intent.clear();
       await removeFiles(folder, ref.attempt);
     },
   };
 }
 
-/** Removes an attempt's files, the intent first: from then on the entry is gone. */
+/** Removes what an attempt left beside its intent. */
 export async function removeFiles(folder: string, attempt: string): Promise<void> {
   try {
     const names = (await readdir(folder)).filter((name) => attemptOf(name) === attempt);
-    const intent = intentName(attempt);
-    for (const name of names.sort((a, b) => Number(b === intent) - Number(a === intent))) {
-      await unlink(join(folder, name));
-    }
+    for (const name of names) await unlink(join(folder, name));
   } catch (error) {
     // The folder was taken over, or somebody else removed the same files.
     if (!isMissing(error)) throw error;
@@ -117,7 +109,7 @@ export async function removeFiles(folder: string, attempt: string): Promise<void
 
 /** The attempt that a file belongs to; `undefined` for files of no attempt. */
 export function attemptOf(name: string): string | undefined {
-  return /^([\w-]+)\.(?:intent|answer|\d+\.blob)(?:\.tmp)?$/.exec(name)?.[1];
+  return /^([\w-]+)\.(?:answer|\d+\.blob)(?:\.tmp)?$/.exec(name)?.[1];
 }
 
 export function unavailable(message: string, cause: unknown): AppError {

@@ -11,6 +11,7 @@ import type { Answer } from '../../domain/answer.ts';
 import type { AttemptRef } from '../../domain/job.ts';
 import type { SpoolEntry } from '../../ports/spool.ts';
 import { createFolderSpool } from './folder-spool.ts';
+import { readIntents } from './intents.ts';
 
 const hasFullDisk = existsSync('/dev/full');
 
@@ -75,6 +76,21 @@ describe('an entry', () => {
     await rm(path);
 
     expect([cut, await entry.answer()]).toEqual([undefined, undefined]);
+  });
+
+  it('has its intent on the disk from the start, however many there are, until it is removed', async () => {
+    const spool = aSpool();
+    const attempts = Array.from({ length: 150 }, (_, n) => `att_${n}`);
+    const entries = await Promise.all(attempts.map((attempt) => spool.intend(aRef(attempt))));
+    const [home = ''] = await ownFolders();
+    const onDisk = async () => (await readIntents(join(root, home))).map(({ ref }) => ref.attempt).sort();
+    expect(await onDisk()).toEqual([...attempts].sort());
+
+    for (const entry of entries.slice(10)) await entry.remove();
+    const later = await spool.intend(aRef('att_later'));
+
+    const left = entries.slice(0, 10).map(({ ref }) => ref.attempt);
+    expect(await onDisk()).toEqual([...left, later.ref.attempt].sort((a, b) => a.localeCompare(b)));
   });
 
   it('is counted until it is removed, and removing it twice does no harm', async () => {
@@ -215,7 +231,7 @@ describe('a folder taken away from a process that lives', () => {
     const path = answer.blobs[0]?.path ?? '';
     expect(dirname(path)).not.toBe(join(root, home));
     expect(await readFile(path)).toEqual(image);
-    expect(existsSync(join(dirname(path), 'att_1.intent'))).toBe(true);
+    expect((await readIntents(dirname(path))).map(({ ref }) => ref)).toEqual([aRef()]);
     expect(await entry.answer()).toEqual(answer);
   });
 
@@ -237,7 +253,7 @@ describe('a folder taken away from a process that lives', () => {
 async function leftBehind(name: string, owner: object | string, heartbeatAt: number, attempt = 'att_9'): Promise<void> {
   const folder = join(root, name);
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, `${attempt}.intent`), JSON.stringify(aRef(attempt)));
+  await writeFile(join(folder, 'intents'), JSON.stringify(aRef(attempt)).padEnd(512));
   const file = join(folder, 'owner.json');
   await writeFile(file, typeof owner === 'string' ? owner : JSON.stringify(owner));
   await utimes(file, heartbeatAt / 1_000, heartbeatAt / 1_000);
@@ -331,13 +347,20 @@ describe('recovery', () => {
   it('sweeps up files without an intent, and intents that were never written whole', async () => {
     const dead = { ...(await ownOwner()), startedTicks: '1' };
     await leftBehind('dead', dead, 0);
-    const files = { 'att_9.intent': '{"tenant"', 'att_8.0.blob': 'x', 'att_8.answer': '{}', 'att_7.intent.tmp': '' };
+    const half = '{"tenant"'.padEnd(512);
+    const files = {
+      intents: half,
+      'att_9.answer': '{}',
+      'att_8.0.blob': 'x',
+      'att_8.answer': '{}',
+      'att_7.answer.tmp': '',
+    };
     for (const [name, content] of Object.entries(files)) await writeFile(join(root, 'dead', name), content);
     const spool = aSpool();
 
     expect(await spool.recover()).toEqual([]);
     const [home = ''] = (await ownFolders()).slice(-1);
-    expect(await readdir(join(root, home))).toEqual(['owner.json']);
+    expect(await readdir(join(root, home))).toEqual(['intents', 'owner.json']);
   });
 
   it('removes its own folder when it ends empty, and leaves it when it does not', async () => {

@@ -3,22 +3,23 @@
  * taken over whole.
  *
  *     root/<owner>~<random>/owner.json         who the owner is; touched every few seconds
- *                           <attempt>.intent   a paid call is about to leave, or has left
+ *                           intents            of which paid calls are about to leave, or have left
  *                           <attempt>.<n>.blob the decoded bytes of field n
  *                           <attempt>.answer   the call's end, durable with all its blobs
  *                           <other owner>/…    taken over from a dead process
  */
 
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AttemptRef } from '../../domain/job.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Spool } from '../../ports/spool.ts';
-import { isMissing, namesIn } from './durable.ts';
-import { createEntry, unavailable, writeIntent } from './entry.ts';
+import { isMissing } from './durable.ts';
+import { attemptOf, createEntry, unavailable } from './entry.ts';
 import { createHome } from './home.ts';
+import { readIntents } from './intents.ts';
 import { thisOwner } from './owner.ts';
-import { entriesTaken, foldersIn, takeOver } from './recovery.ts';
+import { entriesTaken, takeOver } from './recovery.ts';
 
 export type FolderSpoolOptions = {
   /** Absolute path; made when missing. All processes that may take over from one another share it. */
@@ -45,42 +46,51 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
     async intend(ref) {
       assertFileName(ref);
       try {
-        const folder = await home.folder();
-        await writeIntent(folder, ref);
-        return createEntry({ ref, folder, home: home.folder });
+        const { folder, intents } = await home.current();
+        return createEntry({ ref, folder, intent: await intents.write(ref), home: home.current });
       } catch (error) {
         throw unavailable('The spool disk takes no new call.', error);
       }
     },
     async recover() {
-      const own = await home.folder();
+      const { folder: own } = await home.current();
       await takeOver(root, own, await thisOwner(), clock.now());
-      const taken = await entriesTaken(own);
-      return taken.map(({ folder, ref }) => createEntry({ ref, folder, home: async () => folder }));
+      return (await entriesTaken(own)).map((taken) => createEntry({ ...taken, home: home.current }));
     },
     async usage() {
-      const own = await home.folder();
-      const folders = [own, ...(await foldersIn(own)).map((name) => join(own, name))];
-      const counts = await Promise.all(folders.map(usageOf));
-      return counts.reduce((sum, one) => ({ entries: sum.entries + one.entries, bytes: sum.bytes + one.bytes }));
+      // Asked before each call: at rest a look at the folder is all it takes.
+      const { folder, intents } = await home.current();
+      const { bytes, folders } = await contentOf(folder);
+      const taken = await Promise.all(folders.map(usageOf));
+      return taken.reduce(add, { entries: intents.count(), bytes });
     },
     [Symbol.asyncDispose]: () => home[Symbol.asyncDispose](),
   };
 }
 
-async function usageOf(folder: string): Promise<{ entries: number; bytes: number }> {
-  const names = await namesIn(folder);
-  const sizes = await Promise.all(names.map((name) => sizeOf(join(folder, name))));
-  return {
-    entries: names.filter((name) => name.endsWith('.intent')).length,
-    bytes: sizes.reduce((sum, size) => sum + size, 0),
-  };
+type Usage = { entries: number; bytes: number };
+
+function add(a: Usage, b: Usage): Usage {
+  return { entries: a.entries + b.entries, bytes: a.bytes + b.bytes };
+}
+
+async function usageOf(folder: string): Promise<Usage> {
+  const [{ bytes }, intents] = await Promise.all([contentOf(folder), readIntents(folder)]);
+  return { entries: intents.length, bytes };
+}
+
+/** The size of the attempts' files, and the folders that were taken over. */
+async function contentOf(folder: string): Promise<{ bytes: number; folders: string[] }> {
+  const found = await readdir(folder, { withFileTypes: true });
+  const files = found.filter((item) => item.isFile() && attemptOf(item.name) !== undefined);
+  const sizes = await Promise.all(files.map(({ name }) => sizeOf(join(folder, name))));
+  const folders = found.filter((item) => item.isDirectory()).map(({ name }) => join(folder, name));
+  return { bytes: sizes.reduce((sum, size) => sum + size, 0), folders };
 }
 
 async function sizeOf(path: string): Promise<number> {
   try {
-    const found = await stat(path);
-    return found.isFile() ? found.size : 0;
+    return (await stat(path)).size;
   } catch (error) {
     if (isMissing(error)) return 0; // removed since the folder was read
     throw error;

@@ -2,8 +2,8 @@
  * This process's own folder under the spool's root.
  *
  * Its name is never used twice, so a folder that was judged abandoned can never turn out to be a living one of the
- * same name. It appears with its owner file inside. If it vanishes, because another host took a long silence for
- * death, the next call of `folder` makes a new one.
+ * same name. It appears with its owner file and a place for intents inside. If it vanishes, because another host took a
+ * long silence for death, the next call of `current` makes a new one.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -11,43 +11,53 @@ import { mkdir, readdir, rmdir, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../ports/clock.ts';
 import { createFolderWhole, inodeOf, isMissing, writeDurably } from './durable.ts';
+import { INTENTS_FILE, type Intents, layOutIntents, openIntents, readIntents } from './intents.ts';
 import { OWNER_FILE, thisOwner } from './owner.ts';
 
 const HEARTBEAT_MS = 5_000;
 
+/** A folder that is ours, and what lies in it. */
+export type Place = { folder: string; intents: Intents };
+
 export type Home = AsyncDisposable & {
-  /** The folder's path; it exists and is ours. */
-  folder: () => Promise<string>;
+  /** The folder; it exists and is ours. */
+  current: () => Promise<Place>;
 };
 
-/** Nothing is touched before the first `folder()`. Disposing stops the heartbeat and removes the folder if it is empty. */
+/** Nothing is touched before the first `current()`. Disposing stops the heartbeat and removes the folder if it is empty. */
 export function createHome(options: { root: string; owner: string; clock: Clock }): Home {
   const { root, owner, clock } = options;
-  let current: string | undefined;
-  let opening: Promise<string> | undefined;
+  let place: Place | undefined;
+  let opening: Promise<Place> | undefined;
   let heartbeat: NodeJS.Timeout | undefined;
+  const opened: Intents[] = [];
 
-  async function open(): Promise<string> {
+  async function open(): Promise<Place> {
     await mkdir(root, { recursive: true });
     const path = join(root, `${owner}~${randomBytes(6).toString('hex')}`);
     const content = JSON.stringify(await thisOwner());
-    await createFolderWhole(path, (unfinished) => writeDurably(join(unfinished, OWNER_FILE), content));
-    current = path;
+    await createFolderWhole(path, async (unfinished) => {
+      await layOutIntents(unfinished);
+      await writeDurably(join(unfinished, OWNER_FILE), content);
+    });
+    // The one before stays open for the intents of attempts still under way: its file is there, whatever its name.
+    place = { folder: path, intents: await openIntents(path) };
+    opened.push(place.intents);
     heartbeat ??= setInterval(() => void beat(), HEARTBEAT_MS).unref();
     await beat();
-    return path;
+    return place;
   }
 
   async function beat(): Promise<void> {
     const at = clock.now() / 1_000;
     // A folder that is gone is made anew by whoever needs it next.
-    if (current) await utimes(join(current, OWNER_FILE), at, at).catch(() => undefined);
+    if (place) await utimes(join(place.folder, OWNER_FILE), at, at).catch(() => undefined);
   }
 
-  async function folder(): Promise<string> {
-    const seen = current;
-    if (seen && (await inodeOf(join(seen, OWNER_FILE))) !== undefined) return seen;
-    if (seen !== current) return folder();
+  async function current(): Promise<Place> {
+    const seen = place;
+    if (seen && (await inodeOf(join(seen.folder, OWNER_FILE))) !== undefined) return seen;
+    if (seen !== place) return current();
     opening ??= open().finally(() => {
       opening = undefined;
     });
@@ -55,19 +65,22 @@ export function createHome(options: { root: string; owner: string; clock: Clock 
   }
 
   return {
-    folder,
+    current,
     async [Symbol.asyncDispose]() {
       clearInterval(heartbeat);
-      if (current) await removeIfEmpty(current);
+      for (const intents of opened) await intents.close();
+      if (place) await removeIfEmpty(place.folder);
     },
   };
 }
 
-/** Removes an owner's folder that holds nothing but the owner file. */
+/** Removes an owner's folder that holds no attempt's file and no intent. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
-    if ((await readdir(folder)).some((name) => name !== OWNER_FILE)) return;
-    await unlink(join(folder, OWNER_FILE));
+    const names = await readdir(folder);
+    if (names.some((name) => name !== OWNER_FILE && name !== INTENTS_FILE)) return;
+    if ((await readIntents(folder)).length > 0) return;
+    for (const name of names) await unlink(join(folder, name));
     await rmdir(folder);
   } catch (error) {
     if (!isMissing(error)) throw error;

@@ -9,8 +9,9 @@ import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { AttemptRef, EpochMs } from '../../domain/job.ts';
 import { isMissing, namesIn } from './durable.ts';
-import { attemptOf, intentName, removeFiles } from './entry.ts';
+import { attemptOf, removeFiles } from './entry.ts';
 import { removeIfEmpty } from './home.ts';
+import { type Intent, readIntents } from './intents.ts';
 import { isRunning, OWNER_FILE, type Owner, parseOwner } from './owner.ts';
 
 const SILENCE_MS = 60_000;
@@ -25,16 +26,18 @@ export async function takeOver(root: string, home: string, me: Owner, now: Epoch
   }
 }
 
+type EntryTaken = { folder: string; ref: AttemptRef; intent: Intent };
+
 /** The entries of the folders in `home` that were taken over; files that belong to no intent are removed. */
-export async function entriesTaken(home: string): Promise<{ folder: string; ref: AttemptRef }[]> {
-  const entries: { folder: string; ref: AttemptRef }[] = [];
+export async function entriesTaken(home: string): Promise<EntryTaken[]> {
+  const entries: EntryTaken[] = [];
   for (const name of await foldersIn(home)) {
     const folder = join(home, name);
-    const attempts = new Set((await namesIn(folder)).map(attemptOf).filter((attempt) => attempt !== undefined));
-    for (const attempt of attempts) {
-      const ref = await readIntent(folder, attempt);
-      if (ref) entries.push({ folder, ref });
-      else await removeFiles(folder, attempt);
+    const intents = await readIntents(folder);
+    entries.push(...intents.map((intent) => ({ folder, ref: intent.ref, intent })));
+    const intended = new Set(intents.map(({ ref }) => ref.attempt));
+    for (const attempt of (await namesIn(folder)).map(attemptOf)) {
+      if (attempt !== undefined && !intended.has(attempt)) await removeFiles(folder, attempt);
     }
     await removeIfEmpty(folder);
   }
@@ -94,21 +97,4 @@ async function moved(from: string, to: string): Promise<boolean> {
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-/** The intent's content; `undefined` when it is missing or was never written whole: then the call never left. */
-async function readIntent(folder: string, attempt: string): Promise<AttemptRef | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(join(folder, intentName(attempt)), 'utf8'));
-    return isRef(value) && value.attempt === attempt ? value : undefined;
-  } catch (error) {
-    if (isMissing(error) || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function isRef(value: unknown): value is AttemptRef {
-  if (typeof value !== 'object' || value === null) return false;
-  const { tenant, job, attempt } = value as Partial<Record<keyof AttemptRef, unknown>>;
-  return [tenant, job, attempt].every((part) => typeof part === 'string');
 }
