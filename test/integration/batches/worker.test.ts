@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Batch } from '@darkroom/shared/domain';
 import type { Log } from '@darkroom/shared/observability';
+import type { Batches } from '@darkroom/shared/ports';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runBatches } from '../../../apps/worker/src/batches/loops.ts';
 import { runAttempt } from '../../../apps/worker/src/standard/run-attempt.ts';
@@ -20,11 +22,11 @@ afterEach(async () => {
   await test[Symbol.asyncDispose]();
 });
 
-function work() {
+function work(deps = test.deps) {
   const draining = new AbortController();
   const note = (fields: object, event: string) => void lines.push({ ...fields, event });
   const log: Log = { debug: note, info: note, warn: note, error: note };
-  const running = runBatches({ ...test.deps, log, draining: draining.signal });
+  const running = runBatches({ ...deps, log, draining: draining.signal });
   loops = {
     stop: () => {
       draining.abort();
@@ -56,6 +58,49 @@ describe('a worker', () => {
     expect(lines).toContainEqual(expect.objectContaining({ event: 'batch.completed', batch: batch.id }));
     // A failing batch is left alone for a while, not tried again and again.
     expect(lines.filter(({ event }) => event === 'batch.step_failed').length).toBeLessThan(3);
+  });
+});
+
+describe('while a large batch is', () => {
+  /** What was written of batches, in order. Each step of the large one takes a while, and its second one `meanwhile`. */
+  function slowed(large: Batch, meanwhile: () => Promise<unknown>) {
+    const written: Batch[] = [];
+    let steps = 0;
+    const write: Batches['write'] = async (change) => {
+      written.push(change.batch);
+      if (change.batch.id === large.id) {
+        test.clock.advance(100);
+        if (++steps === 2) await meanwhile();
+      }
+      return test.batches.write(change);
+    };
+    return { written, deps: { ...test.deps, batches: { ...test.batches, write } } };
+  }
+
+  it('canceled, a small one is canceled meanwhile', async () => {
+    const large = await test.accept(rows(1_600));
+    const small = await test.accept(rows(1));
+    for (const { id } of [large, small]) await test.settle(id);
+    await test.control(large.id, 'cancel');
+    const { written, deps } = slowed(large, () => test.control(small.id, 'cancel'));
+
+    work(deps);
+    await until(async () => (await test.batch(large.id)).status === 'canceled');
+
+    const swept = ({ id, sweep, status }: Batch) => status === 'canceling' && !sweep && id;
+    expect(written.map(swept).filter(Boolean)).toEqual([small.id, large.id]);
+  });
+
+  it('loaded, a small one is loaded meanwhile', async () => {
+    const large = await test.accept(rows(100), {}, 5);
+    const small: string[] = [];
+    const { written, deps } = slowed(large, async () => small.push((await test.accept(rows(1))).id));
+
+    work(deps);
+    await until(async () => (await test.batch(large.id)).loaded === 100);
+
+    const loaded = ({ id, loaded: to, total }: Batch) => to === total && id;
+    expect([...new Set(written.map(loaded).filter(Boolean))]).toEqual([...small, large.id]);
   });
 });
 

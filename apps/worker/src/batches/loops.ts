@@ -39,7 +39,10 @@ export function runBatches(deps: BatchesDeps): Promise<void>[] {
   ];
 }
 
-/** @returns one round: a step of each open batch in turn, until none has another one to make */
+/**
+ * @returns one round: a step of each open batch in turn, until none has another one to make. However long one of them
+ * keeps the round going, all are looked at as often as by a loop with nothing to do.
+ */
 function createSteps(
   deps: BatchesDeps,
   work: 'load' | 'sweep',
@@ -47,9 +50,13 @@ function createSteps(
 ): () => Promise<void> {
   const { batches, clock, draining } = deps;
   const leftAlone = new Map<BatchId, number>();
-  return async () => {
+  const lookAtAll = async () => {
     for (const [id, until] of leftAlone) if (until <= clock.now()) leftAlone.delete(id);
-    let behind = (await batches.open()).filter(({ id }) => !leftAlone.has(id));
+    return (await batches.open()).filter(({ id }) => !leftAlone.has(id));
+  };
+  return async () => {
+    let lookedAt = clock.now();
+    let behind = await lookAtAll();
     while (behind.length && !draining.aborted) {
       const next: Named[] = [];
       const failed = await each(behind, WIDTH, async (batch) => {
@@ -61,6 +68,9 @@ function createSteps(
         deps.log.warn({ tenant: item.tenant, batch: item.id, work, ...describeError(error) }, 'batch.step_failed');
       }
       behind = next;
+      if (!next.length || clock.now() < lookedAt + STEP_MS) continue;
+      lookedAt = clock.now();
+      behind = await lookAtAll();
     }
   };
 }
