@@ -3,17 +3,19 @@
 import {
   type AttemptEnd,
   type ErrorCode,
+  failWaiting,
   isAwaitingWake,
   isLateForBatch,
   isRescued,
   type Job,
   type JobError,
+  laneOf,
   leaveBatchBy,
   type ProviderBatch,
   type ProviderBatchMember,
   reroute,
 } from '@darkroom/shared/domain';
-import { ifReadable, updateJob } from '@darkroom/shared/usecases';
+import { handOff, ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { report, settleJob } from '../standard/settle-attempt.ts';
 import type { BatchDeps } from './deps.ts';
 
@@ -51,14 +53,16 @@ async function endMember(
   const attempt = job?.state.attempts.find(
     ({ id, providerBatch }) => id === member.attempt && providerBatch === batch.id,
   );
+  const failures = job ? await failuresOf(deps, batch, job) : 0;
   if (attempt?.state === 'open') {
     const { type = 'succeeded', code } = batch.end ?? {};
     const reason = WORDS[type];
-    const again = { code: code ?? 'upstream_unavailable', retryable: !code, detail: reason } as const;
+    const retryAfterMs = failures && AGAIN_MS * 2 ** (failures - 1);
+    const again = { code: code ?? 'upstream_unavailable', retryable: !code, retryAfterMs, detail: reason } as const;
     if (how === 'rejected') await rejectMember(deps, batch, member, again);
     else await end(deps, batch, member, { type: 'in_doubt', reason });
   }
-  await moveOn(deps, batch, member);
+  await moveOn(deps, batch, member, failures);
   return attempt?.state === 'open';
 }
 
@@ -96,7 +100,12 @@ export async function rejectMember(
   deps: BatchDeps,
   batch: ProviderBatch,
   member: ProviderBatchMember,
-  { code, retryable, detail }: { code: ErrorCode; retryable: boolean; detail: string },
+  {
+    code,
+    retryable,
+    retryAfterMs,
+    detail,
+  }: { code: ErrorCode; retryable: boolean; retryAfterMs?: number; detail: string },
 ): Promise<void> {
   const message = batch.end?.message;
   const error: JobError = { code, detail, upstream: { channel: batch.channel, ...(message && { message }) } };
@@ -105,7 +114,14 @@ export async function rejectMember(
   const ms = deps.clock.now() - began;
   await end(deps, batch, member, {
     type: 'rejected',
-    verdict: { type: 'rejected', code, retryable, http: 0, ...(message && { message }) },
+    verdict: {
+      type: 'rejected',
+      code,
+      retryable,
+      http: 0,
+      ...(retryAfterMs && { retryAfterMs }),
+      ...(message && { message }),
+    },
     error,
     ms,
   });
@@ -118,30 +134,59 @@ async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchM
   if (updated?.changed) report(deps, ref, how, updated.job, batch.channel);
 }
 
-/** A member that its chunk was taken back for, or whose time is short, goes on by itself; the others wait for another. */
-async function moveOn(deps: BatchDeps, batch: ProviderBatch, { tenant, job: id, attempt }: ProviderBatchMember) {
+/** Provider batches that may end without a job before it is made by itself: what ails them may well be one of their lines. */
+const FAILURES_MAX = 2;
+/** As many for a job that `max_cost` keeps from being made by itself. */
+const FAILURES_MAX_POOR = 3;
+/** From the first of them to the next try; each time twice as long. */
+const AGAIN_MS = 60_000;
+
+/** How many provider batches have failed or expired with the job in them: none, unless this one has. */
+async function failuresOf({ batches }: BatchDeps, batch: ProviderBatch, { state }: Job): Promise<number> {
+  if (!isFailure(batch)) return 0;
+  const rejected = state.attempts.filter((one) => one.state === 'rejected');
+  const others = new Set(rejected.flatMap(({ providerBatch: id }) => (id && id !== batch.id ? [id] : [])));
+  const ended = await Promise.all([...others].map((id) => batches.read(id)));
+  return 1 + ended.filter((one) => one && isFailure(one)).length;
+}
+
+function isFailure({ end }: ProviderBatch): boolean {
+  return end?.type === 'failed' || end?.type === 'expired';
+}
+
+/**
+ * A member that its chunk was taken back for, or whose time is short, goes on by itself; the others wait for another, as
+ * does one that has not the money to go. But not for ever.
+ */
+async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember, failures: number) {
   const { ledger, clock, outbox, plan, rules } = deps;
+  const { tenant, job: id } = member;
   const times = await plan.times(batch.model);
   const updated = await updateJob(ledger, tenant, id, (job) => {
-    if (!isAwaitingWake(job.state) || job.state.attempts.at(-1)?.id !== attempt) return undefined;
+    if (!isBack(job, member)) return undefined;
     const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
-    const goes =
-      isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, times, clock.now()) || isLeftOut(batch, job);
-    if (!goes) return undefined;
+    const late = isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, times, clock.now());
+    if (!late && failures < FAILURES_MAX) return undefined;
     return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
   });
-  if (!updated?.changed) return;
+  if (!updated?.changed) return failures >= FAILURES_MAX_POOR ? giveUp(deps, member, failures) : undefined;
   outbox.push(updated.job);
   deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
 }
 
-/** Provider batches that may end without a job before it is made by itself: what ails them may well be one of their lines. */
-const LEFT_OUT_MAX = 2;
+/** Waiting since this very attempt ended. */
+function isBack({ state }: Job, { attempt }: ProviderBatchMember): boolean {
+  return isAwaitingWake(state) && state.attempts.at(-1)?.id === attempt;
+}
 
-function isLeftOut({ end }: ProviderBatch, { state }: Job): boolean {
-  if (end?.type !== 'failed' && end?.type !== 'expired') return false;
-  const without = state.attempts.filter(
-    (one) => one.providerBatch !== undefined && one.state === 'rejected' && one.error === 'upstream_unavailable',
+/** Ends a member that is back in the batch lane and may not leave it. */
+async function giveUp({ ledger, clock, outbox }: BatchDeps, member: ProviderBatchMember, failures: number) {
+  const { tenant, job: id } = member;
+  const detail = `${failures} provider batches failed or expired without it, and max_cost has no room for a call by itself.`;
+  const updated = await updateJob(ledger, tenant, id, (job) =>
+    isBack(job, member) && laneOf(job) === 'batch'
+      ? failWaiting(job, { code: 'max_cost_exceeded', detail }, clock.now())
+      : undefined,
   );
-  return without.length >= LEFT_OUT_MAX;
+  if (updated?.followers) await handOff({ ledger, clock, outbox }, tenant, id);
 }

@@ -18,7 +18,7 @@ export * from './ids.ts';
 export * from './job.ts';
 export * from './models.ts';
 export * from './money.ts';
-export { MAX_ATTEMPTS, mayAfford, pauseAfter, reroute } from './next-step.ts';
+export { failWaiting, MAX_ATTEMPTS, mayAfford, pauseAfter, reroute } from './next-step.ts';
 export * from './object-names.ts';
 export * from './price.ts';
 export * from './provider-batch.ts';

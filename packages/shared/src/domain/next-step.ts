@@ -199,6 +199,11 @@ export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Cha
   return { ...changeTo(job, next, [], now), ...(dearer > 0 && { dearer }) };
 }
 
+/** Ends a waiting job for good; `undefined` when it does not wait. */
+export function failWaiting(job: Job, error: JobError, now: EpochMs): Change | undefined {
+  return isAwaitingWake(job.state) ? finish(job, job.state, 'failed', error, now) : undefined;
+}
+
 function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {
   const next: JobState = { ...without(base, 'phase'), status, completedAt: now, error };
   return changeTo(job, next, [`job.${status}`], now);
