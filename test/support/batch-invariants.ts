@@ -167,14 +167,14 @@ function chargesOf({ remote }: BatchesSeen, jobs: JobRecord[]): string[] {
   return [...strangers, ...wrong];
 }
 
-/** What is in doubt is counted as it was estimated: the words and thoughts beside an image may cost a little more. */
-const DOUBT_SLACK = 1.1;
-
-/** B3, in all: settled + in doubt + waste cover the bill, and where nothing is in doubt or wasted they are the bill. */
+/**
+ * B3, in all: settled + in doubt + waste cover the bill, and where nothing is in doubt or wasted they are the bill. What is
+ * in doubt is counted as it was estimated, words and thoughts included.
+ */
 function sumsOf(seen: BatchesSeen, jobs: JobRecord[]): string[] {
   const lane = inLane(jobs);
   const settled = costOf(lane, 'settled');
-  const feared = costOf(lane, 'in_doubt') * DOUBT_SLACK + seen.chunks.reduce((sum, { waste }) => sum + waste, 0);
+  const feared = costOf(lane, 'in_doubt') + seen.chunks.reduce((sum, { waste }) => sum + waste, 0);
   const open = seen.billed - settled;
   if (open >= 0 && open <= feared) return [];
   return [`B3 the bill is ${seen.billed}, ${settled} are settled and ${feared} in doubt or wasted`];

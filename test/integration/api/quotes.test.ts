@@ -18,8 +18,9 @@ describe('a quote', () => {
 
     const { standard = 0, batch = 0 } = laneCosts(json);
     expect(status).toBe(201);
-    expect(json).toMatchObject({ jobs: 1, lane: 'standard', currency: 'USD', cap: expect.stringMatching(/^0\.2/) });
+    expect(json).toMatchObject({ jobs: 1, lane: 'standard', currency: 'USD' });
     expect(standard).toBeGreaterThan(0.24);
+    expect(Number(json.cap)).toBeCloseTo(standard * 1.25, 5);
     expect(Math.abs(batch - standard / 2)).toBeLessThan(0.000_002);
     expect((await api.call('GET', '/v1/jobs')).json.data).toEqual([]);
   });
@@ -43,7 +44,22 @@ describe('a quote', () => {
     const { json } = await quote({ items: Array.from({ length: 25 }, () => mug) });
 
     expect(json).toMatchObject({ jobs: 25, lane: 'batch' });
-    expect(Number(json.cap)).toBeCloseTo(25 * Number(one.cap), 6);
+    const [all, single] = [laneCosts(json), laneCosts(one)];
+    expect(all['standard']).toBeCloseTo(25 * (single['standard'] ?? 0), 6);
+    expect(all['batch']).toBeCloseTo(25 * (single['batch'] ?? 0), 6);
+    expect(Number(json.cap)).toBeCloseTo(25 * Number(one.cap), 4);
+  });
+
+  it('for a set that sends a canary has its ten rows at the standard price, as a dry run of the batch says', async () => {
+    const items = Array.from({ length: 200 }, (_, n) => ({ key: `mug-${n}`, prompt: 'a red mug' }));
+
+    const { json } = await quote({ items });
+    const check = await api.call('POST', '/v1/batches?dry_run=true', { body: { items } });
+
+    const { standard = 0, batch = 0 } = laneCosts(json);
+    expect(batch).toBeCloseTo((standard * 210) / 400, 3);
+    expect(check.json.cost).toEqual({ standard: String(json.lanes[0].cost), batch: String(json.lanes[1].cost) });
+    expect(check.json.quote.cap).toBe(json.cap);
   });
 
   it('for a set says when all of it is done, which takes the standard lane longer than one job', async () => {

@@ -204,7 +204,7 @@ describe('a canary', () => {
     const batch = await send();
     expect(await test.settle(batch.id)).toMatchObject({ loaded: 4, canary: { state: 'running' } });
     expect(await test.job(batch, 'row-3')).toMatchObject({
-      state: { route: { lane: 'standard', reason: 'canary' }, estimated: 35_855 },
+      state: { route: { lane: 'standard', reason: 'canary' }, estimated: 46_325 },
     });
     expect((await test.messages()).length).toBe(4);
 
@@ -275,9 +275,9 @@ describe('max_cost', () => {
   });
 
   it('lets no more rows leave the batch lane than it has room for, though all leave at once', async () => {
-    const half = rows(10).map(() => ({ estimated: 17_931 }));
+    const half = rows(10).map(() => ({ estimated: 23_163 }));
     const route = { lane: 'batch', reason: 'a large set' } as const;
-    const batch = await test.accept(half, { route, maxCost: 12 * 17_931 });
+    const batch = await test.accept(half, { route, maxCost: 12 * 23_163 });
     await test.settle(batch.id);
     const leave = () =>
       Promise.all(
@@ -289,9 +289,9 @@ describe('max_cost', () => {
 
     const left = await leave();
     expect([left.filter((one) => one?.changed).length, left.filter((one) => one?.poor).length]).toEqual([2, 8]);
-    expect((await test.totals(batch.id)).openEstimated).toBeLessThanOrEqual(12 * 17_931);
+    expect((await test.totals(batch.id)).openEstimated).toBeLessThanOrEqual(12 * 23_163);
 
-    await test.change(batch.id, { maxCost: 13 * 17_931 });
+    await test.change(batch.id, { maxCost: 13 * 23_163 });
     expect((await leave()).filter((one) => one?.changed)).toHaveLength(1);
   });
 });

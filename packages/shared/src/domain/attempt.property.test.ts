@@ -93,7 +93,7 @@ const anyJob = () =>
   fc
     .record({
       policy: fc.constantFrom(...ON_UNKNOWN_OUTCOME),
-      maxCost: fc.option(fc.integer({ min: 35_861, max: 200_000 }), { nil: undefined }),
+      maxCost: fc.option(fc.integer({ min: 46_331, max: 200_000 }), { nil: undefined }),
       follower: fc.boolean(),
     })
     .map(({ policy, maxCost, follower }) =>
@@ -177,7 +177,7 @@ describe('whatever happens to a job', () => {
       violation(({ after: { state } }) =>
         state.attempts.every((attempt) => {
           const billed = attempt.state === 'settled' || attempt.state === 'in_doubt';
-          return billed === (attempt.cost !== undefined) && (attempt.state !== 'in_doubt' || attempt.cost === 35_861);
+          return billed === (attempt.cost !== undefined) && (attempt.state !== 'in_doubt' || attempt.cost === 46_331);
         }),
       ),
     ).toBeUndefined();

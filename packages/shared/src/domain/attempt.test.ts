@@ -164,7 +164,7 @@ describe('settle, with an image', () => {
       completedAt: LATER,
       expiresAt: NOON + HOUR,
       runAt: NOON,
-      estimated: 35_861,
+      estimated: 46_331,
       images: [anImage()],
       lateImages: [],
       text: 'Here it is.',
@@ -258,8 +258,8 @@ describe('settle, without an image', () => {
   });
 
   it('makes no second try that could pass max_cost', () => {
-    const tight = aRunningJob('att_1', { request: { maxCost: 38_260 } });
-    const enough = aRunningJob('att_1', { request: { maxCost: 38_261 } });
+    const tight = aRunningJob('att_1', { request: { maxCost: 48_730 } });
+    const enough = aRunningJob('att_1', { request: { maxCost: 48_731 } });
 
     expect(settled(tight, refusalEnd()).state).toMatchObject({ status: 'failed', error: { code: 'no_image' } });
     expect(settled(enough, refusalEnd()).state.status).toBe('queued');
@@ -370,7 +370,7 @@ describe('settle, when nobody saw the end', () => {
       phase: 'backoff',
       runAt: LATER,
       attempts: [
-        { state: 'in_doubt', cost: 35_861, error: 'outcome_unknown', reason: 'the connection was cut', ms: 2_000 },
+        { state: 'in_doubt', cost: 46_331, error: 'outcome_unknown', reason: 'the connection was cut', ms: 2_000 },
       ],
     });
   });
@@ -382,7 +382,7 @@ describe('settle, when nobody saw the end', () => {
 
     expect(change?.events).toEqual(['attempt.in_doubt', 'job.failed']);
     expect(change?.after.state).toMatchObject({ status: 'failed', error: { code: 'outcome_unknown' } });
-    expect(costOf(afterOf(change).state)).toEqual({ actual: 0, inDoubt: 71_722 });
+    expect(costOf(afterOf(change).state)).toEqual({ actual: 0, inDoubt: 92_662 });
   });
 
   it('fails at once when the caller said so', () => {
@@ -405,7 +405,7 @@ describe('settle, when nobody saw the end', () => {
   });
 
   it('sends nothing again that could pass max_cost', () => {
-    const job = aRunningJob('att_1', { request: { maxCost: 71_721 } });
+    const job = aRunningJob('att_1', { request: { maxCost: 92_661 } });
 
     expect(settled(job, doubtEnd()).state.status).toBe('failed');
   });
@@ -518,6 +518,6 @@ describe('the record', () => {
       job = settled(begun(job, `att_${n}`), limitEnd('minute', 0), `att_${n}`, job.state.runAt + 1);
 
     expect(job.state.attempts[0]).toMatchObject({ id: 'att_0', state: 'in_doubt' });
-    expect(costOf(job.state)).toEqual({ actual: 0, inDoubt: 35_861 });
+    expect(costOf(job.state)).toEqual({ actual: 0, inDoubt: 46_331 });
   });
 });

@@ -33,16 +33,21 @@ export type NewBatch = Omit<Batch, 'version' | 'status' | 'loaded' | 'canary' | 
   canaryRows?: number;
 };
 
+/** How many of a batch's first rows would go ahead in the standard lane, at its price, were the others to take the batch lane. */
+export function canaryOf(total: number, wanted: number = CANARY_ROWS): number {
+  return total >= CANARY_MIN ? Math.min(wanted, total) : 0;
+}
+
 /** A batch as it is accepted: durable, none of its rows a job yet. */
-export function newBatch({ canaryRows = CANARY_ROWS, ...facts }: NewBatch): Batch {
-  const sendsCanary = facts.route.lane === 'batch' && facts.total >= CANARY_MIN && canaryRows > 0;
+export function newBatch({ canaryRows, ...facts }: NewBatch): Batch {
+  const rows = facts.route.lane === 'batch' ? canaryOf(facts.total, canaryRows) : 0;
   return {
     ...facts,
     version: 1,
     status: 'ingesting',
     loaded: 0,
     generation: 0,
-    ...(sendsCanary && { canary: { rows: Math.min(canaryRows, facts.total), state: 'running', failed: 0 } }),
+    ...(rows > 0 && { canary: { rows, state: 'running', failed: 0 } }),
   };
 }
 

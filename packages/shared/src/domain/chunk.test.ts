@@ -111,7 +111,7 @@ describe('what a job weighs', () => {
     expect(weigh(aRequest({ references: [reference] }), LEARNT).inputBytes - alone.inputBytes).toBeGreaterThan(
       4_000_000,
     );
-    expect(weigh(aRequest({ references: [reference] }), LEARNT).tokens - alone.tokens).toBe(560);
+    expect(weigh(aRequest({ references: [reference] }), LEARNT).tokens - alone.tokens).toBe(1_120);
   });
 });
 

@@ -151,7 +151,7 @@ describe('inherit', () => {
   it('sends the heir on its own, at once, at its own cost', () => {
     const change = inherit(aFollower(), 'leader', undefined, LATER);
 
-    expect(change?.after.state).toMatchObject({ status: 'queued', runAt: LATER, estimated: 35_861 });
+    expect(change?.after.state).toMatchObject({ status: 'queued', runAt: LATER, estimated: 46_331 });
     expect(change?.after.state.leader).toBeUndefined();
     expect(change?.after.state.source).toBeUndefined();
   });

@@ -21,6 +21,7 @@ export * from './money.ts';
 export { failWaiting, MAX_ATTEMPTS, mayAfford, pauseAfter, reroute } from './next-step.ts';
 export * from './object-names.ts';
 export * from './price.ts';
+export { createSetCost, quoteCap } from './price-set.ts';
 export * from './provider-batch.ts';
 export * from './provider-batch-steps.ts';
 export {

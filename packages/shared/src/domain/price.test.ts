@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { aRequest } from '../testing/factories.ts';
 import type { Lane } from './job.ts';
 import { MODELS, modelById } from './models.ts';
-import { actualCost, estimateCost, imagePrice } from './price.ts';
+import { actualCost, estimateCost, imagePrice, inputTokens } from './price.ts';
 import type { Usage } from './verdict.ts';
 
 /** Dollars an image, as the provider's price list prints them, and half the last digit it prints. */
@@ -50,13 +50,13 @@ describe('the price of an image', () => {
 });
 
 describe('estimateCost', () => {
-  it('adds prompt, references and the usual thoughts to the image', () => {
+  it('adds prompt, references, the usual thoughts and interim images to the image', () => {
     const [reference] = aRequest().references;
     const references = [reference, reference];
 
-    // 2 × 560 + 2 tokens in at 2, 400 of thought at 12, 1,120 of image at 120.
+    // 2 × 560 + 2 tokens in at 2, 800 of words and thought at 12, 1,120 of image at 120 and a fifth of that.
     expect(estimateCost({ prompt: 'redmug!', model: 'gemini-3-pro-image', size: '1K', references }, 'standard')).toBe(
-      2_244 + 4_800 + 134_400,
+      2_244 + 9_600 + 134_400 + 26_880,
     );
   });
 
@@ -94,6 +94,29 @@ describe('estimateCost', () => {
     );
   });
 
+  it.each([
+    ['gemini-nano-banana-2.1', 'medium', 'minimal'],
+    ['gemini-3.1-flash-image', 'high', undefined],
+    ['gemini-3.1-flash-lite-image', 'high', 'minimal'],
+  ])('of %s is higher at %s than at %s, by 340 tokens of thought', (model, much, little) => {
+    const at = (thinking: string | undefined) => estimateCost({ ...aRequest({ model }), thinking }, 'standard');
+
+    expect(at(much) - at(little)).toBeCloseTo(340 * modelById(model).rates.text, -1);
+  });
+
+  it('knows no level at which the model that always thinks is cheaper, and no dearer default', () => {
+    const at = (thinking: string | undefined) =>
+      estimateCost({ ...aRequest({ model: 'gemini-3-pro-image' }), thinking }, 'standard');
+
+    expect(new Set([at('low'), at('high'), at(undefined)]).size).toBe(1);
+  });
+
+  it('counts scripts of more bytes a letter as more tokens', () => {
+    const inputOf = (prompt: string) => inputTokens({ prompt, references: [], model: 'gemini-3-pro-image' });
+
+    expect([inputOf('a red mug, no 2'), inputOf('红色马克杯一二三')]).toEqual([4, 6]);
+  });
+
   it('takes a size that the model does not make for a bug', () => {
     expect(() => estimateCost(aRequest({ model: 'gemini-2.5-flash-image', size: '4K' }), 'standard')).toThrow(
       RangeError,
@@ -126,14 +149,17 @@ describe('actualCost', () => {
     );
   });
 
-  it('falls back on the price list when nothing was counted, one price an image', () => {
-    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 1)).toBe(
-      134_400,
-    );
-    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 3)).toBe(
-      403_200,
-    );
-    expect(actualCost({ model: 'gemini-3-pro-image', size: '1K' }, 'standard', usage({ missing: true }), 0)).toBe(0);
+  it('without usage takes the list price of each image, and what is expected beside them', () => {
+    const asked = {
+      model: 'gemini-3-pro-image',
+      size: '1K',
+      prompt: 'redmug!',
+      references: [aRequest().references[0]],
+    };
+    const cost = (images: number) => actualCost(asked, 'standard', usage({ missing: true }), images);
+
+    // 562 tokens in at 2, 800 of words and thought at 12.
+    expect([cost(0), cost(1), cost(3)]).toEqual([0, 134_400 + 1_124 + 9_600, 3 * 134_400 + 1_124 + 9_600]);
   });
 
   it('counts tokens, not images, when there are both', () => {

@@ -4,47 +4,60 @@ import type { JobRequest, JobState, Lane, Micros } from './job.ts';
 import { type Model, modelById } from './models.ts';
 import type { Usage } from './verdict.ts';
 
-/** Tokens the provider counts for one reference image. */
-const TOKENS_PER_REFERENCE = 560;
-const CHARACTERS_PER_TOKEN = 4;
-
+/** Four letters of English to a token. Scripts with more bytes a letter have more tokens a letter too. */
+const BYTES_PER_TOKEN = 4;
 /** What a lane charges of the standard price. */
 const SHARE: Record<Lane, number> = { standard: 1, batch: 0.5 };
 
-type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & { references: readonly unknown[] };
+type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & {
+  references: readonly unknown[];
+  thinking?: string | undefined;
+};
 
-/** The expected price of one image: its tokens, the input, and the thoughts that usually come with it. */
+/**
+ * What one image is expected to cost: its tokens, those of the interim images and words that come with it, and the input.
+ *
+ * An expected value. One call may cost several times as much, when interim images come; many together cost no more.
+ */
 export function estimateCost(request: Priced, lane: Lane): Micros {
   const model = modelById(request.model);
-  return Math.round(
-    SHARE[lane] *
-      (tokensOfImage(model, request.size) * model.rates.image +
-        inputTokens(request) * model.rates.input +
-        model.overheadTokens * model.rates.text),
-  );
+  const answer = tokensOfImage(model, request.size) * (1 + model.besides.drafts) * model.rates.image;
+  return Math.round(SHARE[lane] * (answer + wordsAndInput(model, request)));
+}
+
+function wordsAndInput({ rates, besides, id }: Model, request: Omit<Priced, 'model' | 'size'>): number {
+  const words = besides.textTokens[request.thinking ?? 'default'] ?? besides.textTokens.default;
+  return words * rates.text + inputTokens({ ...request, model: id }) * rates.input;
 }
 
 /** Tokens the provider is expected to count for what is sent. */
-export function inputTokens({ prompt, references }: Pick<Priced, 'prompt' | 'references'>): number {
-  return Math.ceil(prompt.length / CHARACTERS_PER_TOKEN) + references.length * TOKENS_PER_REFERENCE;
+export function inputTokens({ prompt, references, model }: Omit<Priced, 'size' | 'thinking'>): number {
+  return (
+    Math.ceil(Buffer.byteLength(prompt) / BYTES_PER_TOKEN) + references.length * modelById(model).references.tokens
+  );
 }
+
+/** What was asked, as far as it is known where the bill is. */
+type Asked = Pick<Priced, 'model' | 'size' | 'thinking'> & Partial<Pick<Priced, 'prompt' | 'references'>>;
 
 /**
  * What an answered call cost, by its usage: image tokens at the image rate, every other token that came back at the
- * text rate, the prompt at the input rate. Without usage the price book's image price times the images stands in.
+ * text rate, the prompt at the input rate. Without usage its images are counted, and the rest is what is expected of
+ * such a call; an answer without either costs nothing.
  */
-export function actualCost(
-  { model: modelId, size }: Pick<JobRequest, 'model' | 'size'>,
-  lane: Lane,
-  usage: Usage,
-  images: number,
-): Micros {
-  const model = modelById(modelId);
-  const { rates } = model;
-  const standard = usage.missing
-    ? images * tokensOfImage(model, size) * rates.image
-    : usage.imageTokens * rates.image + usage.textTokens * rates.text + usage.promptTokens * rates.input;
-  return Math.round(SHARE[lane] * standard);
+export function actualCost(asked: Asked, lane: Lane, usage: Usage, images: number): Micros {
+  const model = modelById(asked.model);
+  return Math.round(SHARE[lane] * (usage.missing ? uncounted(model, asked, images) : counted(model, usage)));
+}
+
+function counted({ rates }: Model, { imageTokens, textTokens, promptTokens }: Usage): number {
+  return imageTokens * rates.image + textTokens * rates.text + promptTokens * rates.input;
+}
+
+function uncounted(model: Model, asked: Asked, images: number): number {
+  if (images === 0) return 0;
+  const rest = wordsAndInput(model, { prompt: '', references: [], ...asked });
+  return images * tokensOfImage(model, asked.size) * model.rates.image + rest;
 }
 
 /** The list price of one image of this size, without input and thoughts. */

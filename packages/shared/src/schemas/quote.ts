@@ -21,14 +21,20 @@ export const QuoteView = z
     currency: z.literal('USD'),
     jobs: z.int(),
     cap: money.meta({
-      description: 'What the jobs may cost together when submitted with `quote`; fewer of them, their part of it.',
+      description:
+        'What the jobs may cost together when submitted with `quote`, the dearest lane and some room for interim images, ' +
+        'which come by chance; fewer of them, their part of it.',
     }),
     lane: z.enum(LANES).meta({ description: 'The lane that would be taken now.' }),
     reason: z.string(),
     lanes: z.array(
       z.object({
         lane: z.enum(LANES),
-        cost: money,
+        cost: money.meta({
+          description:
+            'Expected, with the words and interim images that are billed, and for a set of 200 or more in the batch ' +
+            'lane with the first rows at the standard price, which go ahead.',
+        }),
         expected_at: z.string().meta({ format: 'date-time', description: 'When 95 % of such sets are done, lately.' }),
         meets_deadline: z.boolean().optional(),
       }),

@@ -56,7 +56,7 @@ export function aState(overrides: Partial<JobState> = {}): JobState {
     expiresAt: NOON + HOUR,
     runAt: NOON,
     attempts: [],
-    estimated: 35_861,
+    estimated: 46_331,
     images: [],
     lateImages: [],
     ...overrides,

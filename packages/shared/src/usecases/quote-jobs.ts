@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import {
   AppError,
   chooseLane,
+  createSetCost,
   type EpochMs,
   estimateCost,
   formatMicros,
@@ -11,6 +12,7 @@ import {
   type Lane,
   type Micros,
   type Model,
+  quoteCap,
   type Route,
   setMs,
   type Tenant,
@@ -33,7 +35,8 @@ export type Offer = { lane: Lane; cost: Micros; p95Ms: number };
 /**
  * What jobs would cost on each lane and when they would be done. Fetches nothing and spends nothing.
  *
- * Submitted with the quote's id, they never cost more than its dearest lane; a part of them, that part of it.
+ * Submitted with the quote's id, no call is made that by its estimate would pass what the dearest lane is expected to cost
+ * and the room that `quoteCap` leaves; a part of them has that part of it.
  */
 export async function quoteJobs(
   deps: QuoteDeps,
@@ -61,7 +64,7 @@ export async function tellQuote(
   const quote: Quote = {
     id: idFrom('quo', randomUUIDv7()),
     jobs: priced.jobs,
-    cap: Math.max(...offers.map(({ cost }) => cost)),
+    cap: quoteCap(Math.max(...offers.map(({ cost }) => cost)), priced.jobs),
     expiresAt: now + BINDING_MS,
   };
   await deps.quotes.save(tenant, quote);
@@ -81,13 +84,22 @@ export async function tellQuote(
 async function offersFor(latency: Latency, jobs: { body: SubmitJobBody; model: Model }[]): Promise<Offer[]> {
   const lanes = LANES.filter((lane) => jobs.every(({ body, model }) => lanesFor(body, model).includes(lane)));
   const kinds = new Map(jobs.map(({ body, model }) => [`${model.id} ${body.size}`, kindOf(body, model)]));
+  const cost = costOfAll(jobs);
   return Promise.all(
     lanes.map(async (lane) => {
       const times = await Promise.all([...kinds.values()].map((kind) => latency.p95Ms(lane, kind)));
-      const costs = jobs.map(({ body, model }) => estimateCost({ ...body, ...kindOf(body, model) }, lane));
-      return { lane, cost: costs.reduce((total, cost) => total + cost, 0), p95Ms: Math.max(...times) };
+      return { lane, cost: cost[lane], p95Ms: Math.max(...times) };
     }),
   );
+}
+
+function costOfAll(jobs: { body: SubmitJobBody; model: Model }[]): Record<Lane, Micros> {
+  const costs = createSetCost();
+  for (const { body, model } of jobs) {
+    const request = { ...body, ...kindOf(body, model) };
+    costs.add({ standard: estimateCost(request, 'standard'), batch: estimateCost(request, 'batch') });
+  }
+  return costs.sum();
 }
 
 function kindOf({ size }: SubmitJobBody, model: Model): { model: string; size: string } {

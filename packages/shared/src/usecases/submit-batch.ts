@@ -12,6 +12,7 @@ import {
   type Batch,
   type BatchId,
   batchKey,
+  createSetCost,
   type EpochMs,
   LANES,
   type Lane,
@@ -114,7 +115,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
       locales: options.locales,
     },
   );
-  const cost = { standard: 0, batch: 0 };
+  const costs = createSetCost(options.canary);
   const kinds = createKinds();
   let offered: readonly Lane[] = LANES;
   let valid = 0;
@@ -127,15 +128,14 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
       valid++;
       kinds.add(one.row.request);
       offered = offered.filter((lane) => one.lanes.includes(lane));
-      cost.standard += one.cost.standard;
-      cost.batch += one.cost.batch;
+      costs.add(one.cost);
       if (options.dry_run || (options.on_invalid === 'reject' && errors.rows())) continue;
       const full = shards.add(one.row);
       if (full) await full;
     }
   }
   const stored = await shards.end();
-  return { id, valid, errors, cost, offered, kinds: kinds.all(), shards: stored };
+  return { id, valid, errors, cost: costs.sum(), offered, kinds: kinds.all(), shards: stored };
 }
 
 async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found: Stored): Promise<Batch> {

@@ -129,7 +129,9 @@ describe('a catalogue of 20,000 rows, 126 of them bad', () => {
       lane: 'batch',
       currency: 'USD',
     });
-    expect(Number(json.cost.batch)).toBeCloseTo(Number(json.cost.standard) / 2, 0);
+    // Half the price, but for the ten rows of the canary.
+    const standard = Number(json.cost.standard);
+    expect(Number(json.cost.batch)).toBeCloseTo((standard + (10 * standard) / (ROWS - 126)) / 2, 2);
     expect(json.errors).toHaveLength(100);
     expect(await batchFolders(api)).toEqual(folders);
     expect(await acceptedBatches(api)).toEqual(batches);

@@ -22,6 +22,7 @@ export type PriceDeps = { quotes: Quotes; latency: Latency; clock: Clock };
 export type Found = {
   valid: number;
   errors: RowErrors;
+  /** With the canary that the batch would send. */
   cost: Record<Lane, Micros>;
   /** The lanes that can carry every one of the rows. */
   offered: readonly Lane[];
