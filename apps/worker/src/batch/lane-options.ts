@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { resolve } from 'node:path';
-import { idFrom, type LaneTimes, modelById } from '@darkroom/shared/domain';
+import { idFrom, type LaneTimes, modelById, STANDARD_MS_PER_JOB } from '@darkroom/shared/domain';
 import type { WorkerConfig } from '../config.ts';
 import type { BatchDeps, PlanRules } from './deps.ts';
 
@@ -11,8 +11,6 @@ const CREATE_MS = 60_000;
 const SECOND_MS = 1_000;
 /** Of the provider's allowance: what it counts is not exactly what we do. */
 const ALLOWANCE_SHARE = 0.8;
-/** With twenty calls at a time, each of half a minute. */
-const RESCUE_MS_PER_JOB = 1_500;
 /** Result files of more than a gigabyte are the ones that cannot be fetched. */
 const LIMITS = { outputBytes: 1_000_000_000, inputBytes: 100_000_000, lines: 2_000 };
 
@@ -33,7 +31,7 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
     slots: config.BATCH_SLOTS,
     gatherMs: ms(config.BATCH_GATHER),
     times,
-    rescueMsPerJob: RESCUE_MS_PER_JOB,
+    rescueMsPerJob: STANDARD_MS_PER_JOB,
     stuckMs: ms(config.BATCH_STUCK_AFTER),
   };
   const recreateAfterMs = ms(config.BATCH_RECREATE_AFTER);

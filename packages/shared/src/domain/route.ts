@@ -5,8 +5,8 @@ import type { EpochMs, Lane, Micros } from './job.ts';
 /** A set of at least this many jobs without a deadline is worth a provider batch. */
 export const BATCH_SET_MIN = 20;
 
-/** What each further job of a set adds to the set's time on the standard lane, when that is as busy as it may be. */
-const STANDARD_MS_PER_JOB = 1_500;
+/** What each further job adds to a set's time on the standard lane: with twenty calls at a time, each of half a minute. */
+export const STANDARD_MS_PER_JOB = 1_500;
 
 /**
  * When 95 % of such sets are done: the standard lane takes jobs one by one, a provider batch all of them together.
