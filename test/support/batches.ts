@@ -17,7 +17,7 @@ import {
 } from '@darkroom/shared/domain';
 import type { Batches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
-import { createRedisBatches, createRedisPool } from '@darkroom/shared/storage/redis';
+import { createRedisBatches, createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
 import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
 import {
   type BatchAction,
@@ -62,7 +62,8 @@ export async function openTestBatches(opened?: TestUsecases): Promise<TestBatche
   const queue = createLaneQueue({ standard: test.queue, pool: createRedisPool({ redis, prefix }) });
   await redis.sadd(`${prefix}tenants`, TENANT);
   const batches = createRedisBatches({ redis, prefix });
-  const deps: SweepBatchDeps = { batches, ledger, store, queue, outbox, clock };
+  const chunks = createRedisProviderBatches({ redis, prefix });
+  const deps: SweepBatchDeps = { batches, chunks, ledger, store, queue, outbox, clock };
   const batch = async (id: string) => {
     const found = await batches.read(TENANT, id);
     if (!found) throw new Error(`no record of ${id}`);

@@ -183,7 +183,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('batch')) {
-        loops.push(...runBatches({ ...deps, batches: callers, queue }), ...runBatchLane(batchDeps));
+        loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }), ...runBatchLane(batchDeps));
       }
       if (roles.includes('sweeper')) {
         const archive = () => archiveOnce(deps, draining.signal);

@@ -26,6 +26,7 @@ import { download, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
 import { endLeftovers, resolveDoubts } from './leftovers.ts';
 import { type ChunkRecord, membersOf } from './members.ts';
+import { rescueNow } from './rescue-time.ts';
 import { deadline, idsOf } from './submitter.ts';
 import { makeThumbnails } from './thumbnails.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
@@ -120,8 +121,9 @@ async function postpone(
  */
 async function giveUpInTime(deps: BatchDeps, ended: ProviderBatch): Promise<void> {
   const { batches, clock, log } = deps;
-  const patience = Math.max(ended.rescueAt, (ended.end?.at ?? 0) + GRACE_MS);
-  if (ended.stray || ended.givenUpAt !== undefined || clock.now() < patience) return;
+  if (ended.stray || ended.givenUpAt !== undefined || clock.now() < (ended.end?.at ?? 0) + GRACE_MS) return;
+  // Deadlines may have been moved since it was sealed.
+  if (clock.now() < (await rescueNow(deps, ended)).rescueAt) return;
   const members = await endLeftovers(deps, ended, await batches.members(ended.id), 'in_doubt');
   log.error({ ...idsOf(ended), members }, 'chunk.given_up');
   await batches.write(gaveUpMembers(ended, clock.now()));

@@ -7,6 +7,7 @@ import { collect } from './collector.ts';
 import type { BatchDeps } from './deps.ts';
 import { planOnce } from './planner.ts';
 import { createPoller } from './poller.ts';
+import { renewRescues } from './rescue-time.ts';
 import { sealChunk } from './seal.ts';
 import { idsOf, submit } from './submitter.ts';
 import { clearWorkspaces } from './workspace.ts';
@@ -14,6 +15,8 @@ import { clearWorkspaces } from './workspace.ts';
 const DUE_MAX = 1_000;
 
 const TICK_MS = 1_000;
+/** A deadline that was moved holds for chunks under way after this. */
+const RENEW_MS = 2_000;
 const CLEAR_MS = 3_600_000;
 
 /** Runs the lane until draining. A loop for each part: bringing one chunk home may take minutes, and keeps no other waiting. */
@@ -26,6 +29,7 @@ export function runBatchLane(deps: BatchDeps): Promise<void>[] {
     run('plan', often, () => planOnce(deps)),
     run('submit', often, () => submitOnce(deps)),
     run('poll', often, () => poller.once()),
+    run('renew-rescues', RENEW_MS, () => renewRescues(deps)),
     run('collect', often, () => collectOnce(deps)),
     run('clear', CLEAR_MS, () => clearWorkspaces(deps.folder, deps.clock.now())),
   ];

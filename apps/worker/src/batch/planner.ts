@@ -25,8 +25,9 @@ import type { PoolMember } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import { spillOf } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
+import { rescueTime } from './rescue-time.ts';
 import { roomFor } from './room.ts';
-import { rescueTime, sealChunk } from './seal.ts';
+import { sealChunk } from './seal.ts';
 
 /** Members looked at in one step, and at most for one chunk: those in front may all be waiting for their time. */
 const PAGE = 200;

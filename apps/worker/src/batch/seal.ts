@@ -4,15 +4,14 @@ import {
   begin,
   type Job,
   laneOf,
-  leaveBatchBy,
   type ProviderBatch,
   type ProviderBatchMember,
   seal,
   weighAll,
 } from '@darkroom/shared/domain';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
-import { countLeaving } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
+import { rescueTime } from './rescue-time.ts';
 
 /** Members' records written side by side. */
 const WIDTH = 50;
@@ -71,34 +70,4 @@ async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: Provid
   deps.crash('chunk.begun');
   const begun = updated?.job.state.attempts.some((known) => known.id === attempt);
   return begun ? updated?.job : undefined;
-}
-
-/** Different deadlines of a chunk that are looked at. */
-const INSTANTS_MAX = 32;
-
-/**
- * When those members that can be must be taken back: so that the standard lane can make them one by one in time, and
- * before them all others of the batch lane that are due by then and might come back as well.
- */
-export async function rescueTime(
-  deps: Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches'>,
-  { id, model, createdAt }: Pick<ProviderBatch, 'id' | 'model' | 'createdAt'>,
-  jobs: Job[],
-): Promise<Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>> {
-  const { plan, rules } = deps;
-  const times = await plan.times(model);
-  const ends = jobs.map((job) => leaveBatchBy(job, times)).filter((at) => at !== undefined);
-  const distinct = [...new Set(ends)].toSorted((a, b) => a - b);
-  const every = Math.ceil(distinct.length / INSTANTS_MAX);
-  const instants = distinct.filter((_, n) => n % every === 0 || n === distinct.length - 1);
-  const leaving = await countLeaving(deps, model, instants, times, id);
-  const bounds = instants.map((rescueDue, n) => {
-    const { waiting = 0, sent = 0 } = leaving[n] ?? {};
-    // The members lie in the pool until they are sealed.
-    const own = Math.max(waiting, ends.filter((at) => at <= rescueDue).length);
-    return { rescueAt: rescueDue - (own + sent) * plan.rescueMsPerJob, rescueDue };
-  });
-  const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
-  const outlivedAt = createdAt + rules.lifeMs;
-  return first ? { ...first, rescueAt: Math.min(outlivedAt, first.rescueAt) } : { rescueAt: outlivedAt };
 }

@@ -30,6 +30,7 @@ export {
   createRefused,
   createUnknown,
   intendCreate,
+  isCallOut,
 } from './provider-batch-steps-create.ts';
 export * from './provider-batch-steps-harvest.ts';
 export { type Listed, look, mayBeLost, notFound, observe } from './provider-batch-steps-look.ts';

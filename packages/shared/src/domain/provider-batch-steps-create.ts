@@ -59,6 +59,12 @@ export function overAt({ at, endedAt }: CreateIntent, { createMs }: BatchRules):
   return endedAt ?? at + createMs;
 }
 
+/** Somebody may be waiting for the answer of a create call, to note it in the record as it is now. */
+export function isCallOut({ state, creates }: ProviderBatch, { createMs }: BatchRules, now: EpochMs): boolean {
+  const last = creates.at(-1);
+  return state === 'creating' && last?.endedAt === undefined && now < (last?.at ?? 0) + createMs;
+}
+
 /** The provider told the name of what `intent` (the time of the create call) made. */
 export function created(
   batch: ProviderBatch,

@@ -10,7 +10,7 @@
 
 import type { EpochMs, ProviderBatchId } from './job.ts';
 import type { ProviderBatch } from './provider-batch.ts';
-import { endedBy, next } from './provider-batch-steps-next.ts';
+import { dropping, endedBy, next } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
@@ -77,6 +77,16 @@ export function cancelReason(
   if (batch.stray) return 'stray';
   if (now >= batch.rescueAt) return 'rescue';
   return wanted ? undefined : 'callers';
+}
+
+/** Its members have other deadlines than before. `undefined` when that changes nothing, or it is on its way back already. */
+export function rescheduled(
+  batch: ProviderBatch,
+  rescue: Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>,
+): ProviderBatch | undefined {
+  if (batch.cancelAskedAt !== undefined || batch.state === 'ended' || batch.state === 'closed') return undefined;
+  if (rescue.rescueAt === batch.rescueAt && rescue.rescueDue === batch.rescueDue) return undefined;
+  return next(dropping(batch, 'rescueDue'), rescue);
 }
 
 /** Whether a member that must leave the lane by `leaveBy` is one that the chunk was taken back for; the others may go again. */

@@ -6,6 +6,9 @@ import type { ProviderBatch, ProviderBatchMember } from '../domain/provider-batc
 /** What any number of workers do as often as one: `poll` = listing the account's batches. */
 export type Turn = 'poll';
 
+/** That a chunk's members were given other terms. `note` tells it from others of the same chunk. */
+export type PatchNote = { chunk: ProviderBatchId; note: string };
+
 export type ProviderBatches = {
   /** @returns false when the id is taken */
   plan(batch: ProviderBatch, members: ProviderBatchMember[]): Promise<boolean>;
@@ -34,6 +37,11 @@ export type ProviderBatches = {
   takeTurn(turn: Turn, ms: number): Promise<boolean>;
   /** Has one who asks for this turn within the next hour get it early. A `cause`, of at most 256 characters, calls once. */
   callTurn(turn: Turn, cause: string): Promise<void>;
+  /** Notes that members of these chunks have other deadlines than they were sealed with. */
+  notePatch(chunks: ProviderBatchId[]): Promise<void>;
+  /** What was noted and is not done. What changes after this answer is noted anew. */
+  patched(): Promise<PatchNote[]>;
+  patchDone(notes: PatchNote[]): Promise<void>;
   /** Average bytes of a result line of `model`, by image size, as far as harvests have taught. */
   lineBytes(model: string): Promise<Map<string, number>>;
   /** Moves that average towards what one harvest found. */

@@ -17,6 +17,7 @@ import {
   type Job,
   nextSweepStep,
   outOfMoney,
+  type ProviderBatchId,
   patchRow,
   replacedSums,
   rowJobId,
@@ -26,6 +27,7 @@ import {
   type Tenant,
   unreachable,
 } from '../domain/index.ts';
+import type { ProviderBatches } from '../ports/index.ts';
 import { findJob } from './get-job.ts';
 import { handOff } from './hand-off.ts';
 import { ifReadable } from './if-readable.ts';
@@ -34,7 +36,11 @@ import type { Outbox } from './outbox.ts';
 import { readRows } from './read-rows.ts';
 import { updateJob } from './update-job.ts';
 
-export type SweepBatchDeps = LoadDeps & { outbox: Outbox };
+export type SweepBatchDeps = LoadDeps & {
+  outbox: Outbox;
+  /** Told of those chunks under way whose members have new terms. */
+  chunks: Pick<ProviderBatches, 'notePatch'>;
+};
 
 const STEP = 200;
 
@@ -60,6 +66,7 @@ type KnownRow = { row: BatchRow; generation: number | undefined };
 
 /** Every action but making rows again is a decision about the row's newest job. @returns the row that was reached */
 async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], step: SweepStep): Promise<number> {
+  const carriers = new Set<ProviderBatchId>();
   await Promise.all(
     rows.map(async ({ row, generation }) => {
       if (generation === undefined) return; // Nothing of it is open, and nothing of it will be.
@@ -67,12 +74,21 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
       const updated = await ifReadable(
         updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step.action)),
       );
+      const carrier = updated && step.action === 'patch' && carrierOf(updated.job);
+      if (carrier) carriers.add(carrier);
       if (!updated || !(updated.changed || step.action === 'wake')) return;
       if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
       if (updated.followers) await handOff(deps, batch.tenant, id);
     }),
   );
+  // Of rows that had their new terms already, too: who gave them those may have died before it came here.
+  await deps.chunks.notePatch([...carriers]);
   return step.to;
+}
+
+/** The chunk that the job is on its way in. */
+function carrierOf({ state }: Job): ProviderBatchId | undefined {
+  return state.attempts.find(({ id }) => id === state.open)?.providerBatch;
 }
 
 function decide({ clock }: SweepBatchDeps, batch: Batch, job: Job, action: SweepAction): Change | undefined {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
-import { createRedisPool } from '@darkroom/shared/storage/redis';
+import { createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
 import { archiveJob, loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ndjson, sendBatch } from '../../../support/batch-calls.ts';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   const standard = createWakeQueue({ redis, prefix });
   closeQueue = async () => standard[Symbol.asyncDispose]();
   const queue = createLaneQueue({ standard, pool: createRedisPool({ redis, prefix }) });
-  const own: SweepBatchDeps = { ...deps, queue };
+  const own: SweepBatchDeps = { ...deps, queue, chunks: createRedisProviderBatches({ redis, prefix }) };
   // What the worker does to a batch, until nothing more happens by itself.
   settle = async (id) => {
     // Twice nothing: a sweep that has just ended lets the loader go on.

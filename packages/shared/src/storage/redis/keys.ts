@@ -34,6 +34,7 @@ export function keySpace(prefix: string) {
     providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,
     openProviderBatches: `${prefix}{q:batches}:open`,
     expectedStrays: `${prefix}{q:batches}:strays`,
+    patchedProviderBatches: `${prefix}{q:batches}:patched`,
     providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
     turnCall: (turn: string) => `${prefix}{q:batches}:call:${turn}`,
     turnCause: (turn: string, cause: string) => `${prefix}{q:batches}:call:${turn}:${cause}`,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { ProviderBatch, ProviderBatchMember } from '../../domain/index.ts';
-import type { ProviderBatches } from '../../ports/index.ts';
+import type { PatchNote, ProviderBatches } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
 import { loadScript } from './scripts.ts';
 
@@ -70,6 +70,14 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
     callTurn: async (turn, cause) => {
       await callTurn([space.turnCall(turn), space.turnCause(turn, cause)], [CALL_KEPT_MS]);
     },
+    notePatch: async (chunks) => {
+      if (chunks.length) await redis.sadd(space.patchedProviderBatches, ...chunks.map((id) => `${id}~${newToken()}`));
+    },
+    patched: async () => (await redis.smembers(space.patchedProviderBatches)).map(parseNote),
+    patchDone: async (notes) => {
+      const members = notes.map(({ chunk, note }) => `${chunk}~${note}`);
+      if (members.length) await redis.srem(space.patchedProviderBatches, ...members);
+    },
     lineBytes: async (model) => {
       const fields = await redis.hgetall(space.lineBytes(model));
       return new Map(Object.entries(fields).map(([size, bytes]) => [size, Number(bytes)]));
@@ -88,6 +96,11 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
 
 function newToken(): string {
   return randomBytes(12).toString('base64url');
+}
+
+function parseNote(member: string): PatchNote {
+  const [chunk = '', note = ''] = member.split('~');
+  return { chunk, note };
 }
 
 /** Written by this program from these very types; the record is not an edge. */
