@@ -54,7 +54,11 @@ export async function settleJob(
 
 /** Runs the job to its image (and thumbnail), at rest in the store. */
 export async function succeedJob(deps: Deps, id: string, tenant = 'default'): Promise<Job> {
-  const attempt = await beginJob(deps, id, tenant);
+  return settleWithImage(deps, id, await beginJob(deps, id, tenant), tenant);
+}
+
+/** Ends the attempt with an image (and thumbnail), at rest in the store. */
+export async function settleWithImage(deps: Deps, id: string, attempt: string, tenant = 'default'): Promise<Job> {
   const bytes = await anImage('png', { side: 32 });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const facts = { n: 0, mime: 'image/png', width: 32, height: 32, bytes: bytes.length, sha256 };

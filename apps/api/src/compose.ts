@@ -50,8 +50,9 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const subscriber = opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
   const prefix = config.REDIS_PREFIX;
   const clock = systemClock;
+  const address = publicUrl();
   const store = await openStore(config.STORAGE_URL, {
-    publicUrl: publicUrl(),
+    publicUrl: address,
     signingKey: derivedKey(config.DARKROOM_SECRET, 'links'),
     clock,
     gcsReadBuckets: config.GCS_READ_BUCKETS,
@@ -93,6 +94,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     ledger,
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     store,
+    publicUrl: address,
     batches: withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
       accept: { before: 'batch.streamed', after: 'batch.accepted' },
     }),

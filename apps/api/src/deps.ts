@@ -31,6 +31,8 @@ export type ApiDeps = {
   ledger: Ledger;
   quota: Quota;
   store: OpenedStore;
+  /** Where callers reach this API. */
+  publicUrl: string;
   batches: Batches;
   ingests: Ingests;
   templates: Templates;

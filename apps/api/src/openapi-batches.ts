@@ -55,7 +55,7 @@ export const batchPaths: ZodOpenApiPathsObject = {
           'text/csv': {
             schema: z.string().meta({
               description:
-                'A header row, then one item a row. Cells are separated by commas, semicolons or tabs: by whichever the header row has most of, outside quotes. Rows of nothing but empty cells are left out.',
+                'A header row, then one item a row. Cells are separated by commas, semicolons or tabs: by whichever the header row has most of, outside quotes, or by what a first line `sep=;` names. Rows of nothing but empty cells are left out.',
             }),
           },
         },
@@ -126,7 +126,7 @@ export const batchPaths: ZodOpenApiPathsObject = {
   },
   '/v1/batches/{id}/manifest.jsonl': file(
     'manifestJsonl',
-    'What became of every row, a JSON line each',
+    'What became of every row, a JSON line each: its image_url leads to the image for as long as that is kept, with an API key; late_image_urls to those that came after its end',
     'application/x-ndjson',
   ),
   '/v1/batches/{id}/manifest.csv': file(

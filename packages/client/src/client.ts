@@ -5,6 +5,7 @@ import type {
   BatchView,
   ItemList,
   JobView,
+  ManifestRow,
   QuoteView,
   SubmitJobInput,
   TemplateList,
@@ -30,9 +31,6 @@ export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
 
 /** The rows: CSV or JSON lines, as bytes of any length. */
 export type BatchInput = { type: 'text/csv' | 'application/x-ndjson'; body: ReadableStream<Uint8Array> | string };
-
-/** A row of the manifest. */
-export type ManifestRow = { key: string; status: string; image_uri?: string; cost?: string; error_code?: string };
 
 export type Client = {
   submitJob(job: SubmitJobInput, options?: Submission): Promise<JobView>;

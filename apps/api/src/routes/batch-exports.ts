@@ -33,14 +33,14 @@ async function batchOf(deps: ApiDeps, req: BatchRequest, res: Response): Promise
 
 async function* manifestJson(deps: ApiDeps, batch: Batch): AsyncGenerator<string> {
   for await (const items of itemsOf(deps, batch)) {
-    yield items.map((item) => `${JSON.stringify(manifestRow(deps.store, batch, item))}\n`).join('');
+    yield items.map((item) => `${JSON.stringify(manifestRow(deps, batch, item))}\n`).join('');
   }
 }
 
 async function* manifestCsv(deps: ApiDeps, batch: Batch): AsyncGenerator<string> {
   yield MANIFEST_HEADER;
   for await (const items of itemsOf(deps, batch)) {
-    yield items.map((item) => manifestLine(manifestRow(deps.store, batch, item))).join('');
+    yield items.map((item) => manifestLine(manifestRow(deps, batch, item))).join('');
   }
 }
 

@@ -5,6 +5,7 @@ export { check, didYouMean } from './faults.ts';
 export * from './job-view.ts';
 export * from './limits.ts';
 export * from './list-jobs.ts';
+export * from './manifest.ts';
 export * from './parse.ts';
 export * from './primitives.ts';
 export * from './problem.ts';

@@ -7,7 +7,7 @@ import { createRedisPool, createRedisProviderBatches } from '@darkroom/shared/st
 import { archiveJob, loadBatch, mindBatch, type SweepBatchDeps, sweepBatch } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ndjson, sendBatch } from '../../../support/batch-calls.ts';
-import { succeedJob } from '../../../support/run-job.ts';
+import { beginJob, settleJob, settleWithImage, succeedJob } from '../../../support/run-job.ts';
 import { type Json, startApi, type TestApi } from '../../../support/start-api.ts';
 
 let api: TestApi;
@@ -176,6 +176,13 @@ describe('items', () => {
   });
 });
 
+async function refuse(job: string, message: string): Promise<void> {
+  const code = 'content_blocked' as const;
+  const error = { code, detail: 'The model refused: IMAGE_SAFETY', upstream: { channel: 'gemini', message } };
+  const attempt = await beginJob(api.deps, job);
+  await settleJob(api.deps, job, attempt, { type: 'refused', code, error, cost: 0, tokens: 9, ms: 5 });
+}
+
 function fail(what: string): never {
   throw new Error(`no ${what}`);
 }
@@ -211,9 +218,12 @@ describe('a manifest', () => {
       attempts: 1,
       cost: expect.stringMatching(/^0\.0\d/),
       error_code: null,
+      error_message: null,
+      image_url: `${api.url}/v1/jobs/${job.id}/images/0`,
+      late_image_urls: null,
     });
     expect(csv[0]).toBe(
-      'key,status,image_uri,width,height,bytes,sha256,mime,model,lane,channel,attempts,cost,error_code',
+      'key,status,image_uri,width,height,bytes,sha256,mime,model,lane,channel,attempts,cost,error_code,error_message,image_url,late_image_urls',
     );
     expect(csv).toHaveLength(252);
     expect(csv[121]).toBe(
@@ -221,6 +231,33 @@ describe('a manifest', () => {
         .map((value) => value ?? '')
         .join(','),
     );
+  });
+
+  it('leads to images and late images from anywhere, and says why there is none', async () => {
+    const id = await accepted(rowsUpTo(3));
+    await settle(id);
+    const jobs = await Promise.all(['sku:0', 'sku:1'].map((key) => read(`/v1/batches/${id}/items/${key}`)));
+    const [refused, late] = jobs.map((job: Json) => job.id);
+    await refuse(refused, 'Unable to show it, "sorry".');
+    const attempt = await beginJob(api.deps, late);
+    await api.call('POST', `/v1/jobs/${late}/cancel`);
+    await settleWithImage(api.deps, late, attempt);
+
+    const lines = (await api.call('GET', `/v1/batches/${id}/manifest.jsonl`)).text.trim().split('\n');
+    const csv = (await api.call('GET', `/v1/batches/${id}/manifest.csv`)).text.split('\r\n');
+
+    const [first, second, third] = lines.map((line) => JSON.parse(line));
+    expect(first).toMatchObject({ status: 'blocked', error_code: 'content_blocked', image_url: null });
+    expect(first.error_message).toBe('The model refused: IMAGE_SAFETY. Unable to show it, "sorry".');
+    expect(csv[1]).toContain('"The model refused: IMAGE_SAFETY. Unable to show it, ""sorry""."');
+    const url = `${api.url}/v1/jobs/${late}/images/0`;
+    expect(second).toMatchObject({ status: 'canceled', error_code: 'canceled', image_url: null, late_image_urls: url });
+    expect(third).toMatchObject({ status: 'queued', error_code: null, error_message: null, late_image_urls: null });
+    const { status, headers } = await fetch(url, {
+      headers: { authorization: `Bearer ${api.key}` },
+      redirect: 'manual',
+    });
+    expect([status, (await fetch(headers.get('location') ?? '')).status]).toEqual([302, 200]);
   });
 
   it('has every key as it was sent: none that a table takes for a formula is taken in', async () => {
