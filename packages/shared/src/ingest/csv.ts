@@ -2,15 +2,15 @@
 
 import { CsvError, Parser } from 'csv-parse';
 import { AppError } from '../domain/index.ts';
-import { createDelimiterFinder, type Delimiter } from './delimiter.ts';
+import { createDelimiterFinder, namedDelimiter } from './delimiter.ts';
 import type { Splitter } from './lines.ts';
 
 /** `line` is where the record begins, counted from 1: a quoted cell may hold several. */
 export type CsvRecord = { line: number; cells: string[] };
 
 /**
- * Records by quote and by what the header line mostly has between its cells: a comma, a semicolon or a tab. A byte order
- * mark is dropped, empty lines are left out, and records need not be of one length.
+ * Records by quote and by what the header line mostly has between its cells: a comma, a semicolon or a tab; or by what a
+ * line `sep=;` before it names. A byte order mark is dropped, empty lines are left out, and records need not be of one length.
  *
  * @throws AppError `invalid_request` naming the line, from which on nothing can be told apart: a stray quote, or a record of more than `maxBytes`
  */
@@ -32,8 +32,11 @@ export function createCsvSplitter(maxBytes: number): Splitter<CsvRecord> {
     });
   };
   const open = (): Parser => {
-    const opened = createParser(maxBytes, finder.best(), onRecord);
-    write(opened, Buffer.concat(header));
+    const start = Buffer.concat(header);
+    const named = namedDelimiter(start);
+    const opened = createParser(maxBytes, named?.delimiter ?? finder.best(), onRecord);
+    // Its end is left to the parser: an empty line, that is none of the records and counts as a line.
+    write(opened, start.subarray(named?.bytes ?? 0));
     header = [];
     return opened;
   };
@@ -66,7 +69,7 @@ export function createCsvSplitter(maxBytes: number): Splitter<CsvRecord> {
   };
 }
 
-function createParser(maxBytes: number, delimiter: Delimiter, onRecord: (cells: string[]) => void): Parser {
+function createParser(maxBytes: number, delimiter: string, onRecord: (cells: string[]) => void): Parser {
   const parser = new Parser({
     bom: true,
     delimiter,

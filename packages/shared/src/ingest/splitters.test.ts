@@ -89,6 +89,34 @@ describe('records of a CSV file', () => {
   });
 
   it.each([
+    ['a semicolon', 'sep=;\r\n', ';'],
+    ['a comma, after a mark', '\ufeffsep=,\n', ','],
+    ['a tab, in quotes and capitals', '"SEP=\t"\n', '\t'],
+    ['a bar, which is never guessed', 'sep=|\r', '|'],
+  ])('are told apart by what a first line names: %s', (_name, first, mark) => {
+    const text = `${first}a${mark}"b,,;;\t\t||"\n1${mark}2\n`;
+
+    fc.assert(
+      fc.property(cuts, (places) => {
+        const found = inPieces(createCsvSplitter(1_000), Buffer.from(text), places);
+
+        expect(found).toEqual([
+          { line: 2, cells: ['a', 'b,,;;\t\t||'] },
+          { line: 3, cells: ['1', '2'] },
+        ]);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it.each(['sep=;x\n1,2\n', 'sep=\n1,2\n', 'sep=ab\n1,2\n', 'sep,x\n1,2\n'])(
+    'may begin with a column like %j',
+    (text) => {
+      expect(inPieces(createCsvSplitter(1_000), Buffer.from(text), [3])[0]?.cells[0]).toMatch(/^sep/);
+    },
+  );
+
+  it.each([
     ['a quote that is never closed', 'a,b\n1,"x\ny\n', 'line 2', 'never closed'],
     ['a quote in the middle', 'a,b\n1,2\n3,x"y\n', 'line 3', 'wrong place'],
     ['text after a quote', 'a,b\n1,"x"y\n', 'line 2', 'wrong place'],
