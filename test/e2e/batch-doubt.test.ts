@@ -85,6 +85,7 @@ describe('a create call whose answer is lost', () => {
     await withWorker(2 * (LAG_MS / 1_000), async () => {
       const before = control().batches().length;
       const { id } = await send();
+      await expect.poll(() => calls('create_batch'), { timeout: 20_000 }).toBe(1);
       for (const passes of [LAG_MS / 2, LAG_MS / 2 + 1_000]) {
         const lists = calls('list_batches');
         await expect.poll(() => calls('list_batches'), { timeout: 20_000 }).toBeGreaterThan(lists + 3);

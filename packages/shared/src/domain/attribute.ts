@@ -42,7 +42,8 @@ export function attribute(
     lane: 'batch',
     providerBatch: batch.id,
     state: 'in_doubt',
-    startedAt: known?.startedAt ?? now,
+    // When it came to light: attempts of a record follow each other.
+    startedAt: now,
     cost: estimateCost(job.request, 'batch'),
     error: 'outcome_unknown',
     reason: 'The provider made it more than once.',

@@ -50,7 +50,7 @@ export function strayOf(chunk: ProviderBatch, listed: Listed, now: EpochMs): Pro
     rescueAt,
     displayName,
     ...(input && { input }),
-    creates,
+    creates: [],
     providerName: listed.name,
     submittedAt: madeAt,
     waste: 0,
