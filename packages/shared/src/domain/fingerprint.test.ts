@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aRequest, MINUTE } from '../testing/factories.ts';
-import { digest, fingerprint, shortDigest } from './fingerprint.ts';
+import { digest, fingerprint, promptDigest, shortDigest } from './fingerprint.ts';
 import type { JobRequest, Reference } from './job.ts';
 
 const aReference = (sha256: string, more: Partial<Reference> = {}): Reference => ({
@@ -31,12 +31,12 @@ const { seed: _, ...WITHOUT_SEED } = FULL;
 
 describe('the fingerprint', () => {
   it.each([
-    ['a plain request', aRequest(), '4yQySR9w9Sc6Ht4Kjmg0sQ0xb5vl3Ourv4Oyc9FTSNg'],
-    ['a request with everything', FULL, 'EnFo-EShFiyBYuN0jMa_vVMAGbtnDiCYfLV8_uds9Xs'],
+    ['a plain request', aRequest(), 'KHnJ5guZ33MrfT-FM1PhMRZmjWt0oP7o9HuZ37jCmY8'],
+    ['a request with everything', FULL, 'wswFKErRb827653H16IXvfoWIWCG3vpWmJ7sys3Gxgo'],
     [
       'a prompt in several scripts',
       aRequest({ prompt: 'Ångström ☕ 赤いマグ \u{1F3A8}' }),
-      's8U53njvxSM9mz2qG0SzYxtloV4bwoovkOqa35GDI_w',
+      'Ssp9fOFtKs13fqyUKbACwXahgalK9itjtlKbYhT1yw4',
     ],
   ])('of %s is the same in every release', (_, request, golden) => {
     expect(fingerprint(request)).toBe(golden);
@@ -83,6 +83,14 @@ describe('the fingerprint', () => {
     expect(fingerprint(aRequest({ prompt: composed.normalize('NFD') }))).toBe(
       fingerprint(aRequest({ prompt: composed })),
     );
+  });
+
+  it('is the same whether the digest of the prompt was known or not', () => {
+    expect(fingerprint(FULL, promptDigest(FULL.prompt))).toBe(fingerprint(FULL));
+  });
+
+  it('refuses a prompt with half a surrogate pair', () => {
+    expect(() => fingerprint(aRequest({ prompt: 'a \ud83c mug' }))).toThrow('surrogate');
   });
 
   it('is stable under the order of keys', () => {

@@ -7,6 +7,7 @@ import {
   type JobRequest,
   type JobState,
   type Micros,
+  promptDigest,
   type Reference,
   shortDigest,
   type Tenant,
@@ -64,15 +65,17 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
  */
 export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
   const { body } = submit;
+  // Hashed once for both: the body it came in, and the work that it is.
+  const prompt = promptDigest(body.prompt);
   // Only a key or an id that may come again needs to know its body again.
-  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(submit.asked ?? body) : '-';
+  const bodyHash = submit.idempotencyKey || submit.ownId ? shortDigest(submit.asked ?? { ...body, prompt }) : '-';
   // Before references are fetched again: they may be gone by now. And Redis before the archive: a document is written
   // before its record goes, so in this order no job of the caller's own id is between the two.
   const early = body.references.length > 0 || submit.ownId !== undefined;
   const seen = early ? await recall(deps, submit, bodyHash) : undefined;
   const known = seen ?? (await recallArchived(deps, submit, bodyHash));
   if (known) return known;
-  const job = await prepare(deps, submit).catch(async (error: unknown) => {
+  const job = await prepare(deps, submit, prompt).catch(async (error: unknown) => {
     // What is refused now may have been accepted before: deadlines pass, models retire, prices rise.
     const earlier = await recall(deps, submit, bodyHash);
     if (earlier) return earlier;
@@ -81,7 +84,7 @@ export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submi
   return 'replayed' in job ? job : admit(deps, job, bodyHash, submit.idempotencyKey);
 }
 
-async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
+async function prepare(deps: SubmitDeps, submit: Submit, prompt: string): Promise<Job> {
   const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
@@ -89,7 +92,7 @@ async function prepare(deps: SubmitDeps, submit: Submit): Promise<Job> {
   const { lane, reason } = await routeJob(deps.latency, body, { model, maxCost, now: deps.clock.now() });
   const request = toRequest(body, { model, lane, maxCost, references });
   const estimated = estimateCost(request, lane);
-  return newJob(deps, submit, { request, estimated, warnings, ...(reason && { route: { lane, reason } }) });
+  return newJob(deps, submit, { request, estimated, warnings, prompt, ...(reason && { route: { lane, reason } }) });
 }
 
 /** The lower of what the quote and the caller allow. */
@@ -108,7 +111,8 @@ async function quotedCost(
  */
 export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
   const { tenant, request, state } = ended;
-  const facts = { request, estimated: estimateCost(request, request.lane), warnings: state.warnings ?? [] };
+  const estimated = estimateCost(request, request.lane);
+  const facts = { request, estimated, warnings: state.warnings ?? [], prompt: promptDigest(request.prompt) };
   const job = newJob(deps, { tenant, body: { deadline: undefined } }, facts);
   return admit(deps, job, idempotencyKey ? shortDigest({ retry: ended.id }) : '-', idempotencyKey);
 }
@@ -150,12 +154,19 @@ function sharingOf({ state }: Job): Pick<Submitted, 'dedup' | 'cache'> {
 }
 
 /** What is known of a job before it has an id. */
-type Facts = { request: JobRequest; estimated: Micros; warnings: string[]; route?: NonNullable<JobState['route']> };
+type Facts = {
+  request: JobRequest;
+  estimated: Micros;
+  warnings: string[];
+  /** Its digest. */
+  prompt: string;
+  route?: NonNullable<JobState['route']>;
+};
 
 function newJob(
   deps: SubmitDeps,
   { tenant, ownId, body }: Pick<Submit, 'tenant' | 'ownId'> & { body: Pick<SubmitJobBody, 'deadline'> },
-  { request, estimated, warnings, route }: Facts,
+  { request, estimated, warnings, prompt, route }: Facts,
 ): Job {
   const now = deps.clock.now();
   const expiresAt = body.deadline ?? now + deps.deadlineMs;
@@ -179,7 +190,8 @@ function newJob(
     lateImages: [],
     ...(warnings.length && { warnings }),
   };
-  return { id: ownId ?? deps.newJobId(), tenant, version: 1, fingerprint: fingerprint(request), request, state };
+  const id = ownId ?? deps.newJobId();
+  return { id, tenant, version: 1, fingerprint: fingerprint(request, prompt), request, state };
 }
 
 /** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
