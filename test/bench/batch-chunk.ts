@@ -44,7 +44,7 @@ export async function* batchChunk(options: BenchOptions): AsyncGenerator<Figure>
       batches: { turnaround_ms: 1_000, spread: 0 },
     },
   });
-  const home = await openGround(stand, emulator);
+  await using home = await openGround(stand, emulator);
   const bare = stand.start('../baselines/parse-lines.ts', 'bare');
   await bare.printed(/ready/);
   let file: Served | undefined;
@@ -76,7 +76,7 @@ export async function* batchChunk(options: BenchOptions): AsyncGenerator<Figure>
   yield figure('batch.collect_rss', 'MB', rss, { of: 'value', is: '<', than: RSS_MAX_MB });
 }
 
-type Ground = {
+type Ground = AsyncDisposable & {
   worker: Child;
   /** Has a chunk of `LINES` lines collected. */
   bring(): Promise<Spent & { file: Served }>;
@@ -85,13 +85,12 @@ type Ground = {
 async function openGround(stand: Stand, emulator: Emulator): Promise<Ground> {
   let chunks = 0;
   let start: (file: Served) => Promise<void> = async () => undefined;
-  // It ends with the bench: the worker's connections to it end when the stand does.
   const provider = await startResultFiles(emulator.url, { folder: stand.folder, served: (file) => start(file) });
   const { url } = await stand.startApi();
   const worker = await stand.startWorker({
     gemini: provider.url,
     concurrency: 4,
-    env: { WORKER_ROLES: 'batch', BATCH_GATHER: '1', BATCH_POLL: '0.2', NODE_OPTIONS: process.env['PROF'] ?? '' },
+    env: { WORKER_ROLES: 'batch', BATCH_GATHER: '1', BATCH_POLL: '0.2' },
   });
 
   const bring = async () => {
@@ -117,7 +116,7 @@ async function openGround(stand: Stand, emulator: Emulator): Promise<Ground> {
     await clear(stand);
     return spent;
   };
-  return { worker, bring };
+  return { worker, bring, [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose]() };
 }
 
 async function clear({ folder }: Stand): Promise<void> {

@@ -9,7 +9,7 @@ import { type Emulator, type EmulatorOptions, type FaultRule, startEmulator } fr
 import { createGeminiBatchChannel } from '@darkroom/shared/channels';
 import { classify } from '@darkroom/shared/domain';
 import type { BatchChannel, Done, RemoteBatch, ResultLine } from '@darkroom/shared/ports';
-import { createTempBlob } from '@darkroom/shared/storage/spool';
+import { createFileSums, createTempBlob } from '@darkroom/shared/storage/spool';
 import { aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -85,8 +85,9 @@ async function bodyOf({ channel }: Account, { responsesFile = '' }: RemoteBatch)
 
 async function results(account: Account): Promise<ResultLine[]> {
   const body = await bodyOf(account, await theBatch(account));
-  const sink = (line: number, index: number) => createTempBlob(join(folder, `${line}-${index}.blob`));
-  return Array.fromAsync(account.channel.readLines(body, sink));
+  await using sums = createFileSums();
+  const sink = (line: number, index: number) => createTempBlob(join(folder, `${line}-${index}.blob`), sums);
+  return await Array.fromAsync(account.channel.readLines(body, sink));
 }
 
 /** What became of the lines: a key and a verdict each. */

@@ -3,16 +3,17 @@
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createGeminiBatchChannel } from '@darkroom/shared/channels';
-import { createTempBlob } from '@darkroom/shared/storage/spool';
+import { createFileSums, createTempBlob } from '@darkroom/shared/storage/spool';
 
 const channel = createGeminiBatchChannel({ apiKey: 'bench', apiVersion: 'v1beta' });
+const sums = createFileSums();
 
 /** @returns milliseconds, without the removal of what was written */
 async function run(path: string): Promise<number> {
   const written: string[] = [];
   const startedAt = performance.now();
   const file = createReadStream(path, { highWaterMark: 1 << 20 });
-  const lines = channel.readLines(file, (line, index) => createTempBlob(`read-${line}-${index}.blob`));
+  const lines = channel.readLines(file, (line, index) => createTempBlob(`read-${line}-${index}.blob`, sums));
   for await (const line of lines) {
     if (line.type !== 'line') throw new Error(`a line of ${line.bytes} bytes cannot be read`);
     written.push(...line.answer.blobs.map((blob) => blob.path));

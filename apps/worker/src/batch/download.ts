@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, stat } from 'node:fs/promises';
+import { open, rename, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { AppError, type ProviderBatch, providerBatchKey } from '@darkroom/shared/domain';
+import { AppError, type ProviderBatch, providerBatchKey, type SpooledBlob } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
+import type { BlobSink } from '@darkroom/shared/ports';
+import { createTempBlob } from '@darkroom/shared/storage/spool';
 import type { BatchDeps } from './deps.ts';
 import { deadline } from './submitter.ts';
 import type { Workspace } from './workspace.ts';
@@ -12,6 +11,7 @@ import type { Workspace } from './workspace.ts';
 /** A gigabyte at a slow line's pace. */
 const DOWNLOAD_MS = 3_600_000;
 const RAW = 'responses.jsonl';
+const SLICE_BYTES = 1 << 20;
 
 export type Download =
   | { type: 'stored'; raw: { key: string; sha256: string; bytes: number } }
@@ -32,34 +32,37 @@ export async function download(
   if (done.type === 'rejected') return { type: 'trouble', reason: `${done.verdict.http} ${done.verdict.code}` };
   if (done.body === 'gone') return { type: 'gone' };
   const path = workspace.path(RAW);
-  const sha256 = createHash('sha256');
-  const counted = async function* (body: AsyncIterable<Buffer>) {
-    for await (const chunk of body) {
-      sha256.update(chunk);
-      yield chunk;
-    }
-  };
+  let raw: SpooledBlob;
   try {
-    await pipeline(done.body, counted, createWriteStream(`${path}.part`), { signal });
+    raw = await write(done.body, createTempBlob(`${path}.part`, workspace.sums));
   } catch (error) {
     return { type: 'trouble', reason: describeError(error).error };
   }
-  await rename(`${path}.part`, path);
+  await rename(raw.path, path);
   deps.crash('chunk.downloaded');
-  const raw = { sha256: sha256.digest('hex'), bytes: (await stat(path)).size };
-  const key = await store(deps, batch, { path, ...raw });
+  const key = await store(deps, batch, { ...raw, path });
   deps.crash('chunk.raw_stored');
-  return { type: 'stored', raw: { key, ...raw } };
+  return { type: 'stored', raw: { key, sha256: raw.sha256, bytes: raw.bytes } };
+}
+
+async function write(body: Readable, blob: BlobSink): Promise<SpooledBlob> {
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) await blob.write(chunk);
+  } catch (error) {
+    await blob.close().catch(() => undefined);
+    throw error;
+  }
+  return await blob.close();
 }
 
 async function store(
   { store: objects, log }: BatchDeps,
   { id }: ProviderBatch,
-  { path, bytes, sha256 }: { path: string; bytes: number; sha256: string },
+  { path, bytes, sha256, crc32c }: SpooledBlob,
 ): Promise<string> {
   const key = providerBatchKey(id, RAW);
   const put = (name: string) =>
-    objects.put(name, { path, bytes }, { contentType: 'application/jsonl', custom: { sha256 } });
+    objects.put(name, { path, bytes }, { contentType: 'application/jsonl', custom: { sha256 }, crc32c });
   try {
     await put(key);
     return key;
@@ -74,11 +77,26 @@ async function store(
 }
 
 /** The raw results from this disk, when they were just brought here, else from our store. */
-export async function openRaw({ store: objects }: BatchDeps, workspace: Workspace, key: string): Promise<Readable> {
+export async function openRaw(
+  { store: objects }: BatchDeps,
+  workspace: Workspace,
+  key: string,
+): Promise<AsyncIterable<Buffer>> {
   const path = workspace.path(RAW);
   const here = await stat(path).catch(() => undefined);
-  if (here) return createReadStream(path, { highWaterMark: 1 << 20 });
+  if (here) return slicesOf(path);
   const stream = await objects.get(key);
   if (!stream) throw new AppError('storage_unavailable', { message: `${key} cannot be read.`, retryable: true });
   return stream;
+}
+
+/** The bytes of a file, all in the same megabyte: a new one for each slice would keep the garbage collector busy. */
+async function* slicesOf(path: string): AsyncGenerator<Buffer> {
+  await using file = await open(path);
+  const slice = Buffer.allocUnsafeSlow(SLICE_BYTES);
+  for (;;) {
+    const { bytesRead } = await file.read(slice);
+    if (bytesRead === 0) return;
+    yield slice.subarray(0, bytesRead);
+  }
 }

@@ -6,7 +6,6 @@
  */
 
 import { rename, rm } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
 import {
   type Answer,
   actualCost,
@@ -58,7 +57,7 @@ export async function harvest(
   deps: BatchDeps,
   batch: ProviderBatch,
   members: ProviderBatchMember[],
-  raw: Readable,
+  raw: AsyncIterable<Buffer>,
   workspace: Workspace,
 ): Promise<Findings | 'stopped'> {
   const byKey = new Map(members.map((member) => [member.attempt, member]));
@@ -90,7 +89,9 @@ export async function harvest(
     }
   };
 
-  const lines = deps.channel.readLines(raw, (line, index) => createTempBlob(workspace.path(`${line}-${index}.blob`)));
+  const lines = deps.channel.readLines(raw, (line, index) =>
+    createTempBlob(workspace.path(`${line}-${index}.blob`), workspace.sums),
+  );
   await inParallel(lines, WIDTH, async (line) => {
     counts.lines++;
     if (line.type === 'unreadable') {

@@ -75,9 +75,10 @@ export type BatchChannel = {
    * Parses a result file line by line. The blobs of a line go to the sinks that `blob` opens, before it is yielded as
    * number `line`, counted from 0; every sink is closed, also of a line that turns out unreadable.
    *
+   * @param file each chunk is done with when the next one is asked for
    * @throws what the file or a sink throws
    */
-  readLines(file: Readable, blob: (line: number, index: number) => BlobSink): AsyncIterable<ResultLine>;
+  readLines(file: AsyncIterable<Buffer>, blob: (line: number, index: number) => BlobSink): AsyncIterable<ResultLine>;
   deleteFile(fileName: string, signal: AbortSignal): Promise<Done<object>>;
   deleteBatch(name: string, signal: AbortSignal): Promise<Done<object>>;
 };

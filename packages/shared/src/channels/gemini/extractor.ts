@@ -35,8 +35,17 @@ export type Extractor = {
   drop(): Promise<void>;
 };
 
-/** Lifts into the sinks that `open` makes, one per lifted field in the order of their appearance. */
-export function createExtractor(open: (index: number) => BlobSink, limits: Limits = LIMITS): Extractor {
+/** Stands for the decoder of a field that is left out. */
+const NO_DECODER: Base64Decoder = { write: () => {}, end: () => {} };
+
+/**
+ * Lifts into the sinks that `open` makes, one per lifted field in the order of their appearance. A field that it makes none
+ * for is left out: an empty string takes its place, and it counts as no blob.
+ */
+export function createExtractor(
+  open: (index: number, field: string) => BlobSink | undefined,
+  limits: Limits = LIMITS,
+): Extractor {
   const skeleton = createSkeleton(limits.skeletonBytes);
   const sinks: BlobSink[] = [];
   let waiting: Promise<void>[] = [];
@@ -57,20 +66,21 @@ export function createExtractor(open: (index: number) => BlobSink, limits: Limit
     skeleton.keep(chunk, from, end);
     if (quote < 0) return end;
     inValue = last === COLON;
-    if (inValue && LIFTED.has(unquoted(key))) return startBlob(quote);
+    const field = unquoted(key);
+    if (inValue && LIFTED.has(field)) return startBlob(quote, field);
     if (!inValue) key = '';
     state = 'string';
     skeleton.keep(chunk, quote, quote + 1);
     return quote + 1;
   }
 
-  function startBlob(quote: number): number {
+  function startBlob(quote: number, field: string): number {
     const index = sinks.length;
     if (index >= limits.blobs) throw new BodyLimitError(`the answer holds more than ${limits.blobs} binary fields`);
-    const sink = open(index);
-    sinks.push(sink);
-    decoder = createBase64Decoder(sink, limits.blobBytes, defer);
-    const placeholder = Buffer.from(`"@blob:${index}"`);
+    const sink = open(index, field);
+    if (sink) sinks.push(sink);
+    decoder = sink ? createBase64Decoder(sink, limits.blobBytes, defer) : NO_DECODER;
+    const placeholder = Buffer.from(sink ? `"@blob:${index}"` : '""');
     skeleton.keep(placeholder, 0, placeholder.length);
     state = 'lifting';
     return quote + 1;

@@ -1,2 +1,3 @@
+export { createFileSums, type FileSums } from './file-sums.ts';
 export * from './folder-spool.ts';
 export * from './temp-blob.ts';

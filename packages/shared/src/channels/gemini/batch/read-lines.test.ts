@@ -7,7 +7,9 @@ import type { ResultLine } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
 import { readLines } from './read-lines.ts';
 
-const LIFTED = new Set(['data', 'thoughtSignature']);
+/** The others are left out. */
+const LIFTED = 'data';
+const LEFT_OUT = 'thoughtSignature';
 const BIG = 1 << 20;
 
 /** Sinks that remember what they were given, and whether they were closed. */
@@ -55,7 +57,8 @@ function reference(text: string, line: number): { value: unknown; blobs: [string
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
       Object.entries(value).map(([key, inner]) => {
-        if (!LIFTED.has(key) || typeof inner !== 'string') return [key, walk(inner)];
+        if (key === LEFT_OUT && typeof inner === 'string') return [key, ''];
+        if (key !== LIFTED || typeof inner !== 'string') return [key, walk(inner)];
         return [key, `@blob:${blobs.push([`${line}.${blobs.length}`, Buffer.from(inner, 'base64')]) - 1}`];
       }),
     );
