@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 
 const JPEG_COMMENT = 0xfe;
 const JPEG_START_BYTES = 2;
+const JPEG_SCAN = 0xda;
 const JPEG_SEGMENT_MAX = 0xffff + 2;
 const JPEG_SEGMENT_MIN = 4;
 const PNG_END_BYTES = 12;
@@ -28,7 +29,15 @@ function weighJpeg(image: Buffer, missing: number, filler: Buffer): Buffer {
     head.writeUInt16BE(size - 2, 2);
     return Buffer.concat([head, slice(filler, i, size - head.length)]);
   });
-  return Buffer.concat([image.subarray(0, JPEG_START_BYTES), ...segments, image.subarray(JPEG_START_BYTES)]);
+  const scan = scanOf(image);
+  return Buffer.concat([image.subarray(0, scan), ...segments, image.subarray(scan)]);
+}
+
+/** Where the pixels begin. What comes before, such as the size, stays at the front, as in any picture. */
+function scanOf(jpeg: Buffer): number {
+  let at = JPEG_START_BYTES;
+  while (at + JPEG_SEGMENT_MIN <= jpeg.length && jpeg[at + 1] !== JPEG_SCAN) at += 2 + jpeg.readUInt16BE(at + 2);
+  return at;
 }
 
 function weighPng(image: Buffer, missing: number, filler: Buffer): Buffer {
