@@ -12,6 +12,7 @@ import { attempt } from './attempt.ts';
 import { batchChunk } from './batch-chunk.ts';
 import { batchCollect } from './batch-collect.ts';
 import { batchIngest } from './batch-ingest.ts';
+import { batchNight } from './batch-night.ts';
 import { type Figure, heading, toLine } from './figure.ts';
 import { memory } from './memory.ts';
 import { noise } from './parts/sample.ts';
@@ -25,6 +26,7 @@ async function* batch(options: BenchOptions): AsyncGenerator<Figure> {
   yield* batchIngest(options);
   yield* batchCollect(options);
   yield* batchChunk(options);
+  yield* batchNight(options);
 }
 
 async function main(): Promise<void> {

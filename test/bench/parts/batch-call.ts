@@ -42,7 +42,7 @@ export async function submitBatch(
   throw new Error(`${response.statusCode}: ${JSON.stringify(body).slice(0, 500)}`);
 }
 
-async function readBatch(api: string, id: string): Promise<BatchView> {
+export async function readBatch(api: string, id: string): Promise<BatchView> {
   const response = await fetch(`${api}/v1/batches/${id}`, { headers: AUTHORIZATION });
   if (!response.ok) throw new Error(`${id}: ${response.status}`);
   return (await response.json()) as BatchView;
