@@ -1,6 +1,6 @@
 /** Writes that a power cut cannot take back. */
 
-import { mkdir, open, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes the names in `folder` durable. */
@@ -30,9 +30,15 @@ export async function writeDurably(path: string, content: string): Promise<void>
 /** A folder that appears under its name only once `fill` is done with it. */
 export async function createFolderWhole(path: string, fill: (unfinished: string) => Promise<void>): Promise<void> {
   const unfinished = `${path}.tmp`;
-  await mkdir(unfinished, { recursive: true });
-  await fill(unfinished);
-  await rename(unfinished, path);
+  try {
+    await mkdir(unfinished, { recursive: true });
+    await fill(unfinished);
+    await rename(unfinished, path);
+  } catch (error) {
+    // A full disk would be asked for one with each call.
+    await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
   await syncFolder(dirname(path));
 }
 

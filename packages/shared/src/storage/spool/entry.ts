@@ -18,7 +18,7 @@ import type { SpoolEntry } from '../../ports/spool.ts';
 import { type Blob, createBlob } from './blob.ts';
 import { isMissing, writeDurably } from './durable.ts';
 import type { Place } from './home.ts';
-import type { Intent } from './intents.ts';
+import { type Intent, isRef } from './intents.ts';
 
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MS_MAX = 2_000;
@@ -37,7 +37,7 @@ export type EntryOptions = {
 export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
   let { folder, intent } = first;
   const blobs = new Map<number, Blob>();
-  const blobPath = (index: number) => join(folder, `${ref.attempt}.${index}.blob`);
+  const blobPath = (index: number) => join(folder, blobName(ref.attempt, index));
   const answerPath = () => join(folder, `${ref.attempt}.answer`);
 
   async function writeAll(answer: Answer): Promise<void> {
@@ -53,7 +53,7 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
       answer.blobs.forEach((blob, index) => {
         blob.path = blobPath(index);
       });
-      await writeDurably(answerPath(), JSON.stringify(answer));
+      await writeDurably(answerPath(), JSON.stringify({ ref, answer } satisfies Written));
     }
   }
 
@@ -87,7 +87,7 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
       await insist(answer, signal);
       await release();
     },
-    answer: () => readAnswer(answerPath(), blobPath),
+    answer: async () => (await readWritten(answerPath(), blobPath))?.answer,
     async remove() {
       await release();
       await intent.clear();
@@ -100,11 +100,22 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
 export async function removeFiles(folder: string, attempt: string): Promise<void> {
   try {
     const names = (await readdir(folder)).filter((name) => attemptOf(name) === attempt);
-    for (const name of names) await unlink(join(folder, name));
+    // The answer first: without its blobs it is none, and blobs alone are swept up.
+    for (const name of names.sort((a, b) => Number(isAnswerName(b)) - Number(isAnswerName(a)))) {
+      await unlink(join(folder, name));
+    }
   } catch (error) {
     // The folder was taken over, or somebody else removed the same files.
     if (!isMissing(error)) throw error;
   }
+}
+
+function blobName(attempt: string, index: number): string {
+  return `${attempt}.${index}.blob`;
+}
+
+function isAnswerName(name: string): boolean {
+  return name.endsWith('.answer');
 }
 
 /** The attempt that a file belongs to; `undefined` for files of no attempt. */
@@ -116,16 +127,27 @@ export function unavailable(message: string, cause: unknown): AppError {
   return new AppError('storage_unavailable', { message, retryable: true, cause });
 }
 
+/** Whose answer lies in `folder` under the attempt's name, whole; needs no intent, for it was paid for. */
+export async function refAnswered(folder: string, attempt: string): Promise<AttemptRef | undefined> {
+  const written = await readWritten(join(folder, `${attempt}.answer`), (index) =>
+    join(folder, blobName(attempt, index)),
+  );
+  return written?.ref.attempt === attempt ? written.ref : undefined;
+}
+
+/** An answer's file. */
+type Written = { ref: AttemptRef; answer: Answer };
+
 /** Reads what `commit` wrote, its blobs where they lie now; `undefined` unless all of it is there. */
-async function readAnswer(path: string, blobPath: (index: number) => string): Promise<Answer | undefined> {
+async function readWritten(path: string, blobPath: (index: number) => string): Promise<Written | undefined> {
   try {
-    const answer: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (!isAnswer(answer)) return undefined;
-    for (const [index, blob] of answer.blobs.entries()) {
+    const written: unknown = JSON.parse(await readFile(path, 'utf8'));
+    if (!isWritten(written)) return undefined;
+    for (const [index, blob] of written.answer.blobs.entries()) {
       blob.path = blobPath(index);
       if ((await stat(blob.path)).size !== blob.bytes) return undefined;
     }
-    return answer;
+    return written;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
@@ -133,12 +155,10 @@ async function readAnswer(path: string, blobPath: (index: number) => string): Pr
 }
 
 /** As far as it takes to know the file for one that `commit` wrote. */
-function isAnswer(value: unknown): value is Answer {
+function isWritten(value: unknown): value is Written {
+  if (typeof value !== 'object' || value === null) return false;
+  const { ref, answer } = value as Partial<Record<keyof Written, unknown>>;
   return (
-    typeof value === 'object' &&
-    value !== null &&
-    'httpStatus' in value &&
-    'blobs' in value &&
-    Array.isArray(value.blobs)
+    isRef(ref) && typeof answer === 'object' && answer !== null && 'blobs' in answer && Array.isArray(answer.blobs)
   );
 }

@@ -344,6 +344,23 @@ describe('recovery', () => {
     expect(await spool.usage()).toMatchObject({ entries: 0 });
   });
 
+  it('finds an answer whose intent is lost: its bytes were paid for', async () => {
+    const child = await startChild();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const [left = ''] = (await readdir(root)).filter((name) => name.startsWith('child~'));
+    await rm(join(root, left, 'intents'));
+    const spool = aSpool();
+
+    const [entry, ...others] = await spool.recover();
+
+    expect(others).toEqual([]);
+    expect(entry?.ref).toEqual(aRef('att_answered'));
+    expect(await entry?.answer()).toMatchObject({ body: { from: 'child' }, blobs: [{ bytes: 70_000 }] });
+    await entry?.remove();
+    expect(await spool.recover()).toEqual([]);
+  });
+
   it('sweeps up files without an intent, and intents that were never written whole', async () => {
     const dead = { ...(await ownOwner()), startedTicks: '1' };
     await leftBehind('dead', dead, 0);

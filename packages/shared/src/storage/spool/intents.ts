@@ -147,7 +147,8 @@ function fromPlace(content: Buffer): AttemptRef | undefined {
   }
 }
 
-function isRef(value: unknown): value is AttemptRef {
+/** Whether it names an attempt. */
+export function isRef(value: unknown): value is AttemptRef {
   if (typeof value !== 'object' || value === null) return false;
   const { tenant, job, attempt } = value as Partial<Record<keyof AttemptRef, unknown>>;
   return [tenant, job, attempt].every((part) => typeof part === 'string');

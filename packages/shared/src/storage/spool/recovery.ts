@@ -9,7 +9,7 @@ import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { AttemptRef, EpochMs } from '../../domain/job.ts';
 import { isMissing, namesIn } from './durable.ts';
-import { attemptOf, removeFiles } from './entry.ts';
+import { attemptOf, refAnswered, removeFiles } from './entry.ts';
 import { removeIfEmpty } from './home.ts';
 import { type Intent, readIntents } from './intents.ts';
 import { isRunning, OWNER_FILE, type Owner, parseOwner } from './owner.ts';
@@ -28,16 +28,25 @@ export async function takeOver(root: string, home: string, me: Owner, now: Epoch
 
 type EntryTaken = { folder: string; ref: AttemptRef; intent: Intent };
 
-/** The entries of the folders in `home` that were taken over; files that belong to no intent are removed. */
+const NO_INTENT: Intent = { clear: async () => undefined };
+
+/**
+ * The entries of the folders in `home` that were taken over: what is intended, and what is answered, for a paid answer
+ * must not hang on another file. All else is removed.
+ */
 export async function entriesTaken(home: string): Promise<EntryTaken[]> {
   const entries: EntryTaken[] = [];
   for (const name of await foldersIn(home)) {
     const folder = join(home, name);
     const intents = await readIntents(folder);
     entries.push(...intents.map((intent) => ({ folder, ref: intent.ref, intent })));
-    const intended = new Set(intents.map(({ ref }) => ref.attempt));
-    for (const attempt of (await namesIn(folder)).map(attemptOf)) {
-      if (attempt !== undefined && !intended.has(attempt)) await removeFiles(folder, attempt);
+    const others = new Set((await namesIn(folder)).map(attemptOf));
+    for (const { ref } of intents) others.delete(ref.attempt);
+    for (const attempt of others) {
+      if (attempt === undefined) continue;
+      const ref = await refAnswered(folder, attempt);
+      if (ref) entries.push({ folder, ref, intent: NO_INTENT });
+      else await removeFiles(folder, attempt);
     }
     await removeIfEmpty(folder);
   }
