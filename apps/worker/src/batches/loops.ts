@@ -51,7 +51,9 @@ function createSteps(
   const { batches, clock, draining } = deps;
   const leftAlone = new Map<BatchId, number>();
   const lookAtAll = async () => {
-    for (const [id, until] of leftAlone) if (until <= clock.now()) leftAlone.delete(id);
+    const now = clock.now();
+    // A clock may be set back; nothing is left alone longer for it.
+    for (const [id, until] of leftAlone) if (until <= now || until > now + AGAIN_MS) leftAlone.delete(id);
     return (await batches.open()).filter(({ id }) => !leftAlone.has(id));
   };
   return async () => {
@@ -68,7 +70,7 @@ function createSteps(
         deps.log.warn({ tenant: item.tenant, batch: item.id, work, ...describeError(error) }, 'batch.step_failed');
       }
       behind = next;
-      if (!next.length || clock.now() < lookedAt + STEP_MS) continue;
+      if (!next.length || Math.abs(clock.now() - lookedAt) < STEP_MS) continue;
       lookedAt = clock.now();
       behind = await lookAtAll();
     }
