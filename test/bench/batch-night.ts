@@ -79,6 +79,9 @@ async function peakUntil(stand: Stand, holds: () => Promise<boolean>): Promise<n
   throw new Error('the night did not end in time');
 }
 
+/** Without what passes through connections and the log's buffer: that comes and goes with the load, not with the rows. */
 async function usedBytes({ redis }: Stand): Promise<number> {
-  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+  const info = await redis.info('memory');
+  const bytes = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
+  return bytes('used_memory') - bytes('mem_clients_normal') - bytes('mem_aof_buffer');
 }
