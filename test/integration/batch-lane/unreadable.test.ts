@@ -2,8 +2,10 @@
 
 import { rowJobId } from '@darkroom/shared/domain';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
+import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { openTestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
 import { imageLine } from './account.ts';
@@ -65,6 +67,43 @@ it('stays out of a chunk that is being sealed', async () => {
   await submitOnce(lane.unheld());
 
   expect(await lane.chunk()).toMatchObject({ size: 3 });
+});
+
+it('may be what a batch still runs for, when all others of it were canceled', async () => {
+  const [first, second = ''] = await lane.submit(2);
+  await lane.send();
+  await spoil(first);
+  await lane.cancel(second);
+
+  await lane.poll();
+
+  expect(lane.account.calls.filter((call) => /cancel/.test(call))).toEqual([]);
+});
+
+/** A worker whose Redis answers no question about jobs. */
+function busy(): BatchDeps {
+  const read = async () => {
+    throw new Error('BUSY Redis is busy running a script.');
+  };
+  return { ...lane.deps, ledger: { ...lane.deps.ledger, read } };
+}
+
+it('is told from a Redis that cannot be asked: no running batch is canceled for that', async () => {
+  await lane.submit(3);
+  await lane.send();
+
+  await createPoller(busy()).once();
+
+  expect(lane.account.calls.filter((call) => /cancel/.test(call))).toEqual([]);
+  expect(lane.lines.map(({ event }) => event)).toContain('chunk.not_attended');
+});
+
+it('is told from a Redis that cannot be asked: all jobs stay in the pool', async () => {
+  await lane.submit(3);
+
+  await planOnce(busy()).catch(() => undefined);
+
+  expect(await lane.pool.size('gemini-3.1-flash-image')).toBe(3);
 });
 
 it('keeps no other row of a batch from being canceled', async () => {

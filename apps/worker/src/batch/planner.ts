@@ -22,7 +22,7 @@ import {
   weigh,
 } from '@darkroom/shared/domain';
 import type { PoolMember } from '@darkroom/shared/ports';
-import { updateJob } from '@darkroom/shared/usecases';
+import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { spillOf } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
 import { rescueTime } from './rescue-time.ts';
@@ -187,7 +187,7 @@ async function readWaiting(
   const paused: PausedMember[] = [];
   const stale: PoolMember[] = [];
   // A record that cannot be read has been told of by the ledger; it must not keep the others waiting.
-  const read = await Promise.all(members.map(({ tenant, id }) => ledger.read(tenant, id).catch(() => undefined)));
+  const read = await Promise.all(members.map(({ tenant, id }) => ifReadable(ledger.read(tenant, id))));
   for (const [n, member] of members.entries()) {
     const job = read[n];
     const batch = job?.request.batch?.id;
