@@ -60,7 +60,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     slots: createSlots(2),
     callMsMax: Number.POSITIVE_INFINITY,
     log: logInto(lines),
-    metrics: createWorkerMetrics({ ledger, clock, spool }),
+    metrics: createWorkerMetrics({ ledger, clock, spool, spoolBytesMax: 1 << 30 }),
     crash: createCrashPoint(undefined),
     unfinished: new Set(),
     spoolBytesMax: 1 << 30,

@@ -114,7 +114,8 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     enlist: { after: 'batch.enlisted' },
     write: { before: 'batch.decided', after: 'batch.written' },
   });
-  const metrics = createWorkerMetrics({ ledger, clock, spool, lane: { batches, pool } });
+  const spoolBytesMax = config.SPOOL_MAX_MB * MEBIBYTE;
+  const metrics = createWorkerMetrics({ ledger, clock, spool, spoolBytesMax, lane: { batches, pool } });
   const draining = new AbortController();
   const stopping = new AbortController();
   await configureSharp({ concurrency: 1 });
@@ -135,7 +136,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     metrics,
     crash,
     unfinished: new Set(),
-    spoolBytesMax: config.SPOOL_MAX_MB * MEBIBYTE,
+    spoolBytesMax,
     isPaused: createPausedBatches({ batches: callers, clock }),
     draining: draining.signal,
     stopping: stopping.signal,

@@ -1,4 +1,10 @@
-import { PROVIDER_BATCH_STATES } from '@darkroom/shared/domain';
+import {
+  type EpochMs,
+  type ErrorCode,
+  MODELS,
+  PROVIDER_BATCH_STATES,
+  type ProviderBatch,
+} from '@darkroom/shared/domain';
 import {
   Counter,
   createRegistry,
@@ -11,7 +17,8 @@ import type { Clock, Ledger, Pool, ProviderBatches, Spool } from '@darkroom/shar
 
 export type WorkerMetrics = {
   called(): void;
-  ended(model: string, outcome: string, ms: number | undefined): void;
+  /** @param end `ms` of the call where it says how fast the provider is, `error` of an answer that refused it */
+  ended(model: string, outcome: string, end: { ms?: number | undefined; error?: ErrorCode | undefined }): void;
   /** Lines of a provider's result file, and members without one, by what became of them. */
   batchLines(outcome: string, count: number): void;
   /** Something that an operator should look at. */
@@ -19,10 +26,14 @@ export type WorkerMetrics = {
   scrape(): Promise<{ type: string; text: string }>;
 };
 
+/** Answers that somebody has to do something about at the first one. */
+const GRAVE = ['upstream_auth', 'upstream_quota_exhausted', 'model_retired'] as const satisfies ErrorCode[];
+
 export function createWorkerMetrics(deps: {
   ledger: Ledger;
   clock: Clock;
   spool: Spool;
+  spoolBytesMax: number;
   /** Given by a worker that runs the batch lane. */
   lane?: { batches: ProviderBatches; pool: Pool };
 }): WorkerMetrics {
@@ -32,10 +43,14 @@ export function createWorkerMetrics(deps: {
   const called = new Counter({ name: 'darkroom_provider_calls_total', help: 'Paid calls sent', registers });
   const attempts = new Counter({
     name: 'darkroom_attempts_total',
-    help: 'Ended attempts by outcome',
-    labelNames: ['model', 'outcome'],
+    help: 'Ended attempts by outcome; rejected ones with the error',
+    labelNames: ['model', 'outcome', 'error'],
     registers,
   });
+  // Prometheus sees no increase in a counter that begins at 1.
+  for (const { id: model } of MODELS) {
+    for (const error of GRAVE) attempts.inc({ model, outcome: 'rejected', error }, 0);
+  }
   const latency = new Histogram({
     name: 'darkroom_provider_seconds',
     help: 'Time from sending a call to the last byte of its answer',
@@ -43,17 +58,8 @@ export function createWorkerMetrics(deps: {
     buckets: [0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300],
     registers,
   });
-  const bytes = new Gauge({ name: 'darkroom_spool_bytes', help: 'Paid bytes not yet stored', registers });
-  new Gauge({
-    name: 'darkroom_spool_entries',
-    help: 'Attempts with a place in the spool',
-    registers,
-    async collect() {
-      const usage = await deps.spool.usage();
-      this.set(usage.entries);
-      bytes.set(usage.bytes);
-    },
-  });
+  registerSpool(registry, deps);
+  registerRetirements(registry);
   const lines = new Counter({
     name: 'darkroom_batch_lines_total',
     help: 'Result lines of provider batches, and members without one, by what became of them',
@@ -65,21 +71,69 @@ export function createWorkerMetrics(deps: {
     help: 'Things about provider batches that somebody should look at; the log says which',
     registers,
   });
-  if (deps.lane) registerLane(registry, deps.lane);
+  if (deps.lane) registerLane(registry, { ...deps.lane, clock: deps.clock });
   return {
     batchLines: (outcome, count) => lines.inc({ outcome }, count),
     batchAlarm: () => alarms.inc(),
     called: () => called.inc(),
-    ended: (model, outcome, ms) => {
-      attempts.inc({ model, outcome });
+    ended: (model, outcome, { ms, error }) => {
+      attempts.inc({ model, outcome, ...(error && { error }) });
       if (ms) latency.observe({ model, outcome }, ms / 1_000);
     },
     scrape: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   };
 }
 
+function registerSpool(registry: Registry, deps: { spool: Spool; spoolBytesMax: number }): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'darkroom_spool_bytes',
+    help: 'Paid bytes not yet stored',
+    registers,
+    async collect() {
+      this.set((await deps.spool.usage()).bytes);
+    },
+  });
+  new Gauge({
+    name: 'darkroom_spool_entries',
+    help: 'Attempts with a place in the spool',
+    registers,
+    async collect() {
+      this.set((await deps.spool.usage()).entries);
+    },
+  });
+  const max = new Gauge({
+    name: 'darkroom_spool_bytes_max',
+    help: 'What the spool may hold; above 80 % of it no new call is made',
+    registers,
+  });
+  max.set(deps.spoolBytesMax);
+}
+
+function registerRetirements(registry: Registry): void {
+  const retires = new Gauge({
+    name: 'darkroom_model_retires_timestamp_seconds',
+    help: 'When the provider is to end a model, for those with a date. The same from every worker: take the max, not the sum',
+    labelNames: ['model'],
+    registers: [registry],
+  });
+  for (const { id: model, retiresOn } of MODELS) {
+    if (retiresOn) retires.set({ model }, Date.parse(retiresOn) / 1_000);
+  }
+}
+
+const OPEN_STATES = PROVIDER_BATCH_STATES.filter((one) => one !== 'closed');
+
+/** Since when a provider batch is in the state it is in. */
+function inStateSince({ state, createdAt, creates, submittedAt, end }: ProviderBatch): EpochMs {
+  const since = { creating: creates.at(-1)?.at, submitted: submittedAt, ended: end?.at };
+  return (state === 'creating' || state === 'submitted' || state === 'ended' ? since[state] : undefined) ?? createdAt;
+}
+
+type Lane = { batches: ProviderBatches; pool: Pool; clock: Clock };
+
 /** What every worker says of the one lane must not be added up. */
-function registerLane(registry: Registry, { batches, pool }: { batches: ProviderBatches; pool: Pool }): void {
+function registerLane(registry: Registry, { batches, pool, clock }: Lane): void {
   const registers = [registry];
   new Gauge({
     name: 'darkroom_provider_batches',
@@ -88,8 +142,21 @@ function registerLane(registry: Registry, { batches, pool }: { batches: Provider
     registers,
     async collect() {
       const open = await batches.open();
-      for (const state of PROVIDER_BATCH_STATES.filter((one) => one !== 'closed'))
-        this.set({ state }, open.filter((batch) => batch.state === state).length);
+      for (const state of OPEN_STATES) this.set({ state }, open.filter((batch) => batch.state === state).length);
+    },
+  });
+  new Gauge({
+    name: 'darkroom_provider_batch_age_seconds',
+    help: 'For how long the oldest provider batch of a state has been in it. The same from every worker: take the max, not the sum',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const now = clock.now();
+      const open = await batches.open();
+      for (const state of OPEN_STATES) {
+        const since = open.filter((batch) => batch.state === state).map(inStateSince);
+        this.set({ state }, Math.max(0, now - Math.min(now, ...since)) / 1_000);
+      }
     },
   });
   new Gauge({

@@ -78,7 +78,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     clock,
     random: () => 0.5,
     log: logInto(lines),
-    metrics: createWorkerMetrics({ ledger, clock, spool, lane: { batches, pool } }),
+    metrics: createWorkerMetrics({ ledger, clock, spool, spoolBytesMax: 1 << 30, lane: { batches, pool } }),
     draining: ending.signal,
     stopping: ending.signal,
     channel: account.channel,

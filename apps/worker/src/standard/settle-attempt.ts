@@ -124,7 +124,10 @@ export function report(
   const outcome = end.type === 'image' ? 'succeeded' : end.type === 'refused' ? end.code : end.type;
   const cost = costOf(state);
   // The hours in a provider batch say nothing about how fast the provider answers.
-  metrics.ended(request.model, outcome, laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined);
+  metrics.ended(request.model, outcome, {
+    ms: laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined,
+    error: end.type === 'rejected' ? end.verdict.code : undefined,
+  });
   log.info(
     {
       ...ref,
