@@ -11,6 +11,7 @@ import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
 import { sendJson } from './http/send-json.ts';
 import { openApiDocument } from './openapi.ts';
+import { actionsRouter } from './routes/actions.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';
 import { docsRouter } from './routes/docs.ts';
@@ -55,6 +56,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(errorsRouter());
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/batches', auth, batchesRouter(deps));
+  app.use('/v1/actions', auth, budget, actionsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));

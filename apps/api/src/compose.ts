@@ -13,9 +13,11 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createApiKeys,
+  createRedisActions,
   createRedisBatches,
   createRedisChanges,
   createRedisIngests,
+  createRedisJobWalk,
   createRedisLatency,
   createRedisLedger,
   createRedisPool,
@@ -98,6 +100,8 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     batches: withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
       accept: { before: 'batch.streamed', after: 'batch.accepted' },
     }),
+    actions: createRedisActions({ redis, prefix }),
+    walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
     ingests: createRedisIngests({ redis, prefix }),
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
@@ -113,6 +117,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     safeFetch,
     newJobId: () => idFrom('job', randomUUIDv7()),
     newBatchId: () => idFrom('bat', randomUUIDv7()),
+    newActionId: () => idFrom('act', randomUUIDv7()),
     resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
     deadlineMs: config.JOB_DEADLINE * 1_000,
     batchPace: BATCH_PACE,

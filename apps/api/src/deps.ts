@@ -1,13 +1,15 @@
 import type { Secret } from '@darkroom/shared/config';
-import type { BatchId, Job, Reference, Tenant } from '@darkroom/shared/domain';
+import type { ActionId, BatchId, Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type {
+  Actions,
   ApiKeys,
   Batches,
   Changes,
   Clock,
   Ingests,
+  JobWalk,
   Latency,
   Ledger,
   Quota,
@@ -34,6 +36,8 @@ export type ApiDeps = {
   /** Where callers reach this API. */
   publicUrl: string;
   batches: Batches;
+  actions: Actions;
+  walk: JobWalk;
   ingests: Ingests;
   templates: Templates;
   quotes: Quotes;
@@ -45,6 +49,7 @@ export type ApiDeps = {
   safeFetch: SafeFetch;
   newJobId: () => Job['id'];
   newBatchId: () => BatchId;
+  newActionId: () => ActionId;
   resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   deadlineMs: number;
   bodyLimitMb: number;

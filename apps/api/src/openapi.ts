@@ -18,6 +18,7 @@ import {
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import { createDocument } from 'zod-openapi';
+import { actionPaths } from './openapi-actions.ts';
 import { batchPaths } from './openapi-batches.ts';
 import { json, open, operation } from './openapi-operation.ts';
 import { providerWebhookPaths } from './openapi-provider-webhooks.ts';
@@ -171,6 +172,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         }),
       },
       ...batchPaths,
+      ...actionPaths,
       '/v1/assets': {
         post: operation('uploadAsset', 'assets', {
           summary: 'Upload a reference image, or fetch it from a url',

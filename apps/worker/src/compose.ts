@@ -20,8 +20,10 @@ import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
+  createRedisActions,
   createRedisBatches,
   createRedisIngests,
+  createRedisJobWalk,
   createRedisLatency,
   createRedisLedger,
   createRedisPool,
@@ -46,6 +48,7 @@ import { createRecovery } from './standard/recovery.ts';
 import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
+import { createActionRounds } from './sweeper/actions.ts';
 import { archiveOnce } from './sweeper/archive.ts';
 import { sweepIngestsOnce } from './sweeper/ingests.ts';
 import { loop } from './sweeper/loop.ts';
@@ -62,6 +65,7 @@ export type WorkerApp = {
 } & AsyncDisposable;
 
 const SWEEP_MS = 2_000;
+const ACTIONS_MS = 500;
 const INGESTS_MS = 60_000;
 const RECOVER_MS = 5_000;
 const BEAT_MS = 2_000;
@@ -192,6 +196,14 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
         const ingests = () =>
           sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
+        const actions = createActionRounds({
+          ...deps,
+          queue,
+          actions: createRedisActions({ redis, prefix }),
+          walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
+          newJobId: () => idFrom('job', randomUUIDv7()),
+        });
+        loops.push(loop('actions', ACTIONS_MS, actions, log, draining.signal));
         loops.push(loop('ingests', INGESTS_MS, ingests, log, draining.signal));
       }
     },

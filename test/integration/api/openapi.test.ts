@@ -34,6 +34,7 @@ function routesOf(stack: Layer[], prefix: string): string[] {
 const MOUNTS = [
   '/v1/jobs',
   '/v1/batches',
+  '/v1/actions',
   '/v1/assets',
   '/v1/models',
   '/v1/templates',

@@ -39,6 +39,13 @@ export function release(job: Job, now: EpochMs): Change | undefined {
   return changeTo(job, { ...without(job.state, 'phase', 'error'), status: 'queued', runAt: now }, [], now);
 }
 
+/** Puts a waiting job at another place among those that wait; `undefined` when it is there already, or waits no longer. */
+export function reprioritise(job: Job, priority: number, now: EpochMs): Change | undefined {
+  if (job.state.status !== 'queued' || job.request.priority === priority) return undefined;
+  const change = changeTo(job, job.state, [], now);
+  return { ...change, after: { ...change.after, request: { ...job.request, priority } } };
+}
+
 /** Shows why a waiting job waits; `undefined` when it shows that already. */
 export function wait(job: Job, phase: 'rate_limited' | 'parked', now: EpochMs): Change | undefined {
   const { state } = job;

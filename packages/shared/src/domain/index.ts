@@ -1,3 +1,4 @@
+export * from './action.ts';
 export * from './answer.ts';
 export * from './attempt.ts';
 export * from './attempt-end.ts';
@@ -16,6 +17,7 @@ export * from './errors.ts';
 export * from './fingerprint.ts';
 export * from './ids.ts';
 export * from './job.ts';
+export * from './job-filter.ts';
 export * from './models.ts';
 export * from './money.ts';
 export { failWaiting, MAX_ATTEMPTS, mayAfford, pauseAfter, reroute } from './next-step.ts';

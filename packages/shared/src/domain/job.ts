@@ -62,7 +62,7 @@ export type Reference = {
 
 export type SafetySetting = { category: string; threshold: string };
 
-/** What the caller asked for, validated, defaults filled in, references resolved. Never changes. */
+/** What the caller asked for, validated, defaults filled in, references resolved. Never changes, but for the priority. */
 export type JobRequest = {
   prompt: string;
   /** `name@version` of the template that wrote the prompt. */

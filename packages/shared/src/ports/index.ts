@@ -1,3 +1,4 @@
+export * from './actions.ts';
 export * from './api-keys.ts';
 export * from './batch-channel.ts';
 export * from './batches.ts';

@@ -52,6 +52,7 @@ export type Wake = { id: JobId; version: number };
 export type ListQuery = {
   status?: JobStatus;
   createdAfter?: EpochMs;
+  createdBefore?: EpochMs;
   /** Start after this position. */
   after?: { at: EpochMs; id: JobId };
   limit: number;

@@ -1,3 +1,4 @@
+export * from './action.ts';
 export * from './api-key.ts';
 export * from './batch.ts';
 export * from './batch-query.ts';

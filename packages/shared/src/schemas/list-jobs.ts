@@ -4,13 +4,19 @@ import { z } from 'zod';
 import { JOB_STATUSES, LANES } from '../domain/index.ts';
 import { instantSchema } from './primitives.ts';
 
+/** What jobs are told apart by, in a list and for an action; `metadata` beside it. */
+export const JOB_FILTERS = {
+  status: z.enum(JOB_STATUSES).optional().meta({ description: 'As they stand now.' }),
+  tag: z.string().min(1).max(64).optional().meta({ description: 'That have this tag.' }),
+  model: z.string().min(1).max(128).optional().meta({ description: 'Of this model, by any of its names.' }),
+  lane: z.enum(LANES).optional().meta({ description: 'That travel on this lane.' }),
+  created_after: instantSchema.optional().meta({ description: 'Accepted later than this.' }),
+  created_before: instantSchema.optional().meta({ description: 'Accepted earlier than this.' }),
+};
+
 export const ListJobsQuery = z
   .object({
-    status: z.enum(JOB_STATUSES).optional().meta({ description: 'As they stand now.' }),
-    tag: z.string().min(1).max(64).optional().meta({ description: 'That have this tag.' }),
-    model: z.string().min(1).max(128).optional().meta({ description: 'Of this model, by any of its names.' }),
-    lane: z.enum(LANES).optional().meta({ description: 'That travel on this lane.' }),
-    created_after: instantSchema.optional().meta({ description: 'Accepted later than this.' }),
+    ...JOB_FILTERS,
     limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'Most jobs in a page.' }),
     after: z.string().max(512).optional().meta({ description: 'The `next_cursor` of the page before.' }),
   })

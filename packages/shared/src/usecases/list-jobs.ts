@@ -1,6 +1,15 @@
-import { AppError, chooseModel, type EpochMs, type Job, type JobId, laneOf, type Tenant } from '../domain/index.ts';
+import {
+  AppError,
+  chooseModel,
+  type EpochMs,
+  isMeant,
+  type Job,
+  type JobFilter,
+  type JobId,
+  type Tenant,
+} from '../domain/index.ts';
 import type { Ledger, ListQuery } from '../ports/index.ts';
-import { didYouMean, ListJobsQuery, metadataFilters } from '../schemas/index.ts';
+import { didYouMean, type JobFilterFields, ListJobsQuery, metadataFilters } from '../schemas/index.ts';
 import { unknownModel } from './resolve-request.ts';
 
 export type JobPage = { jobs: Job[]; nextCursor?: string };
@@ -20,6 +29,7 @@ export async function listJobs(ledger: Ledger, tenant: Tenant, query: ListJobsQu
       limit,
       ...(query.status && { status: query.status }),
       ...(query.created_after !== undefined && { createdAfter: query.created_after }),
+      ...(query.created_before !== undefined && { createdBefore: query.created_before }),
       ...(after && { after }),
     };
     const step = await ledger.list(tenant, ask);
@@ -37,7 +47,6 @@ export async function listJobs(ledger: Ledger, tenant: Tenant, query: ListJobsQu
 }
 
 function matcher(query: ListJobsQuery): (job: Job) => boolean {
-  const { tag, lane } = query;
   const { metadata, unknown } = metadataFilters(query);
   if (unknown[0]) {
     throw new AppError('invalid_request', {
@@ -46,12 +55,23 @@ function matcher(query: ListJobsQuery): (job: Job) => boolean {
       fix: `Use ${FILTERS.join(', ')} or metadata[name].`,
     });
   }
-  const model = query.model === undefined ? undefined : modelNamed(query.model);
-  return (job) =>
-    (tag === undefined || job.request.tags.includes(tag)) &&
-    (lane === undefined || laneOf(job) === lane) &&
-    (model === undefined || job.request.model === model) &&
-    Object.entries(metadata).every(([key, value]) => job.request.metadata[key] === value);
+  const filter = toJobFilter({ ...query, metadata });
+  return (job) => isMeant(filter, job);
+}
+
+/** A filter as it comes over the wire, its model resolved. @throws AppError `invalid_request` for a model that no job can have */
+export function toJobFilter(fields: JobFilterFields): JobFilter {
+  const { status, tag, lane, created_after: createdAfter, created_before: createdBefore, metadata } = fields;
+  const model = fields.model === undefined ? undefined : modelNamed(fields.model);
+  return {
+    ...(status && { status }),
+    ...(tag !== undefined && { tag }),
+    ...(model !== undefined && { model }),
+    ...(lane && { lane }),
+    ...(createdAfter !== undefined && { createdAfter }),
+    ...(createdBefore !== undefined && { createdBefore }),
+    metadata,
+  };
 }
 
 /** The id behind any name of a model. @throws AppError `invalid_request` for one that no job can have */

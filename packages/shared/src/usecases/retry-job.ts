@@ -1,7 +1,7 @@
 import { shortDigest, type Tenant } from '../domain/index.ts';
 import { releaseJob } from './control-job.ts';
 import { getJob } from './get-job.ts';
-import { recall, type SubmitDeps, type Submitted, submitAgain } from './submit-job.ts';
+import { type RetryDeps, recall, type Submitted, submitAgain } from './submit-job.ts';
 
 /**
  * Sends a held job on as itself, and makes an ended one again as a new job.
@@ -12,7 +12,7 @@ import { recall, type SubmitDeps, type Submitted, submitAgain } from './submit-j
  * @throws AppError `conflict` when there is nothing to retry
  */
 export async function retryJob(
-  deps: SubmitDeps,
+  deps: RetryDeps,
   tenant: Tenant,
   id: string,
   idempotencyKey?: string,

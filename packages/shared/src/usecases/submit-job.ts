@@ -37,6 +37,9 @@ export type SubmitDeps = {
   deadlineMs: number;
 };
 
+/** What it takes to make a job again. */
+export type RetryDeps = Pick<SubmitDeps, 'ledger' | 'store' | 'outbox' | 'clock' | 'newJobId' | 'deadlineMs'>;
+
 export type Submit = {
   tenant: Tenant;
   body: SubmitJobBody;
@@ -109,7 +112,7 @@ async function quotedCost(
  *
  * @param idempotencyKey asked for again under the same key, it is the same new job
  */
-export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
+export async function submitAgain(deps: RetryDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
   const { tenant, request, state } = ended;
   const estimated = estimateCost(request, request.lane);
   const facts = { request, estimated, warnings: state.warnings ?? [], prompt: promptDigest(request.prompt) };
@@ -119,7 +122,7 @@ export async function submitAgain(deps: SubmitDeps, ended: Job, idempotencyKey?:
 
 /** What an earlier submission under the same key or id became. */
 export async function recall(
-  deps: SubmitDeps,
+  deps: RetryDeps,
   submit: Pick<Submit, 'tenant' | 'idempotencyKey' | 'ownId'>,
   bodyHash: string,
 ): Promise<Submitted | undefined> {
@@ -137,7 +140,7 @@ async function recallArchived(deps: SubmitDeps, submit: Submit, bodyHash: string
   return archived && ownId ? replay(deps, tenant, ownId, archived.bodyHash === bodyHash) : undefined;
 }
 
-async function replay(deps: SubmitDeps, tenant: Tenant, id: string, sameBody: boolean): Promise<Submitted> {
+async function replay(deps: RetryDeps, tenant: Tenant, id: string, sameBody: boolean): Promise<Submitted> {
   const job = sameBody ? await findJob(deps, tenant, id) : undefined;
   if (job) return { job, replayed: true, ...sharingOf(job) };
   throw new AppError('idempotency_key_reused', {
@@ -164,7 +167,7 @@ type Facts = {
 };
 
 function newJob(
-  deps: SubmitDeps,
+  deps: RetryDeps,
   { tenant, ownId, body }: Pick<Submit, 'tenant' | 'ownId'> & { body: Pick<SubmitJobBody, 'deadline'> },
   { request, estimated, warnings, prompt, route }: Facts,
 ): Job {
@@ -195,7 +198,7 @@ function newJob(
 }
 
 /** Admits the job as its own, as a follower or with a shared result, whichever is true at the moment of writing. */
-async function admit(deps: SubmitDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
+async function admit(deps: RetryDeps, fresh: Job, bodyHash: string, idempotencyKey?: string): Promise<Submitted> {
   const { plan, admission } = await admitAsTrue(deps, fresh, ({ job, mode }) =>
     deps.ledger.admit({ job, bodyHash, mode, ...(idempotencyKey && { idempotencyKey }) }),
   );

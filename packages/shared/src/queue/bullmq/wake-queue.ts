@@ -40,6 +40,9 @@ export function createWakeQueue(options: { redis: Redis; prefix?: string }): Wak
         }
       }
     },
+    withdraw: async ({ tenant, id, version, model }) => {
+      await queueOf(model).remove(messageName(tenant, id, version));
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
     },

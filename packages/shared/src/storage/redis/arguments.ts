@@ -53,7 +53,7 @@ export function writeArgs(
       after.id,
       before.version,
       options.nonce,
-      isPackedJob(before) || isPackedJob(after) ? record.request : 'keep',
+      isPackedJob(before) || isPackedJob(after) || before.request !== after.request ? record.request : 'keep',
       record.state,
       standing(state),
       state.open ?? '',

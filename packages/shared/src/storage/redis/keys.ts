@@ -73,6 +73,12 @@ function tenantKeys(tag: string) {
     openBatches: `${tag}batches:open`,
     pausedBatches: `${tag}batches:paused`,
     pastBatches: `${tag}batches:past`,
+    action: (id: string) => `${tag}action:${id}`,
+    actionHold: (id: string) => `${tag}action:${id}:hold`,
+    actions: `${tag}actions`,
+    openActions: `${tag}actions:open`,
+    pastActions: `${tag}actions:past`,
+    actionIdempotency: (hash: string) => `${tag}action-idem:${hash}`,
     batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
   };
 }

@@ -184,7 +184,8 @@ async function list(look: Look, tenant: string, query: ListQuery): Promise<Job[]
   const keys = space.of(tenant);
   const index = query.status ? keys.status(query.status) : keys.jobs;
   const min = query.createdAfter === undefined ? '-inf' : `(${query.createdAfter}`;
-  const max = query.after ? query.after.at : '+inf';
+  const end = query.createdBefore === undefined ? '+inf' : `(${query.createdBefore}`;
+  const max = query.after ? query.after.at : end;
   const found: Job[] = [];
   for (let offset = 0; found.length < query.limit; offset += LIST_STEP) {
     const rows = await redis.zrevrangebyscore(index, max, min, 'WITHSCORES', 'LIMIT', offset, LIST_STEP);

@@ -1,0 +1,87 @@
+import {
+  type Action,
+  type ActionId,
+  type ActionOrder,
+  AppError,
+  newAction,
+  shortDigest,
+  type Tenant,
+  unreachable,
+} from '../domain/index.ts';
+import type { Actions, Clock, JobWalk } from '../ports/index.ts';
+import type { ActionPreview, CreateActionBody } from '../schemas/index.ts';
+import { readAction } from './control-action.ts';
+import { toJobFilter } from './list-jobs.ts';
+import { countJobs } from './walk-action.ts';
+
+export type SubmitActionDeps = {
+  actions: Actions;
+  walk: JobWalk;
+  clock: Clock;
+  newActionId: () => ActionId;
+  /** How long a job that is made again may take. */
+  deadlineMs: number;
+};
+
+/** How many jobs it would be done to; nothing is done. @throws AppError `invalid_request` for an unknown model */
+export async function previewAction(
+  deps: SubmitActionDeps,
+  tenant: Tenant,
+  body: CreateActionBody,
+): Promise<ActionPreview> {
+  const order = toOrder(body, deps.deadlineMs);
+  const { count, atLeast } = await countJobs(deps.walk, { tenant, order, createdAt: deps.clock.now() });
+  return { preview: true, action: body.action, count, at_least: atLeast };
+}
+
+/**
+ * Accepts an action, once per key: when this resolves it is durable, and a worker gets on with it.
+ *
+ * @throws AppError `invalid_request`, `idempotency_key_reused`, or `conflict` (retryable) when too many are open
+ */
+export async function submitAction(
+  deps: SubmitActionDeps,
+  { tenant, body, idempotencyKey }: { tenant: Tenant; body: CreateActionBody; idempotencyKey?: string },
+): Promise<{ action: Action; replayed: boolean }> {
+  const order = toOrder(body, deps.deadlineMs);
+  const createdAt = deps.clock.now();
+  const expected = await countJobs(deps.walk, { tenant, order, createdAt });
+  const action = newAction({ id: deps.newActionId(), tenant, order, createdAt, expected });
+  const idempotency = idempotencyKey && { key: idempotencyKey, bodyHash: shortDigest(body) };
+  const admission = await deps.actions.accept(action, idempotency || undefined);
+  switch (admission.type) {
+    case 'created':
+      return { action, replayed: false };
+    case 'replayed':
+      return { action: await readAction(deps.actions, tenant, admission.id), replayed: true };
+    case 'reused':
+      throw new AppError('idempotency_key_reused', {
+        message: 'This Idempotency-Key was used before with another body.',
+        param: 'Idempotency-Key',
+        fix: 'Send the first body again, or choose a new key.',
+      });
+    case 'full':
+      throw new AppError('conflict', {
+        message: 'Too many of your actions are open already.',
+        fix: 'Wait until one of them is over, or abort one: GET /v1/actions lists them.',
+        retryable: true,
+        retryAfterMs: 10_000,
+      });
+    default:
+      return unreachable(admission);
+  }
+}
+
+function toOrder({ action, filter: fields, priority = 0 }: CreateActionBody, deadlineMs: number): ActionOrder {
+  const filter = toJobFilter(fields);
+  switch (action) {
+    case 'cancel':
+      return { action, filter };
+    case 'retry':
+      return { action, filter, deadlineMs };
+    case 'reprioritise':
+      return { action, filter, priority };
+    default:
+      return unreachable(action);
+  }
+}
