@@ -91,7 +91,8 @@ export function openAccount(clock: { now: () => number }): Account {
         calls.push('list');
         const broken = account.broken.list?.shift();
         if (broken) return broken;
-        const shown = batches.filter(({ createdAt }) => createdAt >= since && createdAt <= clock.now() - account.lagMs);
+        const isOld = ({ createdAt }: Kept) => createdAt !== 0 && createdAt < since;
+        const shown = batches.filter((batch) => !isOld(batch) && batch.createdAt <= clock.now() - account.lagMs);
         return { type: 'done', batches: shown.toReversed().map((batch) => ({ ...batch })) };
       },
       get: async (name) => {

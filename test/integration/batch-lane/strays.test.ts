@@ -107,6 +107,20 @@ describe('a batch that shows up behind the end of its chunk', () => {
     expect(await totals()).toMatchObject({ calls: 2, settled: 1, rejected: 1, inDoubt: 0, actualCost: LINE });
   });
 
+  it('counts from the call when no list tells when it was made', async () => {
+    await lose(1, { onUnknownOutcome: 'fail' });
+    account.end('succeeded', lines(), account.batch(0));
+    const chunk = await lane.chunk();
+    account.batch(0).createdAt = 0;
+    account.lagMs = 0;
+
+    await lane.poll();
+
+    const [stray] = await lane.batches.open();
+    const calledAt = chunk.creates.at(-1)?.at;
+    expect(stray).toMatchObject({ stray: { of: chunk.id }, createdAt: calledAt, submittedAt: calledAt });
+  });
+
   it('is of no interest when its chunk is none of ours', async () => {
     await lose(1);
     const theirs = { model: 'm', state: 'BATCH_STATE_RUNNING', createdAt: lane.test.clock.now() };

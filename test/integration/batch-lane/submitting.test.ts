@@ -72,6 +72,33 @@ describe('a create call', () => {
     expect([creates(), account.made, (await lane.chunk()).state]).toEqual([1, 1, 'submitted']);
   });
 
+  it.each([
+    ['half an hour behind ours', 30 * MINUTE],
+    ['hours behind ours', 20 * HOUR],
+  ])('is not made again by a provider whose clock is %s', async (_, behindMs) => {
+    account.creates = ['lost'];
+    await lane.submit(2);
+    await lane.send();
+    account.batch().createdAt -= behindMs;
+
+    for (let minute = 0; minute < 30; minute++) await lane.poll();
+
+    expect([creates(), account.made, (await lane.chunk()).state]).toEqual([1, 1, 'submitted']);
+  });
+
+  it('counts its time from the call when no list tells when it was made', async () => {
+    account.creates = ['lost'];
+    await lane.submit(2);
+    await lane.send();
+    account.batch().createdAt = 0;
+    const calledAt = (await lane.chunk()).creates[0]?.at;
+
+    for (let minute = 0; minute < 3; minute++) await lane.poll();
+
+    expect(await lane.chunk()).toMatchObject({ state: 'submitted', submittedAt: calledAt });
+    expect(account.calls.filter((call) => call.startsWith('cancel'))).toEqual([]);
+  });
+
   it('that is refused by a limit keeps all chunks of its model waiting, for minutes', async () => {
     const limit = {
       type: 'rejected',

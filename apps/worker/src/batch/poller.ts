@@ -25,8 +25,8 @@ import type { BatchDeps } from './deps.ts';
 import { create, deadline, idsOf } from './submitter.ts';
 import { isWanted } from './wanted.ts';
 
-/** The provider's clock may be this far from ours. */
-const SKEW_MS = 600_000;
+/** The provider's clock may be this far from ours: one that a list leaves out for its age would be made again. */
+const SKEW_MS = 24 * 3_600_000;
 const CALL_MS = 60_000;
 const TROUBLE_MS_MAX = 600_000;
 /** What other workers keep away for: a little less than the time between two lists, so that no turn is left out. */

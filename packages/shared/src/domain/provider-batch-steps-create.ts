@@ -83,7 +83,7 @@ export function submitted(
   { lifeMs }: BatchRules,
   now: EpochMs,
 ): ProviderBatch {
-  const submittedAt = Math.min(now, createdAt);
+  const submittedAt = madeAt(batch, createdAt, now);
   // Whatever was said to, or of, another batch of this name does not hold for this one.
   return next(dropping(batch, 'cancelAskedAt', 'unseen', 'providerState'), {
     state: 'submitted',
@@ -93,6 +93,16 @@ export function submitted(
     dueAt: now,
     troubles: 0,
   });
+}
+
+/**
+ * When a batch was made, by our clock: not before the first call, whatever the provider's says.
+ *
+ * @param createdAt as the provider tells it; 0 = it does not: then by the last call that may have made it
+ */
+export function madeAt({ creates }: Pick<ProviderBatch, 'creates'>, createdAt: EpochMs, now: EpochMs): EpochMs {
+  const at = createdAt || (creates.at(-1)?.at ?? now);
+  return Math.min(now, Math.max(at, creates[0]?.at ?? at));
 }
 
 /**

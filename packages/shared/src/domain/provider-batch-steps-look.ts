@@ -18,6 +18,7 @@ export type Listed = {
   inputFile?: string;
   end?: Exclude<ProviderEnd, 'lost'>;
   state: string;
+  /** 0 when the provider does not tell. */
   createdAt: EpochMs;
   responsesFile?: string;
   message?: string;

@@ -7,6 +7,7 @@
 
 import type { EpochMs, ProviderBatchId } from './job.ts';
 import type { ProviderBatch } from './provider-batch.ts';
+import { madeAt } from './provider-batch-steps-create.ts';
 import { isMadeOf, type Listed } from './provider-batch-steps-look.ts';
 
 const HOUR_MS = 3_600_000;
@@ -30,7 +31,7 @@ export function strayId(chunk: ProviderBatchId, providerName: string): ProviderB
 /** The stray as a record of its own, on its way to its end. */
 export function strayOf(chunk: ProviderBatch, listed: Listed, now: EpochMs): ProviderBatch {
   const { channel, model, tokens, inputBytes, outputBytes, rescueAt, displayName, input, creates } = chunk;
-  const madeAt = Math.min(now, listed.createdAt);
+  const createdAt = madeAt(chunk, listed.createdAt, now);
   const kept = chunk.providerName !== undefined && chunk.providerName !== listed.name;
   return {
     id: strayId(chunk.id, listed.name),
@@ -40,7 +41,7 @@ export function strayOf(chunk: ProviderBatch, listed: Listed, now: EpochMs): Pro
     model,
     state: 'submitted',
     // Lists reach back to when the first of the open ones was made.
-    createdAt: madeAt,
+    createdAt,
     dueAt: now,
     size: 0,
     estimated: 0,
@@ -52,7 +53,7 @@ export function strayOf(chunk: ProviderBatch, listed: Listed, now: EpochMs): Pro
     ...(input && { input }),
     creates: [],
     providerName: listed.name,
-    submittedAt: madeAt,
+    submittedAt: createdAt,
     waste: 0,
     troubles: 0,
     alarms: [

@@ -24,6 +24,7 @@ export type RemoteBatch = {
   end?: 'succeeded' | 'failed' | 'canceled' | 'expired';
   /** The provider's own word. */
   state: string;
+  /** 0 when the provider does not tell. */
   createdAt: number;
   responsesFile?: string;
   message?: string;
