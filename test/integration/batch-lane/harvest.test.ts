@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
 import { blockedLine, errorLine, imageLine } from './account.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { dyingAt, openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
 let image: Buffer;
@@ -140,11 +140,32 @@ it('takes the first of twenty lines with one key, counts the others as waste and
   const chunk = await lane.chunk();
   expect(chunk.harvest).toMatchObject({ lines: 22, settled: 3, duplicates: 19, unknown: 0, missing: 0 });
   expect(chunk.waste).toBe(19 * ONE);
-  expect(alarms()).toEqual(['19 lines repeat a key: each may be billed, the first one counts']);
+  expect(alarms()).toEqual(['19 lines repeat a key: each may be billed, the first answer counts']);
   expect(await totals()).toMatchObject({ calls: 3, settled: 3, actualCost: 3 * ONE });
   const [job] = (await lane.jobs()).filter((one) => attemptOf(one)?.id === first);
   expect(job?.state.images[0]?.bytes).toBe(image.length);
 });
+
+it.each(['an error', 'an unknown outcome'])(
+  'keeps the image behind %s of the same key, and only that',
+  async (before) => {
+    const [first = ''] = await sent(1);
+    const [code, message] = before === 'an error' ? [13, 'INTERNAL'] : [4, 'Deadline expired'];
+    const second = await anImage('png', { side: 16, seed: 7 });
+
+    lane.account.end('succeeded', [errorLine(first, code, message), imageLine(first, image), imageLine(first, second)]);
+    await lane.poll();
+    await collectOnce(dyingAt(lane.unheld(), 'chunk.harvested').deps).catch(() => undefined);
+    lane.test.clock.advance(MINUTE);
+    await collectOnce(lane.unheld());
+
+    const chunk = await lane.chunk();
+    expect(chunk).toMatchObject({ state: 'closed', waste: ONE, harvest: { lines: 3, settled: 1, duplicates: 2 } });
+    const [job] = await lane.jobs();
+    expect(job?.state).toMatchObject({ status: 'succeeded', images: [{ bytes: image.length }], lateImages: [] });
+    expect(await totals()).toMatchObject({ settled: 1, inDoubt: 0, actualCost: ONE });
+  },
+);
 
 it('joins shuffled lines to their jobs by key', async () => {
   const keys = await sent(6);

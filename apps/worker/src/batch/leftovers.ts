@@ -10,6 +10,7 @@ import {
   type Job,
   type JobError,
   laneOf,
+  lastSent,
   leaveBatchBy,
   type ProviderBatch,
   type ProviderBatchMember,
@@ -176,7 +177,7 @@ async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBat
 
 /** Waiting since this very attempt ended. */
 function isBack({ state }: Job, { attempt }: ProviderBatchMember): boolean {
-  return isAwaitingWake(state) && state.attempts.at(-1)?.id === attempt;
+  return isAwaitingWake(state) && lastSent(state)?.id === attempt;
 }
 
 /** Ends a member that is back in the batch lane and may not leave it. */

@@ -13,6 +13,7 @@ import { type Job, type ProviderBatch, type StoredImage, thumbnailKey } from '@d
 import { storeThumbnail } from '../standard/store-image.ts';
 import { each, worthTelling } from '../sweeper/each.ts';
 import type { BatchDeps } from './deps.ts';
+import { membersOf } from './members.ts';
 import type { Workspace } from './workspace.ts';
 
 const WIDTH = 2;
@@ -20,13 +21,14 @@ const WIDTH = 2;
 /** @returns `false` when the process must end first, and the next one is to make the rest */
 export async function makeThumbnails(deps: BatchDeps, batch: ProviderBatch, workspace: Workspace): Promise<boolean> {
   if (!batch.harvest?.settled) return true;
-  const members = await deps.batches.members(batch.id);
+  const members = await membersOf(deps, batch);
   let stopped = false;
-  const failed = await each(members, WIDTH, async ({ tenant, job: id, attempt }) => {
+  const failed = await each(members, WIDTH, async ({ tenant, job: id }) => {
     stopped ||= deps.draining.aborted;
     if (stopped) return;
     const job = await deps.ledger.read(tenant, id);
-    if (!job?.state.attempts.some((one) => one.id === attempt && one.state === 'settled')) return;
+    if (!job?.state.attempts.some(({ providerBatch, state }) => providerBatch === batch.id && state === 'settled'))
+      return;
     for (const image of [...job.state.images, ...job.state.lateImages])
       stopped ||= (await makeThumbnail(deps, job, image, workspace)) === 'stopped';
   });

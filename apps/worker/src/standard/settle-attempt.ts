@@ -3,6 +3,7 @@
 import {
   type AttemptEnd,
   type AttemptRef,
+  type Change,
   costOf,
   isAwaitingWake,
   type Job,
@@ -32,6 +33,8 @@ export type Settling = {
   received?: () => void;
   stored?: () => void;
   settled?: (end: AttemptEnd) => Promise<void> | void;
+  /** Given by a lane in which other answers may settle the attempt first: decides as it is written, in the place of `settle`. */
+  decide?: (job: Job, end: AttemptEnd) => Change | undefined;
   /** Given by a lane that makes the small copy later, from these bytes; without it, it is made here. */
   keepForLater?: (blob: SpooledBlob) => void;
 };
@@ -51,7 +54,7 @@ export async function settleAttempt(
   const end = judged.type === 'image' ? await store(deps, job, ref, judged, settling) : judged.end;
   if (!end) return 'stopped';
   settling.stored?.();
-  const updated = await settleJob(deps, ref, end);
+  const updated = await settleJob(deps, ref, end, settling.decide);
   if (!updated) return 'unrecorded';
   await settling.settled?.(end);
   if (updated.changed) {
@@ -102,11 +105,10 @@ export async function settleJob(
   deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
   ref: AttemptRef,
   end: AttemptEnd,
+  decide: NonNullable<Settling['decide']> = (job) => settle(job, ref.attempt, end, deps.clock.now(), deps.random),
 ): Promise<Updated | undefined> {
-  const { ledger, clock, random, outbox } = deps;
-  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) =>
-    settle(job, ref.attempt, end, clock.now(), random),
-  );
+  const { ledger, clock, outbox } = deps;
+  const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => decide(job, end));
   if (updated?.changed && isAwaitingWake(updated.job.state)) outbox.push(updated.job);
   if (updated?.followers) await handOff({ ledger, clock, outbox }, ref.tenant, ref.job);
   return updated;

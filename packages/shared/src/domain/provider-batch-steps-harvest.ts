@@ -41,6 +41,7 @@ const NO_LINES: ProviderBatchHarvest = {
   bytes: 0,
   lines: 0,
   settled: 0,
+  orphans: 0,
   duplicates: 0,
   unknown: 0,
   unreadable: 0,

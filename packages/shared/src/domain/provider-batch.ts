@@ -69,7 +69,7 @@ export type ProviderBatch = {
   fileLooks?: { count: number; since: EpochMs };
   /** When members whose results could not be had in time were given up as in doubt. */
   givenUpAt?: EpochMs;
-  /** What was paid, or may have been, for images that nobody asked for. */
+  /** What was paid, or may have been, for images that nobody asked for, or whose job is on no record any more. */
   waste: Micros;
   /** Failed steps in a row, for the backoff. */
   troubles: number;
@@ -83,13 +83,17 @@ export type Stray = { of: ProviderBatchId; only: boolean };
 /** `endedAt` = the call is over, without an answer that says how. Lists count from there on. */
 export type CreateIntent = { at: EpochMs; endedAt?: EpochMs; emptyLists: number; lastListAt?: EpochMs };
 
-/** Lines by what became of them. `missing` = members that no line was found for. */
+/**
+ * Lines by what became of them. `orphans` = those of jobs whose records have left Redis, paid for as waste. `missing` =
+ * members that no line was found for.
+ */
 export type ProviderBatchHarvest = {
   key?: string;
   sha256?: string;
   bytes: number;
   lines: number;
   settled: number;
+  orphans: number;
   duplicates: number;
   unknown: number;
   unreadable: number;
