@@ -22,6 +22,7 @@ import {
 import { describeError } from '@darkroom/shared/observability';
 import type { RemoteBatch } from '@darkroom/shared/ports';
 import type { BatchDeps } from './deps.ts';
+import { comeToRescue } from './rescue-time.ts';
 import { create, deadline, idsOf } from './submitter.ts';
 import { isWanted } from './wanted.ts';
 
@@ -134,15 +135,20 @@ async function ask(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   if (next && (await batches.write(next))) tell(deps, batch, next);
 }
 
-/** Asks the provider to stop, when time is short or nobody waits any more. Only its own word says that it did. */
+/**
+ * Asks the provider to stop, when time is short or nobody waits any more. Only its own word says that it did.
+ *
+ * On record first: the end of a batch that nobody here is known to have asked for would look like somebody else's doing.
+ */
 async function takeBack(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   const { channel, batches, clock, log } = deps;
-  if (batch.state !== 'submitted' || !batch.providerName || batch.cancelAskedAt !== undefined) return;
-  const wanted = batch.stray === undefined && (await isWanted(deps, batch));
+  if (batch.state !== 'submitted' || !batch.providerName) return;
+  const decided = batch.stray !== undefined || batch.cancelAskedAt !== undefined;
+  const wanted = !decided && (await isWanted(deps, batch));
   const reason = cancelReason(batch, wanted, clock.now());
-  if (!reason) return;
+  const going = reason === 'rescue' ? await comeToRescue(deps, batch) : batch;
+  const asked = reason && going && cancelAsked(going, reason, clock.now());
+  if (!asked || !(await batches.write(asked))) return;
   const done = await channel.cancel(batch.providerName, deadline(deps, CALL_MS));
   log.warn({ ...idsOf(batch), name: batch.providerName, reason, outcome: done.type }, 'chunk.canceling');
-  const asked = done.type === 'done' && cancelAsked(batch, reason, clock.now());
-  if (asked) await batches.write(asked);
 }

@@ -85,7 +85,7 @@ export function submitted(
 ): ProviderBatch {
   const submittedAt = madeAt(batch, createdAt, now);
   // Whatever was said to, or of, another batch of this name does not hold for this one.
-  return next(dropping(batch, 'cancelAskedAt', 'unseen', 'providerState'), {
+  return next(dropping(batch, 'cancelAskedAt', 'cancelAgainAt', 'unseen', 'providerState'), {
     state: 'submitted',
     providerName: name,
     submittedAt,

@@ -16,6 +16,8 @@ const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
 const BACKOFF_MS = 30_000;
 const BACKOFF_MS_MAX = 10 * MINUTE_MS;
+const CANCEL_MS = MINUTE_MS;
+const CANCEL_MS_MAX = 10 * MINUTE_MS;
 
 /** A chunk whose members are chosen, and whose records do not know it yet. */
 export function planChunk(
@@ -72,8 +74,9 @@ export function cancelReason(
   wanted: boolean,
   now: EpochMs,
 ): NonNullable<ProviderBatch['cancelFor']> | undefined {
-  if (batch.cancelAskedAt !== undefined) return undefined;
   if (batch.state !== 'sealed' && batch.state !== 'submitted') return undefined;
+  // While it goes on all the same: again, after a while.
+  if (batch.cancelAskedAt !== undefined) return now >= (batch.cancelAgainAt ?? 0) ? batch.cancelFor : undefined;
   if (batch.stray) return 'stray';
   if (now >= batch.rescueAt) return 'rescue';
   return wanted ? undefined : 'callers';
@@ -97,13 +100,20 @@ export function isRescued({ cancelFor, ...batch }: ProviderBatch, leaveBy: Epoch
   return outlived || leaveBy <= (batch.rescueDue ?? Number.POSITIVE_INFINITY);
 }
 
-/** Taken back: at once when nothing was sent yet, else when the provider has confirmed it. */
+/**
+ * Taken back: at once when nothing was sent yet, else when the provider has confirmed it. Whoever writes this asks it to;
+ * the call may fail or have no effect, so it is made again: after a minute, then each time twice as late.
+ */
 export function cancelAsked(
   batch: ProviderBatch,
   cancelFor: NonNullable<ProviderBatch['cancelFor']>,
   now: EpochMs,
 ): ProviderBatch | undefined {
-  if (batch.state === 'submitted') return next(batch, { cancelFor, cancelAskedAt: now });
+  if (batch.state === 'submitted') {
+    const { cancelAskedAt = now } = batch;
+    const waitMs = Math.min(CANCEL_MS_MAX, Math.max(CANCEL_MS, now - cancelAskedAt));
+    return next(batch, { cancelFor, cancelAskedAt, cancelAgainAt: now + waitMs });
+  }
   if (batch.state !== 'sealed') return undefined;
   const text = cancelFor === 'rescue' ? 'not sent in time' : 'not sent: canceled by the callers';
   return { ...endedBy(batch, 'canceled', text, now), cancelFor };

@@ -56,7 +56,10 @@ export type ProviderBatch = {
   submittedAt?: EpochMs;
   /** As the provider last said it. */
   providerState?: string;
+  /** When it was first to be canceled: on record before the call. */
   cancelAskedAt?: EpochMs;
+  /** While it still runs, it is not asked for again before. */
+  cancelAgainAt?: EpochMs;
   /** Why it was to be canceled: its jobs would be late, no caller wants them any more, or another one makes them. */
   cancelFor?: 'rescue' | 'callers' | 'stray';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
