@@ -57,6 +57,30 @@ export function watched(
   return { actions: { ...actions, write }, written };
 }
 
+/** Parts of a worker that dies before or behind something that it writes: from that step on, nothing of it works. */
+export function diesAtStep(
+  { actions, ledger }: Pick<ActionsDeps, 'actions' | 'ledger'>,
+  at: number,
+): { parts: Partial<ActionsDeps>; isDead: () => boolean } {
+  let steps = 0;
+  const step = () => {
+    if (++steps >= at) throw new Error('dead');
+  };
+  const mortal =
+    <A extends unknown[], R>(act: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      step();
+      const result = await act(...args);
+      step();
+      return result;
+    };
+  const parts = {
+    actions: { ...actions, write: mortal(actions.write) },
+    ledger: { ...ledger, admit: mortal(ledger.admit) },
+  };
+  return { parts, isDead: () => steps >= at };
+}
+
 /** Submits so many jobs, each of its own, past HTTP: many of them would take long. @returns their ids */
 export async function submitJobs(
   api: TestApi,

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   actionWorkers,
   countJobs,
+  diesAtStep,
   startAction,
   submitJobs,
   type TestActions,
@@ -136,8 +137,8 @@ describe('a cancel of many jobs', () => {
 });
 
 describe('a retry of many jobs', () => {
-  const failed = async (count: number) => {
-    const ids = await submitJobs(api, count);
+  const failed = async (count: number, body: object = {}) => {
+    const ids = await submitJobs(api, count, body);
     for (const id of ids) await failJob(api.deps, id);
     return ids;
   };
@@ -158,6 +159,28 @@ describe('a retry of many jobs', () => {
     expect(await viewOf(api, id)).toMatchObject({ status: 'done', counts: { matched: 3, done: 3, skipped: 0 } });
     expect(await countJobs(api, { status: 'queued' })).toBe(3);
     expect(await countJobs(api, { status: 'failed' })).toBe(3);
+  });
+
+  it('goes on where it was after a death at any step, and makes each job again once', async () => {
+    let at = 0;
+    for (let died = true; died; ) {
+      at++;
+      const tag = `step-${at}`;
+      await failed(3, { tags: [tag] });
+      const { id } = await startAction(api, { action: 'retry', filter: { tag } });
+
+      const { parts, isDead } = diesAtStep(workers.deps, at);
+      await workers.round(parts);
+      died = isDead();
+      await workers.round();
+
+      const { status, counts } = await viewOf(api, id);
+      expect({ at, status, ...counts }).toEqual({ at, status: 'done', matched: 3, done: 3, skipped: 0, failed: 0 });
+      expect(await countJobs(api, { tag, status: 'queued' })).toBe(3);
+    }
+
+    // Before and behind the page's record, each of its jobs, and the record of its end.
+    expect(at - 1).toBe(2 + 3 * 2 + 2);
   });
 
   it('is done once by two workers who both believe that it is theirs', async () => {

@@ -1,6 +1,6 @@
 /** `/v1/actions`: one thing done to every job that a filter means, in the background. */
 
-import { AppError, isActionOver, shortDigest } from '@darkroom/shared/domain';
+import { isActionOver, shortDigest } from '@darkroom/shared/domain';
 import { CreateActionBody, ListActionsQuery, parse } from '@darkroom/shared/schemas';
 import {
   listActions,
@@ -12,6 +12,7 @@ import {
 } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
+import { requireAccepting } from '../http/accepting.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { idempotencyKeyOf, jsonBody } from '../http/body.ts';
 
@@ -68,10 +69,4 @@ async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
   }
   const data = actions.map(presentAction);
   res.json({ data, has_more: nextCursor !== undefined, ...(nextCursor && { next_cursor: nextCursor }) });
-}
-
-function requireAccepting(deps: ApiDeps): void {
-  if (deps.accepting()) return;
-  const message = 'No new jobs are accepted just now.';
-  throw new AppError('not_ready', { message, retryable: true, retryAfterMs: 10_000 });
 }

@@ -15,6 +15,7 @@ import {
 } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
+import { requireAccepting } from '../http/accepting.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
 import { dropBody } from '../http/body-budget.ts';
@@ -203,12 +204,6 @@ function ownId(req: Request<{ id: string }>): string {
     param: 'id',
     fix: 'Choose another id, such as order-123.',
   });
-}
-
-function requireAccepting(deps: ApiDeps): void {
-  if (deps.accepting()) return;
-  const message = 'No new jobs are accepted just now.';
-  throw new AppError('not_ready', { message, retryable: true, retryAfterMs: 10_000 });
 }
 
 function refuseReserved(body: Record<string, unknown>): void {

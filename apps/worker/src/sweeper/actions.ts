@@ -19,6 +19,8 @@ const WIDTH = 4;
 const HOLD_MS = 30_000;
 /** An action that a step failed for is left alone for so long. */
 const AGAIN_MS = 15_000;
+/** Between two looks for actions that are long over. */
+const FORGET_MS = 60_000;
 
 /** @returns one round: goes on with every open action until none has more to do, then drops those that are long over */
 export function createActionRounds(deps: ActionsDeps): () => Promise<void> {
@@ -42,8 +44,11 @@ export function createActionRounds(deps: ActionsDeps): () => Promise<void> {
     }
     return more;
   };
+  let forgetAt = 0;
   return async () => {
     while (!draining.aborted && (await pass()));
+    if (clock.now() < forgetAt) return;
+    forgetAt = clock.now() + FORGET_MS;
     for (const tenant of await deps.ledger.tenants()) await actions.forget(tenant, clock.now());
   };
 }

@@ -111,6 +111,12 @@ export function isActionable(order: ActionOrder, job: Job): boolean {
   }
 }
 
+/** Whether the status and the time of every job that is met say all that the order asks for: then nobody need read them to count them. */
+export function isCountable({ action, filter }: ActionOrder): boolean {
+  const { tag, model, lane, metadata } = filter;
+  return action === 'cancel' && tag === undefined && !model && !lane && !Object.keys(metadata).length;
+}
+
 export function isActionOver({ status }: Pick<Action, 'status'>): boolean {
   return status === 'done' || status === 'aborted' || status === 'failed';
 }

@@ -27,13 +27,16 @@ export type Actions = {
   forget(tenant: Tenant, now: EpochMs): Promise<number>;
 };
 
-export type WalkQuery = {
+export type WalkRange = {
   /** As the indexes have it; the records may have moved on. */
   statuses: readonly JobStatus[];
   /** Accepted later than this. */
   createdAfter?: EpochMs;
   /** Accepted at this time or earlier. */
   createdUntil: EpochMs;
+};
+
+export type WalkQuery = WalkRange & {
   /** Start after this position. */
   after?: JobPosition;
   /** Most jobs passed in this step. */
@@ -48,4 +51,6 @@ export type JobWalk = {
    * @returns `reached`: the last job that was passed; `undefined` = there are no more
    */
   next(tenant: Tenant, query: WalkQuery): Promise<{ jobs: Job[]; reached?: JobPosition }>;
+  /** How many jobs the whole walk would meet. */
+  count(tenant: Tenant, range: WalkRange): Promise<number>;
 };

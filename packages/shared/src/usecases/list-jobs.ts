@@ -59,10 +59,15 @@ function matcher(query: ListJobsQuery): (job: Job) => boolean {
   return (job) => isMeant(filter, job);
 }
 
-/** A filter as it comes over the wire, its model resolved. @throws AppError `invalid_request` for a model that no job can have */
-export function toJobFilter(fields: JobFilterFields): JobFilter {
+/**
+ * A filter as it comes over the wire, its model resolved.
+ *
+ * @param modelField what the caller calls the model's field
+ * @throws AppError `invalid_request` for a model that no job can have
+ */
+export function toJobFilter(fields: JobFilterFields, modelField = 'model'): JobFilter {
   const { status, tag, lane, created_after: createdAfter, created_before: createdBefore, metadata } = fields;
-  const model = fields.model === undefined ? undefined : modelNamed(fields.model);
+  const model = fields.model === undefined ? undefined : modelNamed(fields.model, modelField);
   return {
     ...(status && { status }),
     ...(tag !== undefined && { tag }),
@@ -75,10 +80,10 @@ export function toJobFilter(fields: JobFilterFields): JobFilter {
 }
 
 /** The id behind any name of a model. @throws AppError `invalid_request` for one that no job can have */
-function modelNamed(asked: string): string {
+function modelNamed(asked: string, field: string): string {
   const choice = chooseModel(asked);
   if (choice.type === 'model') return choice.model.id;
-  throw unknownModel(asked);
+  throw unknownModel(asked, field);
 }
 
 function cursorOf(job: Job | undefined): string {

@@ -35,13 +35,13 @@ export function checkCapabilities(body: SubmitJobBody): Resolved {
   return { model, warnings: warning ? [warning] : [] };
 }
 
-/** No model has this id or alias. */
-export function unknownModel(asked: string): AppError {
+/** No model has this id or alias. @param field where it was asked for */
+export function unknownModel(asked: string, field = 'model'): AppError {
   const names = MODELS.flatMap(({ id, aliases }) => [id, ...aliases]);
   const hint = didYouMean(asked, names) || '.';
   return new AppError('invalid_request', {
-    message: `model "${asked}" is not known${hint}`,
-    param: 'model',
+    message: `${field} "${asked}" is not known${hint}`,
+    param: field,
     fix: `Use one of ${MODELS.map(({ id }) => id).join(', ')}, or an alias of GET /v1/models.`,
   });
 }

@@ -73,7 +73,7 @@ export async function submitAction(
 }
 
 function toOrder({ action, filter: fields, priority = 0 }: CreateActionBody, deadlineMs: number): ActionOrder {
-  const filter = toJobFilter(fields);
+  const filter = toJobFilter(fields, 'filter.model');
   switch (action) {
     case 'cancel':
       return { action, filter };

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { JobPosition, JobStatus } from '../../domain/index.ts';
-import type { JobWalk, WalkQuery } from '../../ports/index.ts';
+import type { JobWalk, WalkQuery, WalkRange } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
 import { recordValues } from './record.ts';
 import { createRecordReader, type OnUnreadable } from './unreadable.ts';
@@ -25,13 +25,19 @@ export function createRedisJobWalk(options: { redis: Redis; prefix?: string; onU
       const reached = passed.length < query.limit ? undefined : passed.at(-1);
       return { jobs, ...(reached && { reached }) };
     },
+    count: async (tenant, { statuses, ...range }) => {
+      const keys = space.of(tenant);
+      const counts = await Promise.all(
+        statuses.map((status) => redis.zcount(keys.status(status), minOf(range), range.createdUntil)),
+      );
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
   };
 }
 
 /** By score and never by offset: what leaves the index between two steps shifts nothing. */
 async function pass(redis: Redis, index: string, query: WalkQuery): Promise<JobPosition[]> {
-  const { after, createdAfter, createdUntil, limit } = query;
-  const min = createdAfter === undefined ? '-inf' : `(${createdAfter}`;
+  const { after, createdUntil, limit } = query;
   // All of one millisecond: few, however many come in a second.
   const ties = after ? await redis.zrangebyscore(index, after.at, after.at) : [];
   const beside = ties.filter((id) => after && id < after.id).toReversed();
@@ -39,9 +45,13 @@ async function pass(redis: Redis, index: string, query: WalkQuery): Promise<JobP
   const rest = limit - next.length;
   if (rest === 0) return next;
   const max = after ? `(${after.at}` : createdUntil;
-  const rows = await redis.zrevrangebyscore(index, max, min, 'WITHSCORES', 'LIMIT', 0, rest);
+  const rows = await redis.zrevrangebyscore(index, max, minOf(query), 'WITHSCORES', 'LIMIT', 0, rest);
   for (let i = 0; i < rows.length; i += 2) next.push({ at: Number(rows[i + 1]), id: rows[i] ?? '' });
   return next;
+}
+
+function minOf({ createdAfter }: Pick<WalkRange, 'createdAfter'>): string {
+  return createdAfter === undefined ? '-inf' : `(${createdAfter}`;
 }
 
 /** At one moment: a job that changes from one of the statuses to another is in one of them at any time. */
