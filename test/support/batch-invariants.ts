@@ -154,17 +154,26 @@ function chargesOf({ remote }: BatchesSeen, jobs: JobRecord[]): string[] {
       charges.set(key, [...(charges.get(key) ?? []), ...paid.map(({ cost_micros: cost }) => cost)]);
   }
   const attempts = new Map(jobs.flatMap((job) => laneAttempts(job).map((one) => [one.id, one] as const)));
+  const counted = Map.groupBy(
+    [...attempts.values()].filter(({ state }) => state !== 'rejected'),
+    ({ id }) => sentOf(id),
+  );
   const strangers = [...charges.keys()]
     .filter((key) => !attempts.has(key))
     .map((key) => `B3 line ${key} is on no record`);
   const wrong = [...attempts.values()].flatMap(({ id, state, cost = 0 }) => {
-    // One that was made more than once has an attempt for each, named after the one that was sent.
-    const paid = charges.get(id) ?? charges.get(id.split('-')[0] ?? '') ?? [];
+    const paid = charges.get(sentOf(id)) ?? [];
     if (state === 'settled' && cost > 0 && !paid.includes(cost)) return [`B3 ${id}: ${cost} settled and never charged`];
-    if (state === 'rejected' && paid.some((each) => each > 0)) return [`B3 ${id}: charged, and recorded as free`];
+    const uncounted = paid.filter((each) => each > 0).length - (counted.get(sentOf(id))?.length ?? 0);
+    if (state === 'rejected' && uncounted > 0) return [`B3 ${id}: charged, and recorded as free`];
     return state === 'open' ? [`B3 ${id} is still open`] : [];
   });
   return [...strangers, ...wrong];
+}
+
+/** What was made more than once has an attempt for each time, named after the one that was sent. */
+function sentOf(attempt: string): string {
+  return attempt.split('-')[0] ?? '';
 }
 
 /**

@@ -39,13 +39,14 @@ export async function lose(lane: TestLane, count: number, request: object = {}):
 }
 
 /**
- * A chunk of jobs that two batches were made of: `batches/b1` is kept, `batches/b2` is a stray. Both run until they are ended.
+ * A chunk of jobs that two batches were made of: `batches/b1` is kept, `batches/b2` is a stray.
  *
+ * @param stops how soon the provider does what it is asked to: at once, or not before it is done
  * @returns the keys of their lines
  */
-export async function makeTwo(lane: TestLane, count: number): Promise<string[]> {
+export async function makeTwo(lane: TestLane, count: number, stops: 'at once' | 'late' = 'late'): Promise<string[]> {
   const { account } = lane;
-  letRun(account);
+  if (stops === 'late') letRun(account);
   account.creates = ['lost'];
   account.lagMs = 30 * MINUTE;
   await lane.submit(count);

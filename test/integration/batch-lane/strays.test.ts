@@ -6,6 +6,7 @@ import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
 import { type Account, blockedLine, errorLine, imageLine } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
+import { letRun, lose, makeTwo } from './make-strays.ts';
 
 let lane: TestLane;
 let account: Account;
@@ -22,7 +23,6 @@ afterEach(() => lane[Symbol.asyncDispose]());
 /** What one image line costs in a provider batch. */
 const LINE = 33_603;
 
-/** What was sent: the provider's file of it is gone when the chunk is closed. */
 let keys: string[];
 const lines = (picture = image) => keys.map((key) => imageLine(key, picture));
 const totals = () => lane.test.ledger.totals('default');
@@ -30,37 +30,9 @@ const cancels = () => account.calls.filter((call) => call.startsWith('cancel'));
 const strays = () =>
   lane.lines.filter(({ event, alarm }) => event === 'chunk.alarm' && /made twice|came to light/.test(String(alarm)));
 
-/** Batches go on though they were to be canceled. */
-function letRun(): void {
-  account.channel.cancel = async (name) => {
-    account.calls.push(`cancel ${name}`);
-    return { type: 'done' };
-  };
-}
-
-/** A chunk of jobs whose create answer is lost, and whose batch lists hide until it is given up. */
-async function lose(count: number, request: object = {}): Promise<string[]> {
-  account.creates = ['lost'];
-  account.lagMs = 1_000 * HOUR;
-  const ids = await lane.submit(count, { request, state: { expiresAt: lane.test.clock.now() + 100 * HOUR } });
-  await lane.send();
-  keys = account.keys();
-  // Behind its own end a chunk is not made again.
-  lane.test.clock.advance(20 * HOUR);
-  for (let n = 0; n < 100 && (await lane.chunk()).state === 'creating'; n++) {
-    lane.test.clock.advance(5 * MINUTE);
-    await lane.poller.once();
-  }
-  expect(await lane.chunk()).toMatchObject({ state: 'ended', end: { type: 'lost' } });
-  await collectOnce(lane.deps);
-  expect((await lane.chunk()).state).toBe('closed');
-  account.creates = [];
-  return ids;
-}
-
 describe('a batch that shows up behind the end of its chunk', () => {
   it('has its paid images brought home, though nothing else is under way', async () => {
-    const ids = await lose(3, { onUnknownOutcome: 'hold' });
+    keys = await lose(lane, 3, { onUnknownOutcome: 'hold' });
     expect(await totals()).toMatchObject({ calls: 3, inDoubt: 3 });
     account.end('succeeded', lines(), account.batch(0));
     account.lagMs = 0;
@@ -71,7 +43,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
     expect(await totals()).toMatchObject({ calls: 3, settled: 3, inDoubt: 0, inDoubtCost: 0, actualCost: 3 * LINE });
     expect(cancels()).toEqual([]);
     expect(strays()).toHaveLength(1);
-    expect((await lane.test.read(ids[0] ?? '')).state.attempts).toHaveLength(1);
+    expect((await lane.jobs())[0]?.state.attempts).toHaveLength(1);
     // Nothing of it is left at the provider, and no list makes it anew.
     expect([account.batches.length, account.files.size]).toEqual([0, 0]);
     await lane.collect();
@@ -79,20 +51,20 @@ describe('a batch that shows up behind the end of its chunk', () => {
   });
 
   it('is kept as late images when its jobs have ended meanwhile', async () => {
-    const ids = await lose(2, { onUnknownOutcome: 'fail' });
+    keys = await lose(lane, 2, { onUnknownOutcome: 'fail' });
     expect(await lane.statuses()).toEqual({ failed: 2 });
     account.end('succeeded', lines(), account.batch(0));
     account.lagMs = 0;
 
     await lane.collect();
 
-    for (const id of ids) expect((await lane.test.read(id)).state).toMatchObject({ lateImages: [{ n: 0 }] });
+    for (const { state } of await lane.jobs()) expect(state).toMatchObject({ lateImages: [{ n: 0 }] });
     expect(await totals()).toMatchObject({ settled: 2, inDoubt: 0, actualCost: 2 * LINE });
   });
 
   it('is stopped while it runs, and what it did not make is in doubt no more', async () => {
-    letRun();
-    await lose(2, { onUnknownOutcome: 'hold' });
+    letRun(account);
+    keys = await lose(lane, 2, { onUnknownOutcome: 'hold' });
     account.lagMs = 0;
 
     await lane.poll();
@@ -108,7 +80,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
   });
 
   it('counts from the call when no list tells when it was made', async () => {
-    await lose(1, { onUnknownOutcome: 'fail' });
+    keys = await lose(lane, 1, { onUnknownOutcome: 'fail' });
     account.end('succeeded', lines(), account.batch(0));
     const chunk = await lane.chunk();
     account.batch(0).createdAt = 0;
@@ -122,7 +94,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
   });
 
   it('is of no interest when its chunk is none of ours', async () => {
-    await lose(1);
+    keys = await lose(lane, 1);
     const theirs = { model: 'm', state: 'BATCH_STATE_RUNNING', createdAt: lane.test.clock.now() };
     account.batches.push({ ...theirs, name: 'batches/x', displayName: 'darkroom-pb_of_others' });
     account.batches.push({ ...theirs, name: 'batches/y', displayName: 'theirs' });
@@ -135,7 +107,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
   });
 
   it('is looked for as long as it may have results, and no longer', async () => {
-    await lose(1, { onUnknownOutcome: 'fail' });
+    keys = await lose(lane, 1, { onUnknownOutcome: 'fail' });
     const lists = () => account.calls.filter((call) => call === 'list').length;
     const before = lists();
 
@@ -150,24 +122,10 @@ describe('a batch that shows up behind the end of its chunk', () => {
 });
 
 describe('two batches of one chunk', () => {
-  /** @param stops how soon the provider does what it is asked to: at once, or not before it is done */
-  async function makeTwo(count: number, stops: 'at once' | 'late' = 'late'): Promise<void> {
-    if (stops === 'late') letRun();
-    account.creates = ['lost'];
-    account.lagMs = 30 * MINUTE;
-    await lane.submit(count);
-    await lane.send();
-    keys = account.keys();
-    for (let minute = 0; minute < 12; minute++) await lane.poll();
-    expect(account.made).toBe(2);
-    account.lagMs = 0;
-    await lane.poll();
+  it('leave the older one; the other is stopped, and costs nothing when it made nothing', async () => {
+    keys = await makeTwo(lane, 2, 'at once');
     expect((await lane.chunk()).providerName).toBe('batches/b1');
     expect(strays().map(({ alarm }) => alarm)).toEqual(['made twice: batches/b1 is kept, batches/b2 is a stray']);
-  }
-
-  it('leave the older one; the other is stopped, and costs nothing when it made nothing', async () => {
-    await makeTwo(2, 'at once');
     expect(cancels()).toEqual(['cancel batches/b2']);
 
     await lane.collect();
@@ -183,7 +141,7 @@ describe('two batches of one chunk', () => {
     [1, 0],
     [0, 1],
   ])('that both made images are both on the record, to the last line, when %i comes before %i', async (first, then) => {
-    await makeTwo(3);
+    keys = await makeTwo(lane, 3);
     const { batches } = account;
     const [one, two] = [batches[first], batches[then]];
 
@@ -205,7 +163,7 @@ describe('two batches of one chunk', () => {
   });
 
   it('count what is refused and billed, and take no error of the stray for the end of a job', async () => {
-    await makeTwo(2);
+    keys = await makeTwo(lane, 2);
     const [first = '', second = ''] = keys;
 
     account.end('succeeded', [errorLine(first, 13, 'INTERNAL'), blockedLine(second)], account.batch(1));
@@ -222,7 +180,7 @@ describe('two batches of one chunk', () => {
   it.each(['chunk.line_stored', 'chunk.line_settled', 'chunk.harvested', 'chunk.files_deleted'] as const)(
     'are counted once each, when a worker dies at %s',
     async (point) => {
-      await makeTwo(2);
+      keys = await makeTwo(lane, 2);
       account.end('succeeded', lines(), account.batch(0));
       account.end('succeeded', lines(other), account.batch(1));
       await lane.poll();
