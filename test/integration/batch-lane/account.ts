@@ -104,7 +104,10 @@ export function openAccount(clock: { now: () => number }): Account {
       cancel: async (name) => {
         calls.push(`cancel ${name}`);
         const batch = batches.find((one) => one.name === name);
-        if (batch && !batch.end) account.end('canceled', undefined, batch);
+        if (batch && !batch.end) {
+          batch.stats ??= { total: account.keys(batch).length, succeeded: 0, failed: 0 };
+          account.end('canceled', undefined, batch);
+        }
         return { type: 'done' };
       },
       download: async (fileName) => {

@@ -14,6 +14,8 @@ import {
   fileMissing,
   gaveUpMembers,
   harvested,
+  mayBeBilled,
+  mayHaveResults,
   observe,
   type ProviderBatch,
   providerBatchKey,
@@ -67,7 +69,7 @@ async function fetchRaw(
   const named = await withFileName(deps, ended);
   if (!named) return undefined;
   const file = named.end?.responsesFile;
-  if (!file) return named.end?.type === 'succeeded' ? missing(deps, named) : named;
+  if (!file) return mayHaveResults(named) ? missing(deps, named) : named;
   const got = await download(deps, workspace, named, file);
   if (got.type === 'gone') return missing(deps, named);
   if (got.type === 'trouble') return postpone(deps, named, got);
@@ -77,7 +79,10 @@ async function fetchRaw(
   return next;
 }
 
-/** A list may show the end before it shows the results, of any end: so the batch is asked for them. `undefined` = not now. */
+/**
+ * A list may show the end before it shows the results, of any end: so the batch is asked for them. `undefined` = not now:
+ * whoever answers for it may lag behind the list, and still tell of one that runs, or of none.
+ */
 async function withFileName(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
   const { channel, clock } = deps;
   const { end, providerName } = ended;
@@ -85,10 +90,14 @@ async function withFileName(deps: BatchDeps, ended: ProviderBatch): Promise<Prov
   const done = await channel.get(providerName, deadline(deps, CALL_MS));
   if (done.type === 'unknown') return postpone(deps, ended, done);
   if (done.type === 'rejected') return postpone(deps, ended, { reason: `${done.verdict.http} ${done.verdict.code}` });
-  const known = done.batch && observe({ ...ended, state: 'submitted' }, done.batch, clock.now())?.end;
-  if (!known) return ended;
-  const { responsesFile, partial } = known;
-  return { ...ended, end: { ...end, ...(responsesFile && { responsesFile }), ...(partial && { partial }) } };
+  if (!done.batch) return { ...ended, end: { ...end, awaited: true } };
+  const known = observe({ ...ended, state: 'submitted' }, done.batch, clock.now())?.end;
+  if (!known)
+    return postpone(deps, ended, { reason: `it is ${end.type} in lists and ${done.batch.state} by its name` });
+  const { empty: before, ...rest } = end;
+  const { responsesFile, partial, empty = before } = known;
+  const found = { ...(responsesFile && { responsesFile }), ...(partial ? { partial } : empty && { empty }) };
+  return { ...ended, end: { ...rest, ...found } };
 }
 
 async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
@@ -97,7 +106,8 @@ async function missing(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderB
   log.warn({ ...idsOf(ended), looks: next.batch.fileLooks?.count, gone: next.gone }, 'chunk.file_missing');
   if (!(await batches.write(next.batch))) return undefined;
   if (next.gone) return next.batch;
-  await giveUpInTime(deps, next.batch);
+  // What is not billed unless its results come to light is not in doubt by waiting for them.
+  if (mayBeBilled(next.batch)) await giveUpInTime(deps, next.batch);
   return undefined;
 }
 
@@ -141,12 +151,10 @@ async function account(
   const found = raw ? await harvest(deps, ended, members, raw, workspace) : NO_FINDINGS;
   if (found === 'stopped') return undefined;
   const rest = members.filter(({ attempt }) => !found.keys.has(attempt));
-  const { type, responsesFile, partial } = ended.end ?? {};
-  const paid = type === 'succeeded' || type === 'lost' || responsesFile !== undefined || partial === true;
   // What a cut or unreadable file does not tell of may well have been made.
   const whole = !found.counts.truncated && found.counts.unreadable === 0;
-  const silent = raw !== undefined && whole && type !== 'succeeded';
-  const how = paid && !silent ? 'in_doubt' : 'rejected';
+  const silent = raw !== undefined && whole && ended.end?.type !== 'succeeded';
+  const how = mayBeBilled(ended) && !silent ? 'in_doubt' : 'rejected';
   if (ended.stray) await resolveDoubts(deps, ended, rest, how);
   else await endLeftovers(deps, ended, rest, how);
   await batches.learnLineBytes(ended.model, found.lineBytes);
@@ -175,11 +183,18 @@ async function archive(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   });
 }
 
-/** Frees the provider's storage. What cannot be deleted now goes by itself within two days. */
-async function deleteFiles(deps: BatchDeps, { input, end, stray, ...batch }: ProviderBatch): Promise<void> {
+/**
+ * Frees the provider's storage. What cannot be deleted now goes by itself within two days; so does what is not at rest here,
+ * because it did not come to light: it may be all that is left of paid images.
+ */
+async function deleteFiles(
+  deps: BatchDeps,
+  { input, end, stray, harvest: kept, ...batch }: ProviderBatch,
+): Promise<void> {
   const { channel, log } = deps;
   // The input is the chunk's, which may still be under way.
-  const names = [stray ? undefined : input?.fileName, end?.responsesFile].filter((name) => name !== undefined);
+  const output = kept?.key === undefined ? undefined : end?.responsesFile;
+  const names = [stray ? undefined : input?.fileName, output].filter((name) => name !== undefined);
   for (const name of names) {
     for (let tries = 1; tries <= DELETE_TRIES; tries++) {
       const done = await channel.deleteFile(name, deadline(deps, CALL_MS));
@@ -188,5 +203,6 @@ async function deleteFiles(deps: BatchDeps, { input, end, stray, ...batch }: Pro
     }
   }
   // Lists would show it for ever.
-  if (stray && batch.providerName) await channel.deleteBatch(batch.providerName, deadline(deps, CALL_MS));
+  const isDone = kept?.key !== undefined || end?.empty === true;
+  if (stray && batch.providerName && isDone) await channel.deleteBatch(batch.providerName, deadline(deps, CALL_MS));
 }

@@ -35,7 +35,15 @@ export {
   isCallOut,
 } from './provider-batch-steps-create.ts';
 export * from './provider-batch-steps-harvest.ts';
-export { type Listed, look, mayBeLost, notFound, observe } from './provider-batch-steps-look.ts';
+export {
+  type Listed,
+  look,
+  mayBeBilled,
+  mayBeLost,
+  mayHaveResults,
+  notFound,
+  observe,
+} from './provider-batch-steps-look.ts';
 export { isStray, strayId, strayOf, straysUntil } from './provider-batch-steps-stray.ts';
 export * from './route.ts';
 export * from './scrub.ts';

@@ -22,7 +22,7 @@ export type Listed = {
   createdAt: EpochMs;
   responsesFile?: string;
   message?: string;
-  stats?: { succeeded: number };
+  stats?: { total: number; succeeded: number };
 };
 
 /**
@@ -71,13 +71,41 @@ export function observe(batch: ProviderBatch, seen: Listed, now: EpochMs): Provi
   const ended = endedBy(batch, seen.end, seen.message, now);
   if (ended.end && seen.responsesFile) ended.end.responsesFile = seen.responsesFile;
   if (ended.end && isPartial(batch, seen)) ended.end.partial = true;
+  else if (ended.end && isEmpty(seen)) ended.end.empty = true;
+  if (ended.end && wasRunning(batch)) ended.end.awaited = true;
   return { ...ended, providerState: seen.state };
 }
 
 /** It says so; or somebody else has canceled it when it was under way. */
-function isPartial({ providerState = '', cancelAskedAt }: ProviderBatch, { end, stats }: Listed): boolean {
+function isPartial(batch: ProviderBatch, { end, stats }: Listed): boolean {
   if ((stats?.succeeded ?? 0) > 0) return true;
-  return end === 'canceled' && cancelAskedAt === undefined && /RUNNING/.test(providerState);
+  return end === 'canceled' && batch.cancelAskedAt === undefined && wasRunning(batch);
+}
+
+/** Counts that are not told are no counts. */
+function isEmpty({ stats }: Listed): boolean {
+  return stats !== undefined && stats.total > 0 && stats.succeeded === 0;
+}
+
+function wasRunning({ providerState = '' }: ProviderBatch): boolean {
+  return /RUNNING/.test(providerState);
+}
+
+/**
+ * Whether the results of a batch that is over may still come to light, though no file is named.
+ *
+ * Ends are told before results are, and counts before both. A stray has no deadline that could not wait for them.
+ */
+export function mayHaveResults({ end, stray, providerName }: ProviderBatch): boolean {
+  if (!end || end.type === 'lost' || providerName === undefined) return false;
+  if (end.type === 'succeeded' || end.partial) return true;
+  return !end.empty && (end.awaited === true || stray !== undefined);
+}
+
+/** Whether members that no line tells of may have been made, and billed. */
+export function mayBeBilled({ end }: ProviderBatch): boolean {
+  if (end?.type === 'succeeded' || end?.type === 'lost') return true;
+  return end?.responsesFile !== undefined || end?.partial === true;
 }
 
 function unseen(batch: ProviderBatch, rules: BatchRules, listedAt: EpochMs, now: EpochMs): ProviderBatch | undefined {

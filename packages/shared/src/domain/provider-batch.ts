@@ -64,8 +64,20 @@ export type ProviderBatch = {
   cancelFor?: 'rescue' | 'callers' | 'stray';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
   unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
-  /** `code` = it was refused for good, by that. `partial` = it has made something before, whether or not a file tells what. */
-  end?: { type: ProviderEnd; at: EpochMs; message?: string; code?: ErrorCode; responsesFile?: string; partial?: true };
+  /**
+   * `code` = it was refused for good, by that. `partial` = it has made something before, whether or not a file tells what;
+   * `empty` = by its counts it has made nothing. `awaited` = it ran, or does not answer to its name: results may come late.
+   */
+  end?: {
+    type: ProviderEnd;
+    at: EpochMs;
+    message?: string;
+    code?: ErrorCode;
+    responsesFile?: string;
+    partial?: true;
+    empty?: true;
+    awaited?: true;
+  };
   /** The result file in our own store, and what was found in it. */
   harvest?: ProviderBatchHarvest;
   /** Looks at a result file that was not there, though it is to be. */
