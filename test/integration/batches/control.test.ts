@@ -255,6 +255,39 @@ describe('retry-failed', () => {
 });
 
 describe('a patch', () => {
+  it('of max_cost below what open jobs will cost lets none of them begin until there is more', async () => {
+    const batch = await loaded(4);
+    const isPaused = createPausedBatches({ batches: test.batches, clock: test.clock });
+    const running = await beginJob(test.deps, (await test.job(batch, 'row-0')).id);
+
+    await test.change(batch.id, { maxCost: 60_000 });
+
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'paused', pausedBy: 'max_cost' });
+    test.clock.advance(1_000);
+    expect(await isPaused(TENANT, batch.id)).toBe(true);
+    await settleJob(test.deps, (await test.job(batch, 'row-0')).id, running, imageEnd());
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'paused' });
+    await test.control(batch.id, 'resume');
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'paused', pausedBy: 'max_cost' });
+
+    await test.change(batch.id, { maxCost: 1_000_000 });
+
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'running' });
+    test.clock.advance(1_000);
+    expect(await isPaused(TENANT, batch.id)).toBe(false);
+  });
+
+  it('of max_cost is kept to until the jobs that ended leave room for the others', async () => {
+    const batch = await loaded(3);
+    await test.change(batch.id, { maxCost: 90_000 });
+    expect(await test.settle(batch.id)).toMatchObject({ status: 'paused', overCap: true });
+
+    await test.fail((await test.job(batch, 'row-0')).id);
+
+    expect(await test.settle(batch.id)).not.toHaveProperty('overCap');
+    expect((await test.batches.paused(TENANT)).size).toBe(0);
+  });
+
   it('reaches open jobs and rows to come', async () => {
     const batch = await test.accept(rows(6), {}, 3);
     await loadBatch(test.deps, TENANT, batch.id);

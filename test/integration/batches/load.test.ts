@@ -215,6 +215,12 @@ describe('a canary', () => {
     expect((await test.job(batch, 'row-4')).state.route).toBeUndefined();
   });
 
+  it('is sent by a small batch whose caller asks for one', async () => {
+    const { id } = await test.accept(rows(6), { route, canaryRows: 2 });
+
+    expect(await test.settle(id)).toMatchObject({ loaded: 2, canary: { rows: 2, state: 'running' } });
+  });
+
   it('that brings less than half of its images pauses the batch before the rest is paid for', async () => {
     const batch = await send();
     await test.settle(batch.id);
@@ -236,7 +242,7 @@ describe('a canary', () => {
   });
 
   it.each([
-    ['a small batch', 199, { route, canaryRows: 4 }],
+    ['a small batch whose caller asks for none', 199, { route }],
     ['a batch in the standard lane', 200, { canaryRows: 4 }],
     ['a batch whose caller wants none', 200, { route, canaryRows: 0 }],
   ])('is not sent by %s', async (_, count, facts) => {

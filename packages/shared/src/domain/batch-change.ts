@@ -29,3 +29,9 @@ export function restingStatus({
 export function changed(batch: Batch, before: Batch = batch): BatchChange {
   return { batch: { ...batch, version: before.version + 1 }, events: [] };
 }
+
+/** The batch without what is known of its pause. */
+export function unpaused(batch: Batch): Batch {
+  const { pausedBy: _pausedBy, overCap: _overCap, ...rest } = batch;
+  return rest;
+}

@@ -1,7 +1,7 @@
 /** What callers do to a batch. Pure, like `batch-steps.ts`. @throws AppError `conflict` when the batch is past that */
 
 import { type Batch, type BatchTotals, isBatchOver } from './batch.ts';
-import { type BatchChange, changed, goesOn, restingStatus } from './batch-change.ts';
+import { type BatchChange, changed, goesOn, restingStatus, unpaused } from './batch-change.ts';
 import { AppError } from './errors.ts';
 import type { EpochMs, Micros } from './job.ts';
 
@@ -18,7 +18,7 @@ export function pauseBatch(batch: Batch): BatchChange | undefined {
 export function resumeBatch(batch: Batch): BatchChange | undefined {
   requireOpen(batch, 'resumed');
   if (batch.status !== 'paused') return undefined;
-  const { pausedBy: _pausedBy, ...rest } = batch;
+  const rest = unpaused(batch);
   const overruled = batch.canary?.state === 'failed' ? { canary: { ...batch.canary, state: 'passed' as const } } : {};
   // What was kept from its workers has to be brought back to them.
   const sweep = batch.sweep ?? { action: 'wake' as const, row: 0 };
@@ -29,7 +29,7 @@ export function resumeBatch(batch: Batch): BatchChange | undefined {
 export function cancelBatch(batch: Batch): BatchChange | undefined {
   if (batch.status === 'canceling' || batch.status === 'canceled') return undefined;
   requireOpen(batch, 'canceled');
-  const { pausedBy: _pausedBy, ...rest } = batch;
+  const rest = unpaused(batch);
   return changed({ ...rest, status: 'canceling', sweep: { action: 'cancel', row: 0 } });
 }
 

@@ -11,7 +11,7 @@
  */
 
 import { type Batch, type BatchEventType, type BatchTotals, isBatchOver, type SweepAction } from './batch.ts';
-import { type BatchChange, changed, goesOn, restingStatus } from './batch-change.ts';
+import { type BatchChange, changed, goesOn, restingStatus, unpaused } from './batch-change.ts';
 import { type EpochMs, isTerminal, JOB_STATUSES, type Lane, type Micros } from './job.ts';
 
 /** A batch of at least this many rows in the batch lane sends a canary ahead. */
@@ -33,9 +33,13 @@ export type NewBatch = Omit<Batch, 'version' | 'status' | 'loaded' | 'canary' | 
   canaryRows?: number;
 };
 
-/** How many of a batch's first rows would go ahead in the standard lane, at its price, were the others to take the batch lane. */
-export function canaryOf(total: number, wanted: number = CANARY_ROWS): number {
-  return total >= CANARY_MIN ? Math.min(wanted, total) : 0;
+/**
+ * How many of a batch's first rows would go ahead in the standard lane, at its price, were the others to take the batch lane.
+ *
+ * @param wanted by the caller; without it, few rows are not worth the wait
+ */
+export function canaryOf(total: number, wanted?: number): number {
+  return Math.min(wanted ?? (total >= CANARY_MIN ? CANARY_ROWS : 0), total);
 }
 
 /** A batch as it is accepted: durable, none of its rows a job yet. */
@@ -104,7 +108,7 @@ export function mind(batch: Batch, totals: BatchTotals, now: EpochMs): BatchChan
   if (isBatchOver(batch.status)) return undefined;
   const started = start(batch, totals, now);
   const judged = judgeCanary(started.batch, totals, now);
-  const next = expireDue(judged, totals, now);
+  const next = expireDue(stopAtCap(judged, totals), totals, now);
   const ended = end(next, totals, now);
   if (ended) return { ...ended, events: [...started.events, ...ended.events], made: totals.made };
   const rescued = tellRescue(next, totals);
@@ -123,6 +127,15 @@ function start(batch: Batch, totals: BatchTotals, now: EpochMs): Step {
   if (batch.startedAt !== undefined) return { batch, events: [] };
   const status = goesOn(batch) ? 'running' : batch.status;
   return { batch: { ...batch, status, startedAt: now }, events: ['batch.started'] };
+}
+
+/** Jobs that have not begun wait while the cap has no room for them: it was lowered, or calls cost more than expected. */
+function stopAtCap(batch: Batch, totals: BatchTotals): Batch {
+  if (!goesOn(batch) && batch.pausedBy !== 'max_cost') return batch;
+  const isOver = totals.counts.queued > 0 && budgetOf(batch, totals) < 0;
+  if (isOver === (batch.overCap ?? false)) return batch;
+  const { overCap: _overCap, ...rest } = batch;
+  return isOver ? { ...rest, status: 'paused', pausedBy: 'max_cost', overCap: true } : rest;
 }
 
 /** By the first rows alone: no other is a job while the canary is out. More than half without an image is a failure. */
@@ -167,7 +180,7 @@ function finish(
   waiting: number,
   now: EpochMs,
 ): BatchChange {
-  const { pausedBy: _pausedBy, ...rest } = batch;
+  const rest = unpaused(batch);
   const dropped = { status: rowStatus, rows: waiting };
   const before = batch.dropped?.rows ?? 0;
   return {

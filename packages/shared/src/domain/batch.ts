@@ -90,6 +90,8 @@ export type Batch = {
   generation: number;
   /** Who paused it. Paused by `max_cost`, the jobs it has already go on; no more rows become jobs. */
   pausedBy?: 'caller' | 'canary' | 'max_cost';
+  /** What its open jobs will cost is more than `max_cost` leaves, so that none of them may begin either. */
+  overCap?: true;
   /** Rows that never became jobs, and what they are counted as since the batch ended. */
   dropped?: { status: 'canceled' | 'expired'; rows: number };
   /** Set by the caller since: goes before the rows' own. */

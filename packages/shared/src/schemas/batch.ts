@@ -70,7 +70,11 @@ export const BatchOptions = Defaults.extend({
     .min(0)
     .max(100)
     .optional()
-    .meta({ description: 'Rows that go ahead in the standard lane before the rest is paid for; 0 for none.' }),
+    .meta({
+      description:
+        'Rows of the batch lane that go ahead in the standard lane before the rest is paid for; 0 for none. ' +
+        'Without it, ten of 200 rows or more.',
+    }),
   tags: z.array(tag).max(16).default([]),
   metadata: SubmitJobBody.shape.metadata,
   key_column: column

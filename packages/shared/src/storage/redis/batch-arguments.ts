@@ -78,9 +78,9 @@ export function writeBatchArgs(
   };
 }
 
-/** Whether no worker is to begin its jobs. When the money is gone, what was within it goes on. */
-function isStopped({ status, pausedBy }: Batch): boolean {
-  return status === 'canceling' || (status === 'paused' && pausedBy !== 'max_cost');
+/** Whether no worker is to begin its jobs. When the money is gone, what is within it goes on. */
+function isStopped({ status, pausedBy, overCap }: Batch): boolean {
+  return status === 'canceling' || (status === 'paused' && (pausedBy !== 'max_cost' || overCap === true));
 }
 
 export function enlistArgs(space: KeySpace, batch: Batch, enlistment: Enlistment, tailMs: number): Call {
