@@ -5,6 +5,7 @@ import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collect } from '../../../apps/worker/src/batch/collector.ts';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { settleJob } from '../../../apps/worker/src/standard/settle-attempt.ts';
 import { anImage } from '../../support/run-job.ts';
 import { type Account, blockedLine, imageLine } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
@@ -41,6 +42,14 @@ async function endBoth(keys: string[]): Promise<void> {
   await lane.poll();
 }
 
+/** The members are given up, as when the results of their chunk cannot be had in time. */
+async function doubt(): Promise<void> {
+  for (const { tenant, id, state } of await lane.jobs()) {
+    const ref = { tenant, job: id, attempt: state.open ?? '' };
+    await settleJob(lane.deps, ref, { type: 'in_doubt', reason: 'given up' });
+  }
+}
+
 async function expectBoth(jobs: number): Promise<void> {
   expect(await lane.statuses()).toEqual({ succeeded: jobs });
   expect((await lane.jobs()).map((job) => imagesOf(job).length)).toEqual(Array(jobs).fill(2));
@@ -62,10 +71,16 @@ it('are collected at the same time as their chunk, by another worker', async () 
   expect(await lane.batches.open()).toEqual([]);
 });
 
-it.each(['chunk', 'stray'] as const)(
-  'are collected while an image of the %s is on its way into the store',
-  async (slow) => {
+it.each([
+  ['chunk', 'open'],
+  ['stray', 'open'],
+  ['chunk', 'in doubt'],
+  ['stray', 'in doubt'],
+] as const)(
+  'are collected while an image of the %s is on its way into the store, for attempts that are %s',
+  async (slow, state) => {
     await endBoth(await makeTwo(lane, 3));
+    if (state === 'in doubt') await doubt();
     const { id } = await lane.chunk();
     const ids = { chunk: id, stray: strayId(id, 'batches/b2') };
     const bring = async (which: 'chunk' | 'stray', deps = lane.deps) => {
