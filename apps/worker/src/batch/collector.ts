@@ -28,6 +28,7 @@ import { download, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
 import { endLeftovers, resolveDoubts } from './leftovers.ts';
 import { type ChunkRecord, membersOf } from './members.ts';
+import { createOneAtATime } from './one-at-a-time.ts';
 import { rescueNow } from './rescue-time.ts';
 import { deadline, idsOf } from './submitter.ts';
 import { makeThumbnails } from './thumbnails.ts';
@@ -40,14 +41,18 @@ const GRACE_MS = 600_000;
 const FILE_LIFE_MS = 52 * 3_600_000;
 const DELETE_TRIES = 3;
 
-/** Takes a chunk in the state `ended` as far as it goes. */
-export async function collect(deps: BatchDeps, ended: ProviderBatch): Promise<void> {
+/**
+ * Takes a chunk in the state `ended` as far as it goes.
+ *
+ * @param alone for what holds lines and images in memory; downloads do not, and wait for nobody
+ */
+export async function collect(deps: BatchDeps, ended: ProviderBatch, alone = createOneAtATime()): Promise<void> {
   await using workspace = await openWorkspace(deps.folder);
   const fetched = await fetchRaw(deps, workspace, ended);
   if (!fetched) return;
-  const done = fetched.harvest?.doneAt === undefined ? await account(deps, workspace, fetched) : fetched;
+  const done = fetched.harvest?.doneAt === undefined ? await alone(() => account(deps, workspace, fetched)) : fetched;
   if (!done) return;
-  if (!(await makeThumbnails(deps, done, workspace))) return;
+  if (!(await alone(() => makeThumbnails(deps, done, workspace)))) return;
   deps.crash('chunk.thumbnailed');
   await archive(deps, done);
   deps.crash('chunk.archived');

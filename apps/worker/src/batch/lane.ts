@@ -5,6 +5,7 @@ import { describeError } from '@darkroom/shared/observability';
 import { loop } from '../sweeper/loop.ts';
 import { collect } from './collector.ts';
 import type { BatchDeps } from './deps.ts';
+import { createOneAtATime } from './one-at-a-time.ts';
 import { planOnce } from './planner.ts';
 import { createPoller } from './poller.ts';
 import { renewRescues } from './rescue-time.ts';
@@ -18,11 +19,14 @@ const TICK_MS = 1_000;
 /** A deadline that was moved holds for chunks under way after this. */
 const RENEW_MS = 2_000;
 const CLEAR_MS = 3_600_000;
+/** Chunks brought home side by side: a download that only drips may take an hour, and the others have deadlines. */
+const COLLECTORS = 3;
 
 /** Runs the lane until draining. A loop for each part: bringing one chunk home may take minutes, and keeps no other waiting. */
 export function runBatchLane(deps: BatchDeps): Promise<void>[] {
   const poller = createPoller(deps);
   const often = Math.min(TICK_MS, deps.pollMs);
+  const alone = createOneAtATime();
   const run = (name: string, everyMs: number, once: () => Promise<unknown>) =>
     loop(name, everyMs, once, deps.log, deps.draining);
   return [
@@ -30,23 +34,26 @@ export function runBatchLane(deps: BatchDeps): Promise<void>[] {
     run('submit', often, () => submitOnce(deps)),
     run('poll', often, () => poller.once()),
     run('renew-rescues', RENEW_MS, () => renewRescues(deps)),
-    run('collect', often, () => collectOnce(deps)),
+    ...Array.from({ length: COLLECTORS }, () => run('collect', often, () => collectOnce(deps, alone))),
     run('clear', CLEAR_MS, () => clearWorkspaces(deps.folder, deps.clock.now())),
   ];
 }
 
 type Step = (deps: BatchDeps, batch: ProviderBatch) => Promise<void>;
 const SUBMITTING: Partial<Record<ProviderBatchState, Step>> = { sealing: sealChunk, sealed: submit };
-const COLLECTING: Partial<Record<ProviderBatchState, Step>> = { ended: collect };
 
 /** Takes every due chunk on its way to the provider one step on. */
 export function submitOnce(deps: BatchDeps): Promise<number> {
   return advance(deps, SUBMITTING);
 }
 
-/** Brings home what is due and over at the provider, one chunk after the other. */
-export function collectOnce(deps: BatchDeps): Promise<number> {
-  return advance(deps, COLLECTING);
+/**
+ * Brings home what is due and over at the provider, one chunk after the other.
+ *
+ * @param alone shared by all who do so in this process: results are read by one of them at a time
+ */
+export function collectOnce(deps: BatchDeps, alone = createOneAtATime()): Promise<number> {
+  return advance(deps, { ended: (_, batch) => collect(deps, batch, alone) });
 }
 
 async function advance(deps: BatchDeps, steps: Partial<Record<ProviderBatchState, Step>>): Promise<number> {
