@@ -1,7 +1,7 @@
 /** Actions as callers start them over HTTP and as workers get on with them, on one Redis. */
 
 import type { Action } from '@darkroom/shared/domain';
-import type { Actions } from '@darkroom/shared/ports';
+import type { Actions, Submission } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { ListJobsQuery, SubmitJobBody } from '@darkroom/shared/schemas';
@@ -75,8 +75,8 @@ export function diesAtStep(
       return result;
     };
   const parts = {
-    actions: { ...actions, write: mortal(actions.write) },
-    ledger: { ...ledger, admit: mortal(ledger.admit) },
+    actions: { ...actions, write: mortal((action: Action) => actions.write(action)) },
+    ledger: { ...ledger, admit: mortal((submission: Submission) => ledger.admit(submission)) },
   };
   return { parts, isDead: () => steps >= at };
 }

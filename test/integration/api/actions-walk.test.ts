@@ -51,10 +51,10 @@ it('meets every job once, newest first, however many share a moment', async () =
 
 it('counts what it would meet', async () => {
   await thirty();
-  const { count } = createRedisJobWalk({ redis: test.redis, prefix: test.prefix });
+  const walk = createRedisJobWalk({ redis: test.redis, prefix: test.prefix });
 
-  expect(await count(TENANT, { statuses: ['queued', 'running'], createdUntil: NOON })).toBe(30);
-  expect(await count(TENANT, { statuses: ['queued'], createdUntil: NOON - 1, createdAfter: NOON - 20 })).toBe(10);
+  expect(await walk.count(TENANT, { statuses: ['queued', 'running'], createdUntil: NOON })).toBe(30);
+  expect(await walk.count(TENANT, { statuses: ['queued'], createdUntil: NOON - 1, createdAfter: NOON - 20 })).toBe(10);
 });
 
 it('passes over no job because others left meanwhile', async () => {

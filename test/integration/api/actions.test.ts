@@ -108,14 +108,14 @@ describe('a cancel of many jobs', () => {
     await submitJobs(api, 2);
     const { id } = await startAction(api, { action: 'cancel', filter: {} });
     await workers.step(id);
-    const read = workers.deps.ledger.read;
+    const original = workers.deps.ledger;
     let aborted: Promise<unknown> | undefined;
     const ledger: typeof workers.deps.ledger = {
-      ...workers.deps.ledger,
+      ...original,
       read: async (tenant, job) => {
         aborted ??= api.call('POST', `/v1/actions/${id}/abort`);
         await aborted;
-        return read(tenant, job);
+        return original.read(tenant, job);
       },
     };
 

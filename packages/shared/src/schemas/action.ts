@@ -85,6 +85,6 @@ export const ActionList = z
   .meta({ id: 'ActionList' });
 
 export const ListActionsQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'Most actions in a page.' }),
   after: z.string().max(512).optional().meta({ description: 'The `next_cursor` of the page before.' }),
 });
