@@ -14,21 +14,24 @@ import {
   fileMissing,
   gaveUpMembers,
   harvested,
+  isAtRest,
   mayBeBilled,
+  mayBeCut,
   mayHaveResults,
   observe,
   type ProviderBatch,
   providerBatchKey,
   rawStored,
+  reread,
   straysUntil,
   troubled,
 } from '@darkroom/shared/domain';
 import type { BatchDeps } from './deps.ts';
-import { download, openRaw } from './download.ts';
+import { download, downloadAgain, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
 import { endLeftovers, resolveDoubts } from './leftovers.ts';
 import { type ChunkRecord, membersOf } from './members.ts';
-import { createOneAtATime } from './one-at-a-time.ts';
+import { createOneAtATime, type OneAtATime } from './one-at-a-time.ts';
 import { rescueNow } from './rescue-time.ts';
 import { deadline, idsOf } from './submitter.ts';
 import { makeThumbnails } from './thumbnails.ts';
@@ -50,7 +53,7 @@ export async function collect(deps: BatchDeps, ended: ProviderBatch, alone = cre
   await using workspace = await openWorkspace(deps.folder);
   const fetched = await fetchRaw(deps, workspace, ended);
   if (!fetched) return;
-  const done = fetched.harvest?.doneAt === undefined ? await alone(() => account(deps, workspace, fetched)) : fetched;
+  const done = fetched.harvest?.doneAt === undefined ? await settle(deps, workspace, fetched, alone) : fetched;
   if (!done) return;
   if (!(await alone(() => makeThumbnails(deps, done, workspace)))) return;
   deps.crash('chunk.thumbnailed');
@@ -144,18 +147,56 @@ async function giveUpInTime(deps: BatchDeps, ended: ProviderBatch): Promise<void
   await batches.write(gaveUpMembers(ended, clock.now()));
 }
 
-/** Settles every line and every member; `undefined` = somebody else did, or the process must end first. */
+/**
+ * Settles every line and every member, of more than one download if need be; `undefined` = not now, somebody else did, or
+ * the process must end first.
+ */
+async function settle(
+  deps: BatchDeps,
+  workspace: Workspace,
+  fetched: ProviderBatch,
+  alone: OneAtATime,
+): Promise<ProviderBatch | undefined> {
+  for (let batch: ProviderBatch | undefined = fetched; batch; batch = await readAgain(deps, workspace, batch)) {
+    const now = batch;
+    const done = await alone(() => account(deps, workspace, now));
+    if (done !== 'cut') return done;
+  }
+  return undefined;
+}
+
+/** A file that does not tell of every member may have ended early: only another download can tell. `undefined` = not now. */
+async function readAgain(
+  deps: BatchDeps,
+  workspace: Workspace,
+  cut: ProviderBatch,
+): Promise<ProviderBatch | undefined> {
+  const { batches, clock, log } = deps;
+  const got = await downloadAgain(deps, workspace, cut, cut.end?.responsesFile ?? '');
+  log.warn({ ...idsOf(cut), bytes: cut.harvest?.bytes, outcome: got.type }, 'chunk.read_again');
+  const batch = got.type === 'trouble' ? await postpone(deps, cut, got) : cut;
+  if (!batch) return undefined;
+  const found = {
+    ...(got.type === 'stored' && { raw: got.raw }),
+    ...(got.type === 'same' && { proven: true as const }),
+  };
+  const next = reread(batch, found, clock.now());
+  return (await batches.write(next)) ? next : undefined;
+}
+
+/** `cut` = members whose lines are not there must not end before the file was brought again. */
 async function account(
   deps: BatchDeps,
   workspace: Workspace,
   ended: ProviderBatch,
-): Promise<ProviderBatch | undefined> {
+): Promise<ProviderBatch | 'cut' | undefined> {
   const { batches, clock, log, metrics } = deps;
   const members = await membersOf(deps, ended);
   const raw = ended.harvest?.key ? await openRaw(deps, workspace, ended.harvest.key) : undefined;
   const found = raw ? await harvest(deps, ended, members, raw, workspace) : NO_FINDINGS;
   if (found === 'stopped') return undefined;
   const rest = members.filter(({ attempt }) => !found.keys.has(attempt));
+  if ((rest.length || found.counts.truncated) && mayBeCut(ended)) return 'cut';
   // What a cut or unreadable file does not tell of may well have been made.
   const whole = !found.counts.truncated && found.counts.unreadable === 0;
   const silent = raw !== undefined && whole && ended.end?.type !== 'succeeded';
@@ -194,11 +235,12 @@ async function archive(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
  */
 async function deleteFiles(
   deps: BatchDeps,
-  { input, end, stray, harvest: kept, ...batch }: ProviderBatch,
+  { input, end, stray, harvest: raw, ...batch }: ProviderBatch,
 ): Promise<void> {
   const { channel, log } = deps;
   // The input is the chunk's, which may still be under way.
-  const output = kept?.key === undefined ? undefined : end?.responsesFile;
+  const isHere = isAtRest({ ...(raw && { harvest: raw }) });
+  const output = isHere ? end?.responsesFile : undefined;
   const names = [stray ? undefined : input?.fileName, output].filter((name) => name !== undefined);
   for (const name of names) {
     for (let tries = 1; tries <= DELETE_TRIES; tries++) {
@@ -208,6 +250,6 @@ async function deleteFiles(
     }
   }
   // Lists would show it for ever.
-  const isDone = kept?.key !== undefined || end?.empty === true;
-  if (stray && batch.providerName && isDone) await channel.deleteBatch(batch.providerName, deadline(deps, CALL_MS));
+  if (stray && batch.providerName && (isHere || end?.empty))
+    await channel.deleteBatch(batch.providerName, deadline(deps, CALL_MS));
 }

@@ -1,4 +1,4 @@
-import { open, rename, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { AppError, type ProviderBatch, providerBatchKey, type SpooledBlob } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
@@ -26,21 +26,53 @@ export async function download(
   batch: ProviderBatch,
   fileName: string,
 ): Promise<Download> {
+  const got = await bring(deps, workspace, fileName);
+  return got.type === 'here' ? keep(deps, workspace, got.raw, (blob) => store(deps, batch, blob)) : got;
+}
+
+/** Brings it once more, and keeps it if it is longer than what is at rest of it. */
+export async function downloadAgain(
+  deps: BatchDeps,
+  workspace: Workspace,
+  { id, harvest }: ProviderBatch,
+  fileName: string,
+): Promise<Download | { type: 'same' | 'shorter' }> {
+  const got = await bring(deps, workspace, fileName);
+  if (got.type !== 'here') return got;
+  const more = got.raw.bytes - (harvest?.bytes ?? 0);
+  if (more > 0) return keep(deps, workspace, got.raw, (blob) => put(deps, otherKey(id, blob), blob));
+  await rm(got.raw.path, { force: true });
+  return { type: more === 0 ? 'same' : 'shorter' };
+}
+
+async function bring(
+  deps: BatchDeps,
+  workspace: Workspace,
+  fileName: string,
+): Promise<{ type: 'here'; raw: SpooledBlob } | Exclude<Download, { type: 'stored' }>> {
   const signal = deadline(deps, DOWNLOAD_MS);
   const done = await deps.channel.download(fileName, signal);
   if (done.type === 'unknown') return { type: 'trouble', reason: done.reason };
   if (done.type === 'rejected') return { type: 'trouble', reason: `${done.verdict.http} ${done.verdict.code}` };
   if (done.body === 'gone') return { type: 'gone' };
-  const path = workspace.path(RAW);
-  let raw: SpooledBlob;
   try {
-    raw = await write(done.body, createTempBlob(`${path}.part`, workspace.sums));
+    const raw = await write(done.body, createTempBlob(`${workspace.path(RAW)}.part`, workspace.sums));
+    return { type: 'here', raw };
   } catch (error) {
     return { type: 'trouble', reason: describeError(error).error };
   }
+}
+
+async function keep(
+  deps: BatchDeps,
+  workspace: Workspace,
+  raw: SpooledBlob,
+  storeIt: (blob: SpooledBlob) => Promise<string>,
+): Promise<Download> {
+  const path = workspace.path(RAW);
   await rename(raw.path, path);
   deps.crash('chunk.downloaded');
-  const key = await store(deps, batch, { ...raw, path });
+  const key = await storeIt({ ...raw, path });
   deps.crash('chunk.raw_stored');
   return { type: 'stored', raw: { key, sha256: raw.sha256, bytes: raw.bytes } };
 }
@@ -55,25 +87,25 @@ async function write(body: Readable, blob: BlobSink): Promise<SpooledBlob> {
   return await blob.close();
 }
 
-async function store(
-  { store: objects, log }: BatchDeps,
-  { id }: ProviderBatch,
-  { path, bytes, sha256, crc32c }: SpooledBlob,
-): Promise<string> {
+async function store(deps: BatchDeps, { id }: ProviderBatch, blob: SpooledBlob): Promise<string> {
   const key = providerBatchKey(id, RAW);
-  const put = (name: string) =>
-    objects.put(name, { path, bytes }, { contentType: 'application/jsonl', custom: { sha256 }, crc32c });
   try {
-    await put(key);
-    return key;
+    return await put(deps, key, blob);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'object_conflict') throw error;
     // An earlier download brought other bytes and its crash kept it off the record. Both are kept; this one counts.
-    log.error({ providerBatch: id, key }, 'store.conflict');
-    const other = key.replace('.jsonl', `-${sha256.slice(0, 16)}.jsonl`);
-    await put(other);
-    return other;
+    deps.log.error({ providerBatch: id, key }, 'store.conflict');
+    return put(deps, otherKey(id, blob), blob);
   }
+}
+
+function otherKey(id: ProviderBatch['id'], { sha256 }: SpooledBlob): string {
+  return providerBatchKey(id, RAW).replace('.jsonl', `-${sha256.slice(0, 16)}.jsonl`);
+}
+
+async function put(deps: BatchDeps, key: string, { path, bytes, sha256, crc32c }: SpooledBlob): Promise<string> {
+  await deps.store.put(key, { path, bytes }, { contentType: 'application/jsonl', custom: { sha256 }, crc32c });
+  return key;
 }
 
 /** The raw results from this disk, when they were just brought here, else from our store. */

@@ -1,5 +1,5 @@
 /** Has work done one piece after the other, in the order it was handed in, and passes on what each comes to. */
-type OneAtATime = <T>(work: () => Promise<T>) => Promise<T>;
+export type OneAtATime = <T>(work: () => Promise<T>) => Promise<T>;
 
 export function createOneAtATime(): OneAtATime {
   let last: Promise<unknown> = Promise.resolve();

@@ -49,8 +49,35 @@ const NO_LINES: ProviderBatchHarvest = {
   truncated: false,
 };
 
+/** A download can end early without an error; a file that tells of too little is brought again this often. */
+const REREADS_MAX = 2;
+
+/** Whether the provider may have more than what is at rest here. */
+export function mayBeCut({ harvest, end }: ProviderBatch): boolean {
+  if (harvest?.key === undefined || end?.responsesFile === undefined) return false;
+  return !harvest.proven && (harvest.rereads ?? 0) < REREADS_MAX;
+}
+
+/** What another download has come to. The longest one counts. */
+export function reread(
+  batch: ProviderBatch,
+  found: { raw?: { key: string; sha256: string; bytes: number }; proven?: true },
+  now: EpochMs,
+): ProviderBatch {
+  const { harvest = NO_LINES } = batch;
+  const { raw, proven } = found;
+  const rereads = (harvest.rereads ?? 0) + 1;
+  return next(batch, { harvest: { ...harvest, ...raw, ...(proven && { proven }), rereads }, dueAt: now, troubles: 0 });
+}
+
+/** Whether all that the provider has of its results lies here: what it tells of everything, or was brought twice. */
+export function isAtRest({ harvest }: Pick<ProviderBatch, 'harvest'>): boolean {
+  if (harvest?.key === undefined) return false;
+  return harvest.proven === true || (harvest.missing === 0 && !harvest.truncated);
+}
+
 /** What was counted, and what an operator should know. */
-export type Counted = Omit<ProviderBatchHarvest, 'key' | 'sha256' | 'bytes' | 'doneAt'>;
+export type Counted = Omit<ProviderBatchHarvest, 'key' | 'sha256' | 'bytes' | 'doneAt' | 'rereads' | 'proven'>;
 
 /** Every line and every member is accounted for. */
 export function harvested(

@@ -114,6 +114,10 @@ export type ProviderBatchHarvest = {
   unreadable: number;
   missing: number;
   truncated: boolean;
+  /** Downloads beside the first, of a file that does not tell of all. */
+  rereads?: number;
+  /** Another download was as long: the provider has no more. */
+  proven?: true;
   /** When the last line and the last member were accounted for. */
   doneAt?: EpochMs;
 };
