@@ -137,7 +137,7 @@ export const SubmitJobBody = z
       .string()
       .max(80)
       .optional()
-      .meta({ description: '`name@version` of the template that wrote the prompt.' }),
+      .meta({ description: 'The template that writes the prompt: `name`, or `name@version`.' }),
     quote: z.string().max(64).optional().meta({ description: 'The id of a quote: its cap is a max_cost.' }),
     lane: z
       .enum(['auto', ...LANES])

@@ -206,6 +206,12 @@ describe('columns', () => {
     ['key,prompt,sise', 'sise', 'Column "sise" is not a field of a job; did you mean size?', 'mapping[sise]=…'],
     ['key,prompt,note', 'note', 'Column "note" is not a field of a job.', 'leave it out by mapping[note]=.'],
     ['sku,prompt', 'sku', 'Column "sku" is not a field of a job.', 'say key_column=sku.'],
+    [
+      'key,prompt,lane',
+      'lane',
+      'Column "lane" is an option of the whole batch, and no field of a row.',
+      'Say lane=… once, beside the file',
+    ],
     ['prompt,size', 'key', 'Column "key" is missing; the header has "prompt", "size".', 'key_column names another'],
   ])('that nobody knows are told what they might be: %s', async (header, param, detail, fix) => {
     const { status, json } = await sendBatch(api, 'csv', `${header}\n`);
@@ -227,6 +233,42 @@ describe('columns', () => {
     const { json } = await sendBatch(api, 'csv', 'prompt\na\nb\n', { query: 'key_column=%23' });
 
     expect((await rowsOf(api, json.id)).map(({ key }) => key)).toEqual(['1', '2']);
+  });
+
+  it('may end in a separator, as long as nothing stands below it', async () => {
+    const { status } = await sendBatch(api, 'csv', 'key,prompt,,\na,x,,\n');
+    const { json } = await sendBatch(api, 'csv', 'key,prompt,,\na,x,,\nb,y,,z\n');
+
+    expect(status).toBe(202);
+    expect(json.errors).toEqual([
+      {
+        line: 3,
+        path: '',
+        code: 'invalid_request',
+        message: 'Cell 4 holds a value, and its column has no name in the header.',
+      },
+    ]);
+  });
+
+  it('of pictures give their names to errors too, beside a template as well', async () => {
+    const csv = 'key,product,photo,reference_1\na,mug,ast_0000,\nb,mug,,ast_0000\nc,mug,ftp://x,\n';
+    await api.call('POST', '/v1/templates', {
+      body: {
+        name: 'shot',
+        prompt: 'A photo of {{product}}',
+        variables: { product: {}, photo: { type: 'image', optional: true } },
+      },
+    });
+
+    const { json } = await sendBatch(api, 'csv', csv, { query: 'template=shot' });
+
+    const named = json.errors.map(({ line, path }: { line: number; path: string }) => [line, path]);
+    expect(named).toEqual([
+      [2, 'photo'],
+      [3, 'reference_1'],
+      [4, 'photo'],
+    ]);
+    for (const { message } of json.errors) expect(message).not.toContain('references[');
   });
 
   it('give their names to errors', async () => {

@@ -2,7 +2,7 @@
 
 import { AppError, type Template } from '../../domain/index.ts';
 import type { CsvRecord } from '../../ingest/index.ts';
-import { BatchItemBody, type BatchOptions, didYouMean, REFERENCES_MAX } from '../../schemas/index.ts';
+import { BatchItemBody, BatchOptions, didYouMean, REFERENCES_MAX } from '../../schemas/index.ts';
 import { cellTooLong, NUMBERED } from './limits.ts';
 
 export type Columns = {
@@ -16,6 +16,7 @@ type Column = { name: string; index: number } & (
   | { kind: 'field' | 'whole' | 'list' | 'life' | 'metadata' | 'variable'; field: string }
   | { kind: 'reference'; at: number }
   | { kind: 'ignored' }
+  | { kind: 'unnamed' }
 );
 
 const WHOLE = new Set(['seed']);
@@ -45,14 +46,26 @@ export function planColumns(header: readonly string[], options: BatchOptions, te
     },
     columnOf: (path, { cells }) => {
       const at = /^references\[(\d+)\]/.exec(path)?.[1];
-      const reference = at && references.filter(({ index }) => cells[index])[Number(at)];
+      // As they stand in the job: the template's images, then the references beside it.
+      const sources = [...imageColumns(columns, template, cells), ...references.filter(({ index }) => cells[index])];
+      const reference = at === undefined ? undefined : sources[Number(at)];
       if (reference) return reference.name;
       const [field = ''] = path.split(/[.[]/, 1);
       const same = (column: Column) => 'field' in column && fullName(column) === path;
       const found = columns.find(same) ?? columns.find((column) => 'field' in column && column.field === field);
-      return found?.name ?? path;
+      return found?.name ?? path.replace(/^variables\./, '');
     },
   };
+}
+
+/** The columns behind the images that a template puts into this row's job; `undefined` for one that no cell names. */
+function imageColumns(columns: Column[], template: Template | undefined, cells: string[]): (Column | undefined)[] {
+  return Object.entries(template?.variables ?? {}).flatMap(([name, { type, default: given }]) => {
+    if (type !== 'image') return [];
+    const column = columns.find((one) => 'field' in one && fullName(one) === `variables.${name}`);
+    const isFilled = column !== undefined && Boolean(cells[column.index]);
+    return isFilled || given !== undefined ? [isFilled ? column : undefined] : [];
+  });
 }
 
 function fullName(column: Column & { field: string }): string {
@@ -67,6 +80,7 @@ function toItem(columns: Column[], references: Column[], cells: string[]): Recor
   for (const column of columns) {
     const cell = cells[column.index] ?? '';
     if (cell === '' || column.kind === 'ignored' || column.kind === 'reference') continue;
+    if (column.kind === 'unnamed') throw nameless(column.index);
     if (cellTooLong(cell)) throw tooLong(column.name);
     if (column.kind === 'field') item[column.field] = cell;
     else if (column.kind === 'metadata') (metadata ??= {})[column.field] = cell;
@@ -93,7 +107,8 @@ function sourceOf(cell: string): object[] {
 
 function meaning(name: string, names: string[], options: BatchOptions, template: Template | undefined) {
   const { mapping, key_column = 'key' } = options;
-  if (name === '') throw refusedColumn('Every column of the header needs a name.', name);
+  // A separator at the end of the header is common; what matters is that nothing stands below it.
+  if (name === '') return { kind: 'unnamed' };
   const mapped = Object.hasOwn(mapping, name) ? mapping[name] : undefined;
   const target = mapped ?? (name === key_column ? 'key' : name);
   if (target === '') return { kind: 'ignored' };
@@ -108,6 +123,7 @@ function meaning(name: string, names: string[], options: BatchOptions, template:
   if (Object.hasOwn(LIVES, target)) return { kind: 'life', field: target };
   if (cellFields(template).includes(target)) return { kind: 'field', field: target };
   const keyless = !names.includes(key_column) && !Object.values(mapping).includes('key');
+  if (Object.hasOwn(BatchOptions.shape, target)) throw optionColumn(name, target);
   throw refusedColumn(
     unknownColumn(name, target, template),
     name,
@@ -121,6 +137,13 @@ function cellFields(template: Template | undefined): string[] {
   return template ? [...fields.filter((name) => name !== 'prompt'), 'locale'] : fields;
 }
 
+function nameless(index: number): AppError {
+  return new AppError('invalid_request', {
+    message: `Cell ${index + 1} holds a value, and its column has no name in the header.`,
+    fix: 'Name the column in the header, or empty the cell.',
+  });
+}
+
 function unknownColumn(name: string, target: string, template: Template | undefined): string {
   const what = name === target ? `Column "${name}" is` : `Column "${name}" is mapped to "${target}", which is`;
   const no = template ? `neither a field of a job nor a variable of ${template.name}` : 'not a field of a job';
@@ -130,15 +153,23 @@ function unknownColumn(name: string, target: string, template: Template | undefi
 
 function refusedColumn(message: string, name: string, more = ''): AppError {
   const fix = `Rename it, name its field by mapping[${name}]=…, or leave it out by mapping[${name}]=.${more}`;
-  return new AppError('invalid_request', { message, param: name || 'header', fix });
+  return new AppError('invalid_request', { message, param: name, fix });
+}
+
+function optionColumn(name: string, option: string): AppError {
+  return new AppError('invalid_request', {
+    message: `Column "${name}" is an option of the whole batch, and no field of a row.`,
+    param: name,
+    fix: `Say ${option}=… once, beside the file, and leave the column out by mapping[${name}]=.`,
+  });
 }
 
 function refuseTwins(names: string[]): void {
-  const twin = names.find((name, index) => names.indexOf(name) !== index);
+  const twin = names.find((name, index) => name !== '' && names.indexOf(name) !== index);
   if (twin === undefined) return;
   throw new AppError('invalid_request', {
     message: `Column "${twin}" is in the header twice.`,
-    param: twin || 'header',
+    param: twin,
     fix: 'Give each column a name of its own.',
   });
 }

@@ -66,8 +66,10 @@ export function rowErrorsOf(
 
 /** A sentence about a field begins with its name; here that stands before it already. */
 function withoutPath({ param, message }: AppError): string {
-  const begins = param !== undefined && message.toLowerCase().startsWith(`${param.toLowerCase()} `);
-  return begins ? message.slice(param.length + 1).replace(/\.$/, '') : message;
+  if (param === undefined || !message.toLowerCase().startsWith(param.toLowerCase())) return message;
+  const rest = message.slice(param.length);
+  if (rest.startsWith(': ')) return rest.slice(2);
+  return rest.startsWith(' ') ? rest.slice(1).replace(/\.$/, '') : message;
 }
 
 /** Nothing that the caller wrote: the same row may be fine in a minute. */
