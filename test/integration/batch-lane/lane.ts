@@ -8,7 +8,12 @@ import { cancel, idFrom, type Job, type ProviderBatch } from '@darkroom/shared/d
 import type { CrashPointName, Log } from '@darkroom/shared/observability';
 import type { Pool, ProviderBatches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
-import { createRedisLatency, createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
+import {
+  createRedisBatches,
+  createRedisLatency,
+  createRedisPool,
+  createRedisProviderBatches,
+} from '@darkroom/shared/storage/redis';
 import { HOUR, type JobOverrides, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { createOutbox, updateJob } from '@darkroom/shared/usecases';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
@@ -85,7 +90,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     batches: turns,
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
-    callers: { carriedBy: async () => undefined },
+    callers: createRedisBatches({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {

@@ -26,7 +26,7 @@ export async function countLeaving(
   const open = (await batches.open()).filter((batch) => batch.model === model && batch.id !== except && isAway(batch));
   return instants.map((at, n) => {
     const due = open.filter(({ rescueDue }) => rescueDue !== undefined && rescueDue <= at);
-    return { waiting: waiting[n] ?? 0, sent: due.reduce((sum, { size }) => sum + size, 0) };
+    return { waiting: waiting[n] ?? 0, sent: due.reduce((sum, { size, rescueSize = size }) => sum + rescueSize, 0) };
   });
 }
 

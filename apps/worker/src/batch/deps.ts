@@ -28,8 +28,8 @@ export type BatchDeps = SettleDeps & {
   batches: ProviderBatches;
   pool: Pool;
   isPaused: PausedBatches;
-  /** The callers' batches, told which chunks carry their rows. */
-  callers: Pick<Batches, 'carriedBy'>;
+  /** The callers' batches, told which chunks carry their rows, and asked for their money. */
+  callers: Pick<Batches, 'carriedBy' | 'read' | 'totals'>;
   rules: BatchRules;
   plan: PlanRules;
   /** What a dead process was working on is taken over after this. */

@@ -59,7 +59,9 @@ async function endMember(
     const { type = 'succeeded', code } = batch.end ?? {};
     const reason = WORDS[type];
     const retryAfterMs = failures && AGAIN_MS * 2 ** (failures - 1);
-    const again = { code: code ?? 'upstream_unavailable', retryable: !code, retryAfterMs, detail: reason } as const;
+    // Of a chunk that nothing was sent of, no member has had its attempt.
+    const fault = batch.creates.length ? 'upstream_unavailable' : 'upstream_unreachable';
+    const again = { code: code ?? fault, retryable: !code, retryAfterMs, detail: reason } as const;
     if (how === 'rejected') await rejectMember(deps, batch, member, again);
     else await end(deps, batch, member, { type: 'in_doubt', reason });
   }

@@ -1,8 +1,8 @@
 /**
- * When chunks are to be taken back from the provider: decided as they are sealed, and again when a caller has moved the
- * deadline of members that are under way.
+ * When chunks are to be taken back from the provider: looked ahead as they are sealed, and again when a caller has changed
+ * the deadline or the money of members that are under way. Then is decided which of them go, and the others get more time.
  *
- *   a sweep gives rows their new deadlines → it notes their chunks → each is decided anew from its members → the note goes
+ *   a sweep gives rows their new terms → it notes their chunks → each is decided anew from its members → the note goes
  *
  * A note goes only after the decision that was made behind it: whoever dies in between leaves it to the next.
  */
@@ -16,22 +16,28 @@ import {
   leaveBatchBy,
   type ProviderBatch,
   type ProviderBatchId,
+  type ProviderBatchState,
+  type Rescuable,
+  type Rescue,
   rescheduled,
+  takenBack,
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { ifReadable } from '@darkroom/shared/usecases';
 import { each } from '../sweeper/each.ts';
 import { countLeaving } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
+import { type Leaver, leaversOf } from './funds.ts';
 
 /** Different deadlines of a chunk that are looked at. */
 const INSTANTS_MAX = 32;
 /** Members' records read side by side. */
 const WIDTH = 50;
 
-type Rescue = Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>;
 type Chunk = Pick<ProviderBatch, 'id' | 'model' | 'createdAt'> & Partial<Pick<ProviderBatch, 'state' | 'submittedAt'>>;
-type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches'>;
+type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches' | 'callers'>;
+/** A member that has to leave the lane by then, and its share of those that can. @see Leaver */
+type Leaving = { at: EpochMs; share: number };
 
 /**
  * When those members that can be must be taken back: so that the standard lane can make them one by one in time, and
@@ -39,31 +45,102 @@ type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches'>;
  */
 export async function rescueTime(deps: RescueDeps, chunk: Chunk, jobs: Job[]): Promise<Rescue> {
   const times = await deps.plan.times(chunk.model);
-  return rescueOf(deps, chunk, leavingOf(jobs, times), times);
+  return rescueOf(deps, chunk, leavingOf(await leaversOf(deps, jobs), times), times);
 }
 
-function leavingOf(jobs: Job[], times: LaneTimes): EpochMs[] {
-  return jobs.map((job) => leaveBatchBy(job, times)).filter((at) => at !== undefined);
+function leavingOf(leavers: Leaver[], times: LaneTimes): Leaving[] {
+  return leavers.flatMap(({ job, share }) => {
+    const at = leaveBatchBy(job, times);
+    return at === undefined ? [] : [{ at, share }];
+  });
 }
 
-/** @param ends when members have to leave the lane */
-async function rescueOf(deps: RescueDeps, chunk: Chunk, ends: EpochMs[], times: LaneTimes): Promise<Rescue> {
-  const { plan, rules } = deps;
-  const { id, model, createdAt, submittedAt = createdAt, state = 'sealing' } = chunk;
-  const distinct = [...new Set(ends)].toSorted((a, b) => a - b);
+/** The instants by which some of them have to leave, and how many by each. */
+function instantsOf(ends: Leaving[]): { due: EpochMs; own: number }[] {
+  const distinct = [...new Set(ends.map(({ at }) => at))].toSorted((a, b) => a - b);
   const every = Math.ceil(distinct.length / INSTANTS_MAX);
   const instants = distinct.filter((_, n) => n % every === 0 || n === distinct.length - 1);
-  const leaving = await countLeaving(deps, model, instants, times, id);
-  const bounds = instants.map((rescueDue, n) => {
+  return instants.map((due) => {
+    const own = ends.filter(({ at }) => at <= due).reduce((sum, { share }) => sum + share, 0);
+    return { due, own: Math.ceil(own) };
+  });
+}
+
+/** A provider batch may go to its end, but not beyond the chunk's own time. */
+function outlivedAt({ createdAt, submittedAt = createdAt }: Chunk, { rules }: Pick<BatchDeps, 'rules'>): EpochMs {
+  return Math.min(createdAt, submittedAt) + rules.lifeMs;
+}
+
+async function rescueOf(deps: RescueDeps, chunk: Chunk, ends: Leaving[], times: LaneTimes): Promise<Rescue> {
+  const { plan } = deps;
+  const { id, model, state = 'sealing' } = chunk;
+  const instants = instantsOf(ends);
+  const dues = instants.map(({ due }) => due);
+  const leaving = await countLeaving(deps, model, dues, times, id);
+  const bounds = instants.map(({ due: rescueDue, own }, n) => {
     const { waiting = 0, sent = 0 } = leaving[n] ?? {};
-    const own = ends.filter((at) => at <= rescueDue).length;
     // The members lie in the pool until they are sealed.
     const here = state === 'sealing' ? Math.max(waiting, own) : waiting + own;
-    return { rescueAt: rescueDue - (here + sent) * plan.rescueMsPerJob, rescueDue };
+    return { rescueAt: rescueDue - (here + sent) * plan.rescueMsPerJob, rescueDue, rescueSize: own };
   });
   const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
-  const outlivedAt = Math.min(createdAt, submittedAt) + rules.lifeMs;
-  return first ? { ...first, rescueAt: Math.min(outlivedAt, first.rescueAt) } : { rescueAt: outlivedAt };
+  return within(outlivedAt(chunk, deps), first);
+}
+
+function within(most: EpochMs, rescue?: Rescue): Rescue {
+  return rescue ? { ...rescue, rescueAt: Math.min(most, rescue.rescueAt) } : { rescueAt: most };
+}
+
+/**
+ * The chunk as it goes back now that its time has come; `undefined` when it stays, for another time to come. By its
+ * members, their money and the other chunks as they are: a less hopeful one goes before it. Waiting jobs do so anyway,
+ * by themselves.
+ */
+export async function comeToRescue(
+  deps: RescueDeps & Pick<BatchDeps, 'ledger' | 'clock' | 'log'>,
+  batch: ProviderBatch,
+): Promise<ProviderBatch | undefined> {
+  const { plan, batches, clock, log } = deps;
+  const now = clock.now();
+  if (now >= outlivedAt(batch, deps) || batch.cancelAskedAt !== undefined) return batch;
+  const instants = instantsOf(await leavingNow(deps, batch, await plan.times(batch.model)));
+  const others = (await batches.open()).filter((other) => other.id !== batch.id && isBackable(other, batch));
+  const bounds = instants.map(({ due, own }) => {
+    const chunks = others.filter(({ rescueDue }) => rescueDue !== undefined && rescueDue <= due).map(asRescuable);
+    const all = [...chunks, { ...batch, leaving: own }];
+    const { go, nextAt } = takenBack(all, { due, msPerJob: plan.rescueMsPerJob, now });
+    return { go, rescueAt: nextAt, rescueDue: due, rescueSize: own };
+  });
+  for (const other of others) {
+    const goesFirst = other.rescueAt > now && bounds.some(({ go }) => go.has(other.id));
+    const sooner = goesFirst && rescheduled(other, { ...rescueIn(other), rescueAt: now });
+    if (sooner) await batches.write(sooner);
+  }
+  const going = bounds.findLast(({ go }) => go.has(batch.id));
+  const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
+  const rescue = going
+    ? { ...rescueIn(going), rescueAt: batch.rescueAt }
+    : within(outlivedAt(batch, deps), first && rescueIn(first));
+  const next = rescheduled(batch, rescue);
+  if (next && !(await batches.write(next))) return undefined;
+  if (going) return next ?? batch;
+  log.info({ providerBatch: batch.id, rescueAt: rescue.rescueAt, before: batch.rescueAt }, 'chunk.rescheduled');
+  return undefined;
+}
+
+const BACKABLE: ReadonlySet<ProviderBatchState> = new Set(['sealed', 'creating', 'submitted']);
+
+/** Its members would come to the same lane, and are not on their way there. */
+function isBackable({ state, model, stray, cancelAskedAt }: ProviderBatch, like: ProviderBatch): boolean {
+  return BACKABLE.has(state) && model === like.model && !stray && cancelAskedAt === undefined;
+}
+
+function asRescuable({ size, rescueSize: leaving = size, ...chunk }: ProviderBatch): Rescuable {
+  return { ...chunk, leaving };
+}
+
+function rescueIn({ rescueAt, rescueDue, rescueSize }: Rescue): Rescue {
+  return { rescueAt, ...(rescueDue !== undefined && { rescueDue }), ...(rescueSize !== undefined && { rescueSize }) };
 }
 
 /** Decides anew for every chunk whose members were given other deadlines. */
@@ -104,8 +181,16 @@ function isOnItsWay(batch: ProviderBatch | undefined): boolean {
 /** By the records of those members that are open in it as they are now. */
 export async function rescueNow(deps: RescueDeps & Pick<BatchDeps, 'ledger'>, batch: ProviderBatch): Promise<Rescue> {
   const times = await deps.plan.times(batch.model);
+  return rescueOf(deps, batch, await leavingNow(deps, batch, times), times);
+}
+
+async function leavingNow(
+  deps: RescueDeps & Pick<BatchDeps, 'ledger'>,
+  batch: ProviderBatch,
+  times: LaneTimes,
+): Promise<Leaving[]> {
   const members = await deps.batches.members(batch.id);
-  const ends: EpochMs[] = [];
+  const open: Job[] = [];
   for (let at = 0; at < members.length; at += WIDTH) {
     const step = members.slice(at, at + WIDTH);
     const jobs = await Promise.all(
@@ -114,8 +199,7 @@ export async function rescueNow(deps: RescueDeps & Pick<BatchDeps, 'ledger'>, ba
         return record?.state.open === attempt && !isTerminal(record.state.status) ? record : undefined;
       }),
     );
-    const open = jobs.filter((job) => job !== undefined);
-    ends.push(...leavingOf(open, times));
+    open.push(...jobs.filter((job) => job !== undefined));
   }
-  return rescueOf(deps, batch, ends, times);
+  return leavingOf(await leaversOf(deps, open), times);
 }

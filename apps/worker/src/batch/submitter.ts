@@ -24,6 +24,7 @@ import type { Done } from '@darkroom/shared/ports';
 import type { BatchDeps } from './deps.ts';
 import { buildInput } from './input-file.ts';
 import { rejectMember } from './leftovers.ts';
+import { comeToRescue } from './rescue-time.ts';
 import { isHeldBack, isWanted } from './wanted.ts';
 import { openWorkspace } from './workspace.ts';
 
@@ -38,7 +39,8 @@ export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<vo
   const { batches, clock } = deps;
   const reason = cancelReason(sealed, await isWanted(deps, sealed), clock.now());
   if (reason) {
-    const ended = cancelAsked(sealed, reason, clock.now());
+    const going = reason === 'rescue' ? await comeToRescue(deps, sealed) : sealed;
+    const ended = going && cancelAsked(going, reason, clock.now());
     if (ended && (await batches.write(ended))) deps.log.warn({ ...idsOf(sealed), reason }, 'chunk.not_sent');
     return;
   }

@@ -5,9 +5,9 @@
  * cannot be fetched, and a small chunk loses less when it expires.
  */
 
-import type { EpochMs, Job, JobRequest } from './job.ts';
+import type { EpochMs, Job, JobRequest, Micros } from './job.ts';
 import { mayAfford } from './next-step.ts';
-import { inputTokens } from './price.ts';
+import { estimateCost, inputTokens } from './price.ts';
 
 /** What a job, or a chunk of them, is expected to weigh. */
 export type Weight = { tokens: number; inputBytes: number; outputBytes: number };
@@ -97,6 +97,11 @@ export type LaneTimes = {
 /** When a job has to leave the batch lane to be made in time; `undefined` when `max_cost` keeps it there. */
 export function leaveBatchBy(job: Job, { standardMs }: LaneTimes): EpochMs | undefined {
   return mayAfford(job, 'standard') ? job.state.expiresAt - standardMs : undefined;
+}
+
+/** What the job is expected to cost more once it has left for the standard lane. */
+export function costOfLeaving({ request, state }: Job): Micros {
+  return estimateCost(request, 'standard') - state.estimated;
 }
 
 /** Too late for a provider batch, and not for an ordinary call. */

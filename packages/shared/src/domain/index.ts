@@ -44,6 +44,7 @@ export {
   notFound,
   observe,
 } from './provider-batch-steps-look.ts';
+export { type Rescuable, takenBack } from './provider-batch-steps-rescue.ts';
 export { isStray, strayId, strayOf, straysUntil } from './provider-batch-steps-stray.ts';
 export * from './route.ts';
 export * from './scrub.ts';

@@ -18,7 +18,7 @@ export function alarm({ alarms }: ProviderBatch, text: string): Pick<ProviderBat
 /** The record without what no longer holds. */
 export function dropping(
   batch: ProviderBatch,
-  ...names: ('cancelAskedAt' | 'cancelAgainAt' | 'unseen' | 'providerState' | 'rescueDue')[]
+  ...names: ('cancelAskedAt' | 'cancelAgainAt' | 'unseen' | 'providerState' | 'rescueDue' | 'rescueSize')[]
 ): ProviderBatch {
   const copy = { ...batch };
   for (const name of names) delete copy[name];

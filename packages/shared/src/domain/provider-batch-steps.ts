@@ -19,13 +19,15 @@ const BACKOFF_MS_MAX = 10 * MINUTE_MS;
 const CANCEL_MS = MINUTE_MS;
 const CANCEL_MS_MAX = 10 * MINUTE_MS;
 
+/** When a chunk is looked at for being taken back, for which deadline, and for how many. */
+export type Rescue = Pick<ProviderBatch, 'rescueAt' | 'rescueDue' | 'rescueSize'>;
+
+type Sums = Pick<ProviderBatch, 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes'>;
+
 /** A chunk whose members are chosen, and whose records do not know it yet. */
 export function planChunk(
   id: ProviderBatchId,
-  plan: Pick<
-    ProviderBatch,
-    'channel' | 'model' | 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt' | 'rescueDue'
-  >,
+  plan: Pick<ProviderBatch, 'channel' | 'model'> & Sums & Rescue,
   now: EpochMs,
 ): ProviderBatch {
   return {
@@ -49,13 +51,13 @@ export function chunkOf(displayName: string): ProviderBatchId | undefined {
 }
 
 /** Members and sums are final; a chunk that nobody is left in is closed. */
-export function seal(
-  batch: ProviderBatch,
-  kept: Pick<ProviderBatch, 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes' | 'rescueAt' | 'rescueDue'>,
-  now: EpochMs,
-): ProviderBatch | undefined {
+export function seal(batch: ProviderBatch, kept: Sums & Rescue, now: EpochMs): ProviderBatch | undefined {
   if (batch.state !== 'sealing') return undefined;
-  return next(batch, { ...kept, state: kept.size ? 'sealed' : 'closed', dueAt: now });
+  return next(dropping(batch, 'rescueDue', 'rescueSize'), {
+    ...kept,
+    state: kept.size ? 'sealed' : 'closed',
+    dueAt: now,
+  });
 }
 
 /** The input file is at the provider. */
@@ -68,7 +70,11 @@ export function uploaded(
   return next(batch, { input, dueAt: now, troubles: 0 });
 }
 
-/** Why the chunk should be taken back, if it should. @param wanted whether any caller still waits for a member */
+/**
+ * Why the chunk should be taken back, if it should; for a rescue, others may go first.
+ *
+ * @param wanted whether any caller still waits for a member
+ */
 export function cancelReason(
   batch: ProviderBatch,
   wanted: boolean,
@@ -82,14 +88,15 @@ export function cancelReason(
   return wanted ? undefined : 'callers';
 }
 
-/** Its members have other deadlines than before. `undefined` when that changes nothing, or it is on its way back already. */
-export function rescheduled(
-  batch: ProviderBatch,
-  rescue: Pick<ProviderBatch, 'rescueAt' | 'rescueDue'>,
-): ProviderBatch | undefined {
+/**
+ * Its members have other terms than before, or other chunks go first. `undefined` when that changes nothing, or it is
+ * on its way back already.
+ */
+export function rescheduled(batch: ProviderBatch, rescue: Rescue): ProviderBatch | undefined {
   if (batch.cancelAskedAt !== undefined || batch.state === 'ended' || batch.state === 'closed') return undefined;
-  if (rescue.rescueAt === batch.rescueAt && rescue.rescueDue === batch.rescueDue) return undefined;
-  return next(dropping(batch, 'rescueDue'), rescue);
+  const { rescueAt, rescueDue, rescueSize } = rescue;
+  if (rescueAt === batch.rescueAt && rescueDue === batch.rescueDue && rescueSize === batch.rescueSize) return undefined;
+  return next(dropping(batch, 'rescueDue', 'rescueSize'), rescue);
 }
 
 /** Whether a member that must leave the lane by `leaveBy` is one that the chunk was taken back for; the others may go again. */

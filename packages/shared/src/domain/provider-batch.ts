@@ -43,6 +43,8 @@ export type ProviderBatch = {
   rescueAt: EpochMs;
   /** Why then: members that have to leave the lane by this instant. Absent when none has to before the chunk's own deadline. */
   rescueDue?: EpochMs;
+  /** How many of those members are expected to leave: others of them have not the money. */
+  rescueSize?: number;
   /** Unique and chosen beforehand: how a batch is found again when the answer to its creation was lost. */
   displayName: string;
   /** SHA-256 (hex) of the input file, and its name at the provider: recorded once it is there. */

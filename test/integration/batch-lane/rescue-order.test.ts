@@ -1,0 +1,125 @@
+/** Which chunks are taken back, and when: one by one as time runs out, and none whose rows have not the money to leave. */
+
+import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
+import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
+import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
+import { openTestBatches, type TestBatches } from '../../support/batches.ts';
+import { anImage } from '../../support/run-job.ts';
+import { imageLine } from './account.ts';
+import { openLane, type TestLane } from './lane.ts';
+
+const MODEL = 'gemini-3.1-flash-image';
+/** What the lane keeps free before a deadline, for making jobs by themselves. */
+const STANDARD_MS = 20 * MINUTE;
+/** More than the batch lane's price of a row, and less than the standard lane's. */
+const ROW_COST = 30_000;
+
+let lane: TestLane;
+let callers: TestBatches;
+let began: number;
+beforeEach(async () => {
+  lane = await openLane();
+  callers = await openTestBatches(lane.test);
+  began = lane.test.clock.now();
+});
+afterEach(() => lane[Symbol.asyncDispose]());
+
+const canceled = () => lane.account.calls.filter((call) => call.startsWith('cancel'));
+const withPlan = (plan: Partial<BatchDeps['plan']>): BatchDeps => ({
+  ...lane.deps,
+  plan: { ...lane.deps.plan, ...plan },
+});
+
+async function pooled(count: number, { ms, maxCost }: { ms: number; maxCost?: number }): Promise<string> {
+  const rows = Array.from({ length: count }, (_, n) => ({
+    request: { model: MODEL, size: '512', lane: 'batch' as const, prompt: `mug ${n}` },
+    estimated: 23_000,
+  }));
+  const route = { lane: 'batch', reason: 'asked for' } as const;
+  const facts = { route, canaryRows: 0, expiresAt: began + ms, ...(maxCost !== undefined && { maxCost }) };
+  const { id } = await callers.accept(rows, facts);
+  await callers.settle(id);
+  return id;
+}
+
+async function round(deps: BatchDeps): Promise<void> {
+  await planOnce(deps);
+  await submitOnce(deps);
+  await createPoller(deps).once();
+  await collectOnce(deps);
+  await deps.outbox.flush();
+}
+
+it('takes chunks of one deadline back one after the other, the last one sent first', async () => {
+  const deps = withPlan({ limits: { ...lane.deps.plan.limits, lines: 5 }, rescueMsPerJob: 2 * MINUTE });
+  await lane.submit(20, { state: { expiresAt: began + 5 * HOUR } });
+  const due = began + 5 * HOUR - STANDARD_MS;
+  const went: [minutesLeft: number, call: string][] = [];
+
+  while (lane.test.clock.now() < due) {
+    const before = canceled().length;
+    await round(deps);
+    for (const call of canceled().slice(before)) went.push([(due - lane.test.clock.now()) / MINUTE, call]);
+    lane.test.clock.advance(MINUTE);
+  }
+
+  expect(lane.account.made).toBe(4);
+  expect(went).toEqual([
+    [40, 'cancel batches/b4'],
+    [30, 'cancel batches/b3'],
+    [20, 'cancel batches/b2'],
+    [10, 'cancel batches/b1'],
+  ]);
+});
+
+it('leaves rows with the provider that their batch has no money to make by themselves', async () => {
+  const id = await pooled(3, { ms: 5 * HOUR, maxCost: 3 * ROW_COST });
+  await lane.send();
+
+  lane.test.clock.advance(5 * HOUR - 5 * MINUTE);
+  await round(lane.deps);
+  expect(canceled()).toEqual([]);
+  const image = await anImage('png', { side: 16 });
+  const lines = lane.account.keys().map((key) => imageLine(key, image));
+  lane.account.end('succeeded', lines);
+  await lane.collect();
+
+  expect(lane.account.made).toBe(1);
+  expect((await callers.totals(id)).counts).toMatchObject({ succeeded: 3 });
+});
+
+it('sends rows that have not the money to leave, however many they are for the time left', async () => {
+  const id = await pooled(20, { ms: 8 * HOUR, maxCost: 20 * 24_000 });
+  const deps = withPlan({ rescueMsPerJob: HOUR });
+
+  for (let n = 0; n < 5; n++) {
+    await round(deps);
+    lane.test.clock.advance(MINUTE);
+  }
+
+  expect([lane.account.made, lane.account.keys().length, canceled()]).toEqual([1, 20, []]);
+  expect((await callers.totals(id)).counts).toMatchObject({ running: 20 });
+});
+
+it('charges no attempt for a chunk that was never sent', async () => {
+  const limit = {
+    type: 'rejected',
+    code: 'upstream_rate_limited',
+    retryable: true,
+    limit: 'unknown',
+    http: 429,
+  } as const;
+  lane.account.creates = Array.from({ length: 50 }, () => ({ type: 'rejected', verdict: limit }) as const);
+  await lane.submit(1, { state: { expiresAt: began + 5 * HOUR } });
+  await lane.send();
+
+  lane.test.clock.advance(5 * HOUR - STANDARD_MS);
+  await submitOnce(lane.deps);
+  await collectOnce(lane.deps);
+
+  const [job] = await lane.jobs();
+  expect(job?.state.attempts).toMatchObject([{ state: 'rejected', error: 'upstream_unreachable' }]);
+});
