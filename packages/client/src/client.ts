@@ -11,7 +11,8 @@ import type {
   TemplateList,
 } from '@darkroom/shared/schemas';
 import { DarkroomError } from './error.ts';
-import { type Call, createHttp, type Http } from './http.ts';
+import { type Call, createHttp, type Http, unreachable } from './http.ts';
+import { insist, pause } from './insist.ts';
 import { readLines } from './lines.ts';
 
 export type ClientOptions = {
@@ -47,7 +48,7 @@ export type Client = {
   controlBatch(id: string, action: BatchAction, options?: Options): Promise<BatchView>;
   /** The batch whenever it has changed, until it is over. Outages of the way there are sat out. */
   watchBatch(id: string, options?: Options & { everyMs?: number }): AsyncGenerator<BatchView>;
-  /** All rows in their order. */
+  /** All rows in their order. Short outages are sat out. */
   items(id: string, options?: Options): AsyncGenerator<ItemList['data'][number]>;
   manifest(id: string, options?: Options): AsyncGenerator<ManifestRow>;
   /** Follows a path or link of a view to its bytes. */
@@ -101,7 +102,8 @@ function rows({ type, body }: BatchInput): Call {
 async function* pages(http: Http, path: string, options: Options = {}): AsyncGenerator<ItemList['data'][number]> {
   let after: string | undefined;
   do {
-    const page: ItemList = await http.json(path, { query: { limit: PAGE, after }, ...options });
+    const call: Call = { query: { limit: PAGE, after }, ...options };
+    const page = await insist(() => http.json<ItemList>(path, call), options);
     yield* page.data;
     after = page.next_cursor;
   } while (after);
@@ -112,7 +114,8 @@ async function follow(http: Http, fetch: typeof globalThis.fetch, link: URL, opt
   const first = link.pathname.startsWith('/v1/') ? await http.send(link.href, { ...options }) : undefined;
   const next = first ? first.headers.get('location') : link.href;
   if (first && !next) return first;
-  const response = await fetch(new URL(next ?? '', link), { signal: options.signal ?? null });
+  const target = new URL(next ?? '', link);
+  const response = await fetch(target, { signal: options.signal ?? null }).catch(unreachable(target.origin, options));
   if (response.ok) return response;
   throw new DarkroomError(`The link answered ${response.status}.`, { status: response.status });
 }
@@ -138,21 +141,6 @@ async function* watch(
     if (view && text !== seen) yield view;
     if (view && OVER.has(view.status)) return;
     seen = view ? text : seen;
-    await sleep(pauseMs, signal);
+    await pause(pauseMs, signal);
   }
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(done, ms);
-    const stop = () => done(signal?.reason);
-    function done(reason?: unknown) {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
-      if (reason === undefined) resolve();
-      else reject(reason);
-    }
-    signal?.addEventListener('abort', stop);
-  });
 }

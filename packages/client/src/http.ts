@@ -23,14 +23,25 @@ export type Http = {
 export function createHttp(options: { url: string; apiKey: string; fetch: typeof globalThis.fetch }): Http {
   const { url, apiKey, fetch } = options;
   const send = async (path: string, call: Call = {}): Promise<Response> => {
-    const response = await fetch(addressOf(path, url, call.query), initOf(call, apiKey)).catch((cause: unknown) => {
-      if (call.signal?.aborted) throw cause;
-      throw new DarkroomError(`${url} cannot be reached.`, { status: 0, cause });
-    });
+    const response = await fetch(addressOf(path, url, call.query), initOf(call, apiKey)).catch(unreachable(url, call));
     if (response.ok || (response.status >= 300 && response.status < 400)) return response;
-    throw await refusal(response);
+    throw await refusal(response).catch(unreachable(url, call));
   };
-  return { send, json: async <T>(path: string, call?: Call) => (await (await send(path, call)).json()) as T };
+  return {
+    send,
+    json: async <T>(path: string, call?: Call) => {
+      const text = await (await send(path, call)).text().catch(unreachable(url, call));
+      return JSON.parse(text) as T;
+    },
+  };
+}
+
+/** What to make of a call that was cut before or inside of its answer. */
+export function unreachable(url: string, { signal }: Pick<Call, 'signal'> = {}): (cause: unknown) => never {
+  return (cause) => {
+    if (signal?.aborted) throw cause;
+    throw new DarkroomError(`${url} cannot be reached.`, { status: 0, cause });
+  };
 }
 
 function addressOf(path: string, base: string, query: Call['query'] = {}): URL {

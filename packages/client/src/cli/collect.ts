@@ -1,57 +1,97 @@
 /** Brings a batch's images to this machine. */
 
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, stat } from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { JobView } from '@darkroom/shared/schemas';
+import type { BatchView, JobView } from '@darkroom/shared/schemas';
+import { unreachable } from '../http.ts';
+import { insist } from '../insist.ts';
+import { writeContactSheet } from './contact-sheet.ts';
 import type { Context } from './context.ts';
+import { EXIT, Exit } from './exit.ts';
+import { createNames } from './names.ts';
+import { jobRows } from './rows-of-batch.ts';
 
 const AT_ONCE = 6;
-const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
 
-type Row = { key: string; job: JobView };
+type Wanted = { folder?: string | undefined; contactSheet?: string | undefined };
+
+/** Brings home what was made, whether or not all of it was. @throws Exit, when stopped, that says how to go on */
+export async function collect(context: Context, id: string, { folder, contactSheet }: Wanted): Promise<BatchView> {
+  const { client, signal } = context;
+  try {
+    const batch = await insist(() => client.getBatch(id, { signal }), { signal });
+    if (folder) await download(context, id, folder);
+    if (contactSheet) await writeContactSheet(context, batch, contactSheet);
+    return batch;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    const rest = `${folder ? ` ${folder}` : ''}${contactSheet ? ` --contact-sheet ${contactSheet}` : ''}`;
+    throw new Exit(EXIT.interrupted, `Interrupted. Go on with \`darkroom download ${id}${rest}\`.`);
+  }
+}
 
 /** Every image as `KEY.EXT` in `folder`, and the manifest beside them. What is there already is not fetched again. */
-export async function download(context: Context, id: string, folder: string): Promise<number> {
+async function download(context: Context, id: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
+  const nameOf = createNames();
+  const stop = new AbortController();
+  const within = { ...context, signal: AbortSignal.any([context.signal, stop.signal]) };
   let files = 0;
   const running = new Set<Promise<void>>();
-  for await (const row of jobRows(context, id)) {
-    if (!row.job.images.length) continue;
-    const one = fetchImage(context, row, folder);
-    files++;
-    running.add(one);
-    void one.finally(() => running.delete(one)).catch(() => undefined);
-    if (running.size >= AT_ONCE) await Promise.race(running);
+  try {
+    for await (const { key, job } of jobRows(within, id)) {
+      const [image] = job.images;
+      if (!image) continue;
+      const one = fetchImage(within, image, join(folder, nameOf(key, image.mime)));
+      files++;
+      running.add(one);
+      void one.finally(() => running.delete(one)).catch(() => undefined);
+      if (running.size >= AT_ONCE) await Promise.race(running);
+    }
+    await Promise.all(running);
+  } finally {
+    // Nothing is left behind that goes on writing, or half a file.
+    stop.abort(new Error('another file failed'));
+    await Promise.allSettled(running);
   }
-  await Promise.all(running);
   await save(context, `/v1/batches/${id}/manifest.csv`, join(folder, 'manifest.csv'));
   context.say(`${files} images in ${folder}, beside manifest.csv`);
-  return files;
 }
 
-/** Rows that became jobs, in the order of the batch. */
-export async function* jobRows({ client, signal }: Context, id: string): AsyncGenerator<Row> {
-  for await (const item of client.items(id, { signal })) {
-    if ('images' in item && item.key !== undefined) yield { key: item.key, job: item };
-  }
-}
-
-async function fetchImage(context: Context, { key, job }: Row, folder: string): Promise<void> {
-  const [image] = job.images;
-  if (!image) return;
-  // A key may hold a colon, which is no character of a file's name everywhere.
-  const path = join(folder, `${key.replaceAll(':', '_')}.${EXTENSIONS[image.mime] ?? 'bin'}`);
+async function fetchImage(context: Context, image: JobView['images'][number], path: string): Promise<void> {
   const known = await stat(path).catch(() => undefined);
   if (known?.size !== image.bytes) await save(context, image.url, path);
 }
 
-async function save({ client, signal }: Context, link: string, path: string): Promise<void> {
-  const { body } = await client.download(link, { signal });
-  // Whole or not at all: a cut must not leave half a picture under the name of one.
+/** Whole or not at all, through short outages: a cut must not leave half a picture under the name of one. */
+export async function save(
+  { client, signal }: Pick<Context, 'client' | 'signal'>,
+  link: string,
+  path: string,
+): Promise<void> {
   const part = `${path}.part`;
-  await pipeline(body ? Readable.from(body) : Readable.from([]), createWriteStream(part), { signal });
-  await rename(part, path);
+  const once = async (): Promise<void> => {
+    const { body } = await client.download(link, { signal });
+    await pipeline(body ? bytesOf(body, signal) : [], createWriteStream(part), { signal });
+    await rename(part, path);
+  };
+  try {
+    await insist(once, { signal });
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+}
+
+/** A cut of the way here is told from a fault of the disk. */
+async function* bytesOf(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  const cut = unreachable('The image', { signal });
+  try {
+    for (let read = await reader.read().catch(cut); !read.done; read = await reader.read().catch(cut)) yield read.value;
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
 }

@@ -1,6 +1,5 @@
 /** Watches a batch to its end. */
 
-import { progress } from '@clack/prompts';
 import type { BatchView } from '@darkroom/shared/schemas';
 import type { Context } from './context.ts';
 import { EXIT, Exit } from './exit.ts';
@@ -9,18 +8,29 @@ import { describeBatch, describeProgress, doneOf } from './words.ts';
 /**
  * A bar on a terminal, a JSON line for each row that ends otherwise.
  *
- * @returns the exit code. @throws Exit when the batch waits for somebody: it would do so for ever
+ * @returns the exit code. @throws Exit when it is interrupted, or the batch waits for somebody: it would do so for ever
  */
 export async function follow(context: Context, id: string): Promise<number> {
-  const { client, live, signal, print } = context;
-  const show = live ? bar() : lines(print);
+  const { client, live, signal } = context;
+  const show = live ? bar(context) : lines(context.print);
   let last: BatchView | undefined;
-  for await (const view of client.watchBatch(id, { signal })) {
-    show(view);
-    last = view;
-    if (view.status === 'paused' && view.paused_by !== 'caller') throw new Exit(EXIT.partial, whyPaused(view));
+  try {
+    for await (const view of client.watchBatch(id, { signal })) {
+      show(view);
+      last = view;
+      if (view.status === 'paused' && view.paused_by !== 'caller') throw new Exit(EXIT.partial, whyPaused(view));
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    context.draw('');
+    throw new Exit(EXIT.interrupted, `The batch goes on; see it with \`darkroom status ${id} --watch\`.`);
   }
-  return last && last.counts.total === last.counts.succeeded ? EXIT.ok : EXIT.partial;
+  return last ? exitOf(last) : EXIT.partial;
+}
+
+/** Rows that were left out count: their images were not made either. */
+export function exitOf({ counts }: BatchView): number {
+  return counts.total === counts.succeeded && !counts.invalid ? EXIT.ok : EXIT.partial;
 }
 
 function whyPaused({ id, paused_by: by, canary, counts }: BatchView): string {
@@ -42,20 +52,23 @@ function lines(print: Context['print']): (view: BatchView) => void {
 }
 
 const OVER: ReadonlySet<BatchView['status']> = new Set(['completed', 'canceled', 'expired', 'paused']);
+const WIDTH = 24;
 
-function bar(): (view: BatchView) => void {
-  let done = 0;
-  let shown: ReturnType<typeof progress> | undefined;
+/** Drawn without a prompt library: those take Ctrl-C for themselves, and it is the command's to answer. */
+function bar({ draw, say }: Context): (view: BatchView) => void {
+  let halted = false;
   return (view) => {
-    if (!shown) {
-      shown = progress({ max: Math.max(1, view.counts.total), size: 24 });
-      shown.start(describeProgress(view));
-    }
-    shown.advance(doneOf(view) - done, describeProgress(view));
-    done = doneOf(view);
-    if (OVER.has(view.status)) {
-      shown.stop(describeBatch(view));
-      shown = undefined;
+    const { counts, status } = view;
+    const full = Math.floor((WIDTH * doneOf(view)) / Math.max(1, counts.total));
+    draw(`${'━'.repeat(full)}${'─'.repeat(WIDTH - full)}  ${describeProgress(view)}`);
+    if (!OVER.has(status)) {
+      halted = false;
+    } else if (!halted) {
+      halted = true;
+      draw('');
+      say(describeBatch(view));
+      if (status === 'paused' && view.paused_by === 'caller')
+        say(`Paused by its caller: it goes on after \`darkroom resume ${view.id}\`. Still watching …`);
     }
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { DarkroomError } from '../error.ts';
 import { addBatch } from './commands/batch.ts';
+import { addDownload } from './commands/download.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addStatus } from './commands/status.ts';
 import { type GlobalOptions, type Open, openContext, type Terminal } from './context.ts';
@@ -29,6 +30,7 @@ export function createProgram(terminal: Terminal): { run(args: string[]): Promis
   addJobs(program, open, end);
   addBatch(program, open, end);
   addStatus(program, open, end);
+  addDownload(program, open, end);
   return {
     run: async (args) => {
       try {
@@ -49,11 +51,11 @@ function keptKey(env: Terminal['env']): string | undefined {
 
 function explain({ stderr, signal }: Terminal, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.invalid;
-  if (signal.aborted) return EXIT.interrupted;
   if (error instanceof Exit) {
     stderr.write(`${error.message}\n`);
     return error.code;
   }
+  if (signal.aborted) return EXIT.interrupted;
   if (error instanceof DarkroomError) {
     const { problem } = error;
     stderr.write(`${error.message}\n`);

@@ -1,17 +1,15 @@
-import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { confirm, isCancel } from '@clack/prompts';
 import type { BatchCheckView } from '@darkroom/shared/schemas';
 import type { Command } from 'commander';
-import type { BatchInput, BatchQuery } from '../../client.ts';
-import { download } from '../collect.ts';
-import { writeContactSheet } from '../contact-sheet.ts';
+import type { BatchQuery } from '../../client.ts';
+import { collect } from '../collect.ts';
 import type { Context, Open } from '../context.ts';
 import { parseDeadline } from '../deadline.ts';
 import { EXIT, Exit } from '../exit.ts';
 import { follow } from '../follow.ts';
+import { list } from '../lists.ts';
+import { openRows } from '../rows.ts';
+import { submitOnce } from '../submit-once.ts';
 import { describeBatch, describeCheck, describeRowError, dollars } from '../words.ts';
 
 type BatchOptions = {
@@ -35,6 +33,8 @@ type BatchOptions = {
   contactSheet?: string;
   askAbove: string;
   yes?: boolean;
+  idempotencyKey?: string;
+  agreed?: string;
 };
 
 export function addBatch(program: Command, open: Open, end: (code: number) => void): void {
@@ -43,7 +43,7 @@ export function addBatch(program: Command, open: Open, end: (code: number) => vo
     .argument('<file>', 'CSV with a header row, or JSON lines (.jsonl, .ndjson)')
     .description('make a catalogue')
     .option('--template <template>', 'such as product-hero')
-    .option('--map <column=field...>', 'columns to fields of the job or variables of the template')
+    .option('--map <column=field>', 'a column to a field of the job or variable of the template; may be repeated', list)
     .option('--locales <list>', 'each row once for each, such as en,de')
     .option('--name <name>')
     .option('--model <model>')
@@ -61,16 +61,18 @@ export function addBatch(program: Command, open: Open, end: (code: number) => vo
     .option('--download <folder>', 'watch, then bring the images here')
     .option('--contact-sheet <file>', 'watch, then write one page of all images')
     .option('--ask-above <dollars>', 'ask before spending more than this', '1')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask, and do not hold it to what the check said it costs')
+    .option('--idempotency-key <key>', 'of an earlier try: what it submitted is not submitted again')
+    .option('--agreed <quote>', 'a quote that was agreed to: it is the cap, and nothing is asked')
     .action(async (file: string, options: BatchOptions) => end(await run(open(), file, options)));
 }
 
 async function run(context: Context, file: string, options: BatchOptions): Promise<number> {
   const { client, signal, say, print } = context;
-  await access(file);
+  const rows = await openRows(file);
   const query = queryOf(options);
   if (query['deadline']) say(`deadline ${new Date(String(query['deadline'])).toLocaleString()}`);
-  const check = await client.checkBatch(inputOf(file), query, { signal });
+  const check = await rows.read((input) => client.checkBatch(input, query, { signal }));
   for (const line of describeCheck(check)) say(line);
   if (!options.quote) sayErrors(context, check);
   if (options.dryRun || options.quote) {
@@ -79,27 +81,19 @@ async function run(context: Context, file: string, options: BatchOptions): Promi
     return check.counts.invalid > 0 && !options.quote ? EXIT.invalid : EXIT.ok;
   }
   refuse(context, check, options);
-  await agree(context, check, options);
-  const batch = await client.submitBatch(inputOf(file), query, { idempotencyKey: randomUUID(), signal });
+  const quote = await agree(context, check, options);
+  const asked: BatchQuery = { ...query, quote };
+  const batch = await submitOnce(
+    context,
+    { ...options, agreed: quote, deadline: query['deadline']?.toString() },
+    (idempotencyKey) => rows.read((input) => client.submitBatch(input, asked, { idempotencyKey, signal })),
+  );
   say(describeBatch(batch));
   print(batch);
-  return options.watch || options.download || options.contactSheet ? collect(context, batch.id, options) : EXIT.ok;
-}
-
-/** Watches, and brings home what was made, whether or not all of it was. */
-async function collect(context: Context, id: string, options: BatchOptions): Promise<number> {
-  const code = await follow(context, id);
-  if (options.download) await download(context, id, options.download);
-  if (options.contactSheet) {
-    const batch = await context.client.getBatch(id, { signal: context.signal });
-    await writeContactSheet(context, batch, options.contactSheet);
-  }
+  if (!options.watch && !options.download && !options.contactSheet) return EXIT.ok;
+  const code = await follow(context, batch.id);
+  await collect(context, batch.id, { folder: options.download, contactSheet: options.contactSheet });
   return code;
-}
-
-function inputOf(file: string): BatchInput {
-  const body = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
-  return { type: /\.(jsonl|ndjson)$/i.test(file) ? 'application/x-ndjson' : 'text/csv', body };
 }
 
 function queryOf(options: BatchOptions): BatchQuery {
@@ -146,17 +140,23 @@ function refuse({ print }: Context, check: BatchCheckView, { onInvalid }: BatchO
   if (!lane) throw new Exit(EXIT.invalid, `No lane would do: ${route}. Nothing was submitted.`);
 }
 
-/** Money is named before it is spent, and above the limit it is asked about. */
-async function agree({ live, signal }: Context, { cost, lane }: BatchCheckView, options: BatchOptions): Promise<void> {
-  const expected = Number((lane && cost[lane]) ?? 0);
+/**
+ * Money is named before it is spent, and above the limit it is asked about.
+ *
+ * @returns the quote that caps what was agreed to, unless everything was
+ */
+async function agree(context: Context, check: BatchCheckView, options: BatchOptions): Promise<string | undefined> {
+  const { asks, signal } = context;
+  const expected = Number((check.lane && check.cost[check.lane]) ?? 0);
   const limit = Number(options.askAbove);
   if (!Number.isFinite(limit) || limit < 0) throw new Exit(EXIT.invalid, '--ask-above must be dollars, such as 5.');
-  if (options.yes || expected <= limit) return;
-  if (!live)
-    throw new Exit(
-      EXIT.declined,
-      `It would cost about ${dollars(String(expected))}, more than --ask-above ${limit}. Pass --yes to agree.`,
-    );
-  const agreed = await confirm({ message: `Spend about ${dollars(String(expected))}?`, initialValue: false, signal });
+  if (options.agreed || options.yes) return options.agreed;
+  if (expected <= limit) return check.quote?.id;
+  const price = `about ${dollars(String(expected))}`;
+  if (!asks)
+    throw new Exit(EXIT.declined, `It would cost ${price}, more than --ask-above ${limit}. Pass --yes to agree.`);
+  const agreed = await confirm({ message: `Spend ${price}?`, initialValue: false, signal });
+  signal.throwIfAborted();
   if (isCancel(agreed) || !agreed) throw new Exit(EXIT.declined, 'Nothing was submitted.');
+  return check.quote?.id;
 }

@@ -1,10 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import type { JobView, SubmitJobInput } from '@darkroom/shared/schemas';
 import type { Command } from 'commander';
+import { save } from '../collect.ts';
 import type { Context, Open } from '../context.ts';
 import { parseDeadline } from '../deadline.ts';
 import { EXIT, Exit } from '../exit.ts';
+import { list } from '../lists.ts';
+import { submitOnce } from '../submit-once.ts';
+import { isOpen, untilJobOver } from '../until-job-over.ts';
 import { describeJob } from '../words.ts';
 
 type SubmitOptions = {
@@ -16,9 +18,8 @@ type SubmitOptions = {
   reference?: string[];
   out?: string;
   wait?: boolean;
+  idempotencyKey?: string;
 };
-
-const OPEN: ReadonlySet<string> = new Set(['queued', 'running']);
 
 export function addJobs(program: Command, open: Open, end: (code: number) => void): void {
   program
@@ -30,17 +31,18 @@ export function addJobs(program: Command, open: Open, end: (code: number) => voi
     .option('--ratio <ratio>', 'such as 4:5')
     .option('--lane <lane>', 'auto, standard or batch')
     .option('--deadline <time>', '07:00, 8h, or RFC 3339')
-    .option('--reference <url...>', 'addresses, or ids of assets and images')
+    .option('--reference <url>', 'an address, or the id of an asset or image; may be repeated', list)
+    .option('--idempotency-key <key>', 'of an earlier try: what it made is not made again')
     .option('--out <file>', 'wait, and write the image here')
     .option('--wait', 'wait for the end')
     .action(async (prompt: string, options: SubmitOptions) => {
       const context = open();
-      const job = await context.client.submitJob(toJob(prompt, options), {
-        idempotencyKey: randomUUID(),
-        signal: context.signal,
-      });
+      const body = toJob(prompt, options);
+      const job = await submitOnce(context, { ...options, deadline: body.deadline }, (idempotencyKey) =>
+        context.client.submitJob(body, { idempotencyKey, signal: context.signal }),
+      );
       const wait = options.wait || options.out;
-      end(await finish(context, wait ? await untilEnd(context, job) : job, options.out));
+      end(await finish(context, wait ? await untilJobOver(context, job) : job, options.out));
     });
   program
     .command('get')
@@ -50,7 +52,7 @@ export function addJobs(program: Command, open: Open, end: (code: number) => voi
     .action(async (id: string, { out }: { out?: string }) => {
       const context = open();
       const job = await context.client.getJob(id, { signal: context.signal });
-      end(await finish(context, out ? await untilEnd(context, job) : job, out));
+      end(await finish(context, out ? await untilJobOver(context, job) : job, out));
     });
 }
 
@@ -72,23 +74,16 @@ function toReference(source: string): NonNullable<SubmitJobInput['references']>[
   return source.startsWith('gs://') ? { gcs_uri: source } : { url: source };
 }
 
-async function untilEnd({ client, signal, say }: Context, job: JobView): Promise<JobView> {
-  let now = job;
-  if (OPEN.has(now.status)) say(`${job.id} is on its way …`);
-  while (OPEN.has(now.status)) now = await client.getJob(job.id, { waitSeconds: 30, signal });
-  return now;
-}
-
-async function finish({ client, signal, say, print }: Context, job: JobView, out: string | undefined): Promise<number> {
+async function finish(context: Context, job: JobView, out: string | undefined): Promise<number> {
+  const { say, print } = context;
   print(job);
   say(describeJob(job));
   if (job.error) say(`  ${job.error.detail}`);
   if (out) {
     const [image] = job.images;
     if (!image) throw new Exit(EXIT.partial, `${job.id} has no image: ${job.error?.detail ?? job.status}`);
-    const response = await client.download(image.url, { signal });
-    await writeFile(out, Buffer.from(await response.arrayBuffer()));
+    await save(context, image.url, out);
     say(`  ${out}  ${image.width} × ${image.height}, ${image.mime}`);
   }
-  return OPEN.has(job.status) || job.status === 'succeeded' ? EXIT.ok : EXIT.partial;
+  return isOpen(job) || job.status === 'succeeded' ? EXIT.ok : EXIT.partial;
 }

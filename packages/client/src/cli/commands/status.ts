@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import type { BatchAction } from '../../client.ts';
 import type { Open } from '../context.ts';
+import { EXIT } from '../exit.ts';
 import { follow } from '../follow.ts';
+import { untilJobOver } from '../until-job-over.ts';
 import { describeBatch, describeJob } from '../words.ts';
 
 export function addStatus(program: Command, open: Open, end: (code: number) => void): void {
@@ -15,8 +17,10 @@ export function addStatus(program: Command, open: Open, end: (code: number) => v
       const { client, signal, say, print } = context;
       if (!id.startsWith('bat_')) {
         const job = await client.getJob(id, { signal });
-        say(describeJob(job));
-        return print(job);
+        const shown = watch ? await untilJobOver(context, job) : job;
+        say(describeJob(shown));
+        print(shown);
+        return end(!watch || shown.status === 'succeeded' ? EXIT.ok : EXIT.partial);
       }
       if (watch) return end(await follow(context, id));
       const batch = await client.getBatch(id, { signal });
