@@ -5,7 +5,8 @@
  *   → provider's files deleted → closed
  *
  * Every step may be repeated: which lines were settled is known by the members' own records, and nothing at the provider
- * is deleted before its bytes rest here.
+ * is deleted before its bytes rest here. What the provider tells may be late or cut: an end without results is waited at,
+ * and a file that does not tell of every member is downloaded again before they end.
  */
 
 import {
