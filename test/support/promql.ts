@@ -11,7 +11,7 @@ export type Selector = {
 };
 
 /** `by` = the labels an aggregation keeps; absent when it names none. */
-export type Call = { name: string; by?: string[] };
+type Call = { name: string; by?: string[] };
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|\d[\w.]*|\$?[A-Za-z_:][\w:]*|[=!]~|[=!<>]=|\S/g;
 const OPERATORS = new Set(['and', 'or', 'unless', 'bool', 'offset']);

@@ -1,6 +1,6 @@
 /** What a program's `/metrics` says, read from its text. */
 
-export type Sample = { name: string; labels: Record<string, string>; value: number };
+type Sample = { name: string; labels: Record<string, string>; value: number };
 
 /** One metric: its samples may bear its name with `_bucket`, `_sum` or `_count` behind it. */
 export type Metric = { name: string; type: string; help: string; labels: Set<string>; samples: Sample[] };
