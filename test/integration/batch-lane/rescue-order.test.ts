@@ -104,6 +104,23 @@ it('sends rows that have not the money to leave, however many they are for the t
   expect((await callers.totals(id)).counts).toMatchObject({ running: 20 });
 });
 
+it.each(['own', 'batch’s'] as const)(
+  'pushes nobody out for rows that their %s max_cost keeps in the lane',
+  async (whose) => {
+    const deps = withPlan({ slots: 0, rescueMsPerJob: MINUTE });
+    const expiresAt = began + 8 * HOUR;
+    if (whose === 'batch’s') await pooled(600, { ms: 8 * HOUR, maxCost: 600 * 23_010 });
+    else await lane.submit(600, { request: { maxCost: ROW_COST }, state: { expiresAt } });
+    const ids = await lane.submit(20, { state: { expiresAt } });
+
+    await planOnce(deps);
+
+    const others = await Promise.all(ids.map((id) => lane.test.read(id)));
+    expect(others.filter(({ state }) => state.route?.lane === 'standard')).toEqual([]);
+    expect(await lane.pool.dueBy(MODEL, [expiresAt - 1, expiresAt])).toEqual([0, 20]);
+  },
+);
+
 it('charges no attempt for a chunk that was never sent', async () => {
   const limit = {
     type: 'rejected',

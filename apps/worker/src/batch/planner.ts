@@ -25,6 +25,7 @@ import type { PoolMember } from '@darkroom/shared/ports';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { spillOf } from './demand.ts';
 import type { BatchDeps } from './deps.ts';
+import { sampleLeavers } from './funds.ts';
 import { rescueTime } from './rescue-time.ts';
 import { roomFor } from './room.ts';
 import { sealChunk } from './seal.ts';
@@ -42,6 +43,7 @@ export async function planOnce(deps: BatchDeps): Promise<number> {
     await using held = await deps.batches.hold(`plan-${model}`, deps.holdMs);
     if (!held) continue;
     await bringBack(deps, model);
+    await weighNewcomers(deps, model);
     await sendLateOn(deps, model);
     while (!deps.draining.aborted && (await cutOne(deps, model))) cut++;
   }
@@ -54,6 +56,21 @@ async function bringBack({ pool, isPaused, draining, log }: BatchDeps, model: st
     if (await isPaused(batch.tenant, batch.id)) continue;
     const members = await pool.bringBack(model, batch, draining);
     log.info({ tenant: batch.tenant, batch: batch.id, model, members }, 'pool.brought_back');
+  }
+}
+
+/**
+ * Which of those that have come can pay for the standard lane: only they are counted among what it may have to make.
+ * Waiting jobs come again every few minutes, and with new money: so what is noted is never old.
+ */
+async function weighNewcomers(deps: BatchDeps, model: string): Promise<void> {
+  for (let looked = 0; looked < LOOK_MAX && !deps.draining.aborted; looked += PAGE) {
+    const page = await deps.pool.newcomers(model, PAGE);
+    const { jobs } = await readWaiting(deps, model, page);
+    const leaving = (await sampleLeavers(deps, jobs)).map(({ tenant, id }) => ({ tenant, id }));
+    const ids = new Set(leaving.map(({ id }) => id));
+    await deps.pool.weighed(model, { leaving, staying: page.filter(({ id }) => !ids.has(id)) });
+    if (page.length < PAGE) break;
   }
 }
 

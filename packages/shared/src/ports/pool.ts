@@ -22,7 +22,11 @@ export type Pool = {
   peek(model: string, offset: number, limit: number): Promise<PoolMember[]>;
   /** Members whose deadline lies before `until`, whatever their priority, from position `offset` among them on. */
   pressed(model: string, until: EpochMs, offset: number, limit: number): Promise<PoolMember[]>;
-  /** How many members have their deadline at or before each of these instants. */
+  /** Some of those that came, or came again, since it was last noted whether they can leave the lane. */
+  newcomers(model: string, limit: number): Promise<PoolMember[]>;
+  /** Notes it, of those that are still members. Safe to send twice. */
+  weighed(model: string, newcomers: { leaving: PoolMember[]; staying: PoolMember[] }): Promise<void>;
+  /** How many of the members that can leave the lane have their deadline at or before each of these instants. */
   dueBy(model: string, instants: EpochMs[]): Promise<number[]>;
   remove(model: string, members: PoolMember[]): Promise<void>;
   /** Takes those of these members out that are in the pool, and keeps them for `bringBack`. Safe to send twice. */

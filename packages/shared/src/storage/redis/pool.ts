@@ -10,13 +10,21 @@ const PRIORITY_MAX = 9;
 /** Members of one command. */
 const STEP = 1_000;
 
-/** One sorted set per model, and one per batch put aside; a member is `tenant~id`. @see Pool */
+/** One sorted set per model, another of those that can leave, by deadline, and one per batch put aside; a member is `tenant~id`. @see Pool */
 export function createRedisPool(options: { redis: Redis; prefix?: string }): Pool {
   const { redis, prefix = '' } = options;
   const space = keySpace(prefix);
   const putAside = loadScript(redis, 'put-aside');
   const bringBack = loadScript(redis, 'bring-back');
+  const weigh = loadScript(redis, 'weigh');
   const size = (model: string) => redis.zcard(space.pool(model));
+  const leave = (model: string, names: string[]) =>
+    redis
+      .multi()
+      .zrem(space.pool(model), ...names)
+      .zrem(space.leavers(model), ...names)
+      .srem(space.newcomers(model), ...names)
+      .exec();
   const asideKeys = (model: string, batch: AsideBatch) => {
     const name = nameOf(batch);
     return { name, keys: [space.pool(model), space.aside(model, name), space.asides(model)] };
@@ -26,7 +34,12 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       for (const [model, group] of Map.groupBy(messages, (message) => message.model)) {
         for (let at = 0; at < group.length; at += STEP) {
           const scored = group.slice(at, at + STEP).flatMap((message) => [scoreOf(message), nameOf(message)]);
-          await redis.zadd(space.pool(model), ...scored);
+          const names = group.slice(at, at + STEP).map(nameOf);
+          await redis
+            .multi()
+            .sadd(space.newcomers(model), ...names)
+            .zadd(space.pool(model), ...scored)
+            .exec();
         }
       }
     },
@@ -52,28 +65,27 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       }
       return found;
     },
-    dueBy: (model, instants) =>
-      Promise.all(
-        instants.map(async (until) => {
-          const bands = bandsUntil(until + 1).map(([from, to]) => redis.zcount(space.pool(model), from, to));
-          return (await Promise.all(bands)).reduce((sum, count) => sum + count, 0);
-        }),
-      ),
+    newcomers: async (model, limit) => (await redis.srandmember(space.newcomers(model), limit)).map(parse),
+    weighed: async (model, { leaving, staying }) => {
+      const keys = [space.pool(model), space.newcomers(model), space.leavers(model)];
+      const names = [...leaving, ...staying].map(nameOf);
+      if (names.length) await weigh(keys, [leaving.length, PRIORITY_STEP, ...names]);
+    },
+    dueBy: (model, instants) => Promise.all(instants.map((until) => redis.zcount(space.leavers(model), '-inf', until))),
     remove: async (model, members) => {
-      for (let at = 0; at < members.length; at += STEP)
-        await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
+      for (let at = 0; at < members.length; at += STEP) await leave(model, members.slice(at, at + STEP).map(nameOf));
     },
     putAside: async (model, batch, members) => {
       const { name, keys } = asideKeys(model, batch);
       for (let at = 0; at < members.length; at += STEP)
-        await putAside(keys, [name, ...members.slice(at, at + STEP).map(nameOf)]);
+        await putAside([...keys, space.leavers(model)], [name, ...members.slice(at, at + STEP).map(nameOf)]);
     },
     asides: async (model) => (await redis.smembers(space.asides(model))).map(parse),
     bringBack: async (model, batch, signal) => {
       const { name, keys } = asideKeys(model, batch);
       let all = 0;
       for (let moved = STEP; moved === STEP && !signal.aborted; all += moved)
-        moved = Number(await bringBack(keys, [name, STEP]));
+        moved = Number(await bringBack([...keys, space.newcomers(model)], [name, STEP]));
       return all;
     },
   };
