@@ -42,11 +42,24 @@ const file = (operationId: string, summary: string, type: string) => ({
   get: operation(operationId, 'batches', { summary, params: { path: id }, answers: stream(type, 'Streamed') }),
 });
 
+/** Objects ride as `mapping[SKU]=key`, one parameter for each member. */
+const deep = (schema: z.ZodType) => schema.optional().meta({ param: { style: 'deepObject', explode: true } });
+const { mapping, metadata, cache, dedup, ...flat } = BatchOptions.shape;
+const submitQuery = z
+  .object(flat)
+  .partial()
+  .extend({
+    mapping: deep(mapping),
+    metadata: deep(metadata),
+    cache: deep(cache),
+    dedup: deep(dedup),
+  });
+
 export const batchPaths: ZodOpenApiPathsObject = {
   '/v1/batches': {
     post: operation('submitBatch', 'batches', {
       summary: 'Submit a batch of any length; of NDJSON and CSV, the options ride in the query',
-      params: { header: submitHeaders, query: z.object(BatchOptions.shape).partial() },
+      params: { header: submitHeaders, query: submitQuery },
       body: {
         required: true,
         content: {

@@ -38,6 +38,21 @@ describe('a quote', () => {
     ]);
   });
 
+  it('takes the lane that max_cost leaves, and says when it leaves none', async () => {
+    const mug = { prompt: 'a red mug' };
+    const { standard = 0, batch = 0 } = laneCosts((await quote(mug)).json);
+
+    const between = await quote({ ...mug, max_cost: ((standard + batch) / 2).toFixed(4) });
+    const below = await quote({ ...mug, max_cost: '0.01' });
+
+    expect(between.json).toMatchObject({ lane: 'batch', reason: 'the only lane within max_cost' });
+    expect([below.status, below.json.warnings]).toEqual([
+      201,
+      ['max_cost is below every price: submitted like this, it is refused.'],
+    ]);
+    expect((await api.call('POST', '/v1/jobs', { body: { ...mug, max_cost: '0.01' } })).status).toBe(422);
+  });
+
   it('for a set adds its jobs up, templates filled in', async () => {
     const mug = { template: 'product-hero', variables: { name: 'a mug' } };
     const one = (await quote(mug)).json;

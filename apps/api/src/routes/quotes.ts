@@ -25,10 +25,10 @@ async function readAsked(deps: QuoteDeps, tenant: string, body: Body): Promise<J
     parse(SubmitJobBody, await expandTemplate(deps.templates, tenant, item));
   if (!('items' in body)) {
     const job = parse(SubmitJobBody, await expandTemplate(deps.templates, tenant, body));
-    return { bodies: [job], lane: job.lane, deadline: job.deadline };
+    return { bodies: [job], lane: job.lane, deadline: job.deadline, maxCost: job.max_cost };
   }
-  const { items, lane, deadline } = parse(QuoteSetBody, body);
+  const { items, lane, deadline, max_cost: maxCost } = parse(QuoteSetBody, body);
   // Checked as a whole above; each as it came is what a template is filled from.
   const asked = body['items'] as Body[];
-  return { bodies: await Promise.all(items.map((_, n) => bodyOf(asked[n] ?? {}))), lane, deadline };
+  return { bodies: await Promise.all(items.map((_, n) => bodyOf(asked[n] ?? {}))), lane, deadline, maxCost };
 }

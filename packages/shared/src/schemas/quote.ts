@@ -10,7 +10,7 @@ const money = z.string().meta({ examples: ['0.0361'] });
 const QuoteItemBody = SubmitJobRequest.extend({ key: z.string().max(64).optional() }).meta({ id: 'QuoteItem' });
 
 /** The set that is asked about; a single job is asked about by its own body. */
-export const QuoteSetBody = SubmitJobRequest.pick({ lane: true, deadline: true })
+export const QuoteSetBody = SubmitJobRequest.pick({ lane: true, deadline: true, max_cost: true })
   .extend({ items: z.array(QuoteItemBody).min(1).max(1_000) })
   .meta({ id: 'QuoteSet', description: 'Many jobs at once.' });
 

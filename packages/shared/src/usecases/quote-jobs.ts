@@ -27,7 +27,13 @@ const BINDING_MS = 3_600_000;
 
 type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock };
 
-export type JobsAsked = { bodies: SubmitJobBody[]; lane: 'auto' | Lane; deadline: EpochMs | undefined };
+export type JobsAsked = {
+  bodies: SubmitJobBody[];
+  lane: 'auto' | Lane;
+  deadline: EpochMs | undefined;
+  /** Of all of them together. */
+  maxCost: Micros | undefined;
+};
 
 /** One lane as the jobs would take it; `p95Ms` is the slowest job's. */
 export type Offer = { lane: Lane; cost: Micros; p95Ms: number };
@@ -50,7 +56,11 @@ export async function quoteJobs(
 }
 
 /** What was asked about, priced on every lane that is offered for it. */
-export type Priced = Pick<JobsAsked, 'lane' | 'deadline'> & { jobs: number; offers: Offer[]; warnings: string[] };
+export type Priced = Pick<JobsAsked, 'lane' | 'deadline' | 'maxCost'> & {
+  jobs: number;
+  offers: Offer[];
+  warnings: string[];
+};
 
 /** Makes a price binding. @throws AppError `invalid_request` when no lane may be taken */
 export async function tellQuote(
@@ -58,9 +68,9 @@ export async function tellQuote(
   tenant: Tenant,
   priced: Priced,
 ): Promise<z.output<typeof QuoteView>> {
-  const { offers, warnings } = priced;
+  const { offers } = priced;
   const now = deps.clock.now();
-  const route = routeOf(priced, now);
+  const { route, warnings } = routeOf(priced, now);
   const quote: Quote = {
     id: idFrom('quo', randomUUIDv7()),
     jobs: priced.jobs,
@@ -106,8 +116,11 @@ function kindOf({ size }: SubmitJobBody, model: Model): { model: string; size: s
   return { model: model.id, size: size ?? model.defaultSize };
 }
 
-/** @throws AppError `invalid_request` when no lane may be taken */
-function routeOf({ lane, deadline, jobs, offers }: Priced, now: EpochMs): Extract<Route, { type: 'lane' }> {
+type Told = { route: Extract<Route, { type: 'lane' }>; warnings: string[] };
+
+/** The lane as a submission would take it; above `max_cost` the price is told all the same. @throws AppError `invalid_request` when no lane may be taken */
+function routeOf(priced: Priced, now: EpochMs): Told {
+  const { lane, deadline, maxCost, jobs, offers } = priced;
   const offerOf = (wanted: Lane) => offers.find((offer) => offer.lane === wanted);
   const route = chooseLane({
     asked: lane,
@@ -116,9 +129,17 @@ function routeOf({ lane, deadline, jobs, offers }: Priced, now: EpochMs): Extrac
     p95Ms: (wanted) => offerOf(wanted)?.p95Ms ?? 0,
     now,
     set: jobs,
+    ...(maxCost !== undefined && { maxCost }),
     ...(deadline !== undefined && { deadline }),
   });
-  if (route.type === 'lane') return route;
+  if (route.type === 'lane') return { route, warnings: priced.warnings };
+  if (route.type === 'dear') {
+    const told = routeOf({ ...priced, maxCost: undefined }, now);
+    return {
+      ...told,
+      warnings: [...told.warnings, 'max_cost is below every price: submitted like this, it is refused.'],
+    };
+  }
   const message = `lane "${lane}" is not offered for all of these jobs; the batch lane takes no tools.`;
   const fix = 'Use "auto" or "standard", or leave tools out.';
   throw new AppError('invalid_request', { message, param: 'lane', fix });

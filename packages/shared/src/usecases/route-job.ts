@@ -81,11 +81,13 @@ async function timesOf(
   return new Map(await Promise.all(times));
 }
 
-function tooDear({ lane }: SubmitJobBody, model: Model, maxCost: Micros, cheapest: Micros): AppError {
+function tooDear({ lane, max_cost }: SubmitJobBody, model: Model, maxCost: Micros, cheapest: Micros): AppError {
   const where = lane === 'auto' ? 'on the cheapest lane' : `on the ${lane} lane`;
+  const isQuoted = max_cost === undefined || maxCost < max_cost;
+  const cap = isQuoted ? 'What the quote allows' : 'max_cost';
   return new AppError('max_cost_exceeded', {
-    message: `max_cost is ${formatMicros(maxCost)}, but one image is estimated at ${formatMicros(cheapest)} ${where}.`,
-    param: 'max_cost',
-    fix: `Raise max_cost, or choose a smaller size or another model than ${model.id}.`,
+    message: `${cap} is ${formatMicros(maxCost)}, but one image is estimated at ${formatMicros(cheapest)} ${where}.`,
+    param: isQuoted ? 'quote' : 'max_cost',
+    fix: `${isQuoted ? 'Ask for a quote of this very job' : 'Raise max_cost'}, or choose a smaller size or another model than ${model.id}.`,
   });
 }

@@ -56,7 +56,7 @@ export async function presentCheck(
   const times = await timesOf(deps.latency, found);
   const route = routeOf(options, found, times, deps.clock.now());
   const offers = offered.map((lane) => ({ lane, cost: cost[lane], p95Ms: times[lane] }));
-  const { lane, deadline } = options;
+  const { lane, deadline, max_cost } = options;
   return {
     dry_run: true,
     counts: { rows: valid + errors.rows(), valid, invalid: errors.rows() },
@@ -66,7 +66,7 @@ export async function presentCheck(
     currency: 'USD',
     ...(valid &&
       route.type !== 'closed' && {
-        quote: await tellQuote(deps, tenant, { jobs: valid, lane, deadline, offers, warnings: [] }),
+        quote: await tellQuote(deps, tenant, { jobs: valid, lane, deadline, maxCost: max_cost, offers, warnings: [] }),
       }),
     errors: errors.first(),
   };
