@@ -11,6 +11,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '../../packages/client/src/cli/program.ts';
 import { startApi, type TestApi } from '../support/start-api.ts';
 
+/** script(1), which every Linux has: it runs a command on a terminal of its own. */
+const TERMINAL = 'script';
 const MAIN = new URL('../../packages/client/src/cli/main.ts', import.meta.url).pathname;
 
 let api: TestApi;
@@ -179,11 +181,10 @@ describe('a download', () => {
 });
 
 describe('on a terminal', () => {
-  /** The real command on a terminal of its own, by script(1). */
   function onTerminal(url: string, command: string) {
     const env = { ...process.env, DARKROOM_URL: url, DARKROOM_API_KEY: api.key };
     const line = `${process.execPath} --conditions=source ${MAIN} ${command}`;
-    const child = spawn('script', ['-qefc', line, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(TERMINAL, ['-qefc', line, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'pipe'] });
     let seen = '';
     child.stdout.on('data', (chunk) => {
       seen += String(chunk);
