@@ -28,9 +28,9 @@ export async function follow(context: Context, id: string): Promise<number> {
   return last ? exitOf(last) : EXIT.partial;
 }
 
-/** Rows that were left out count: their images were not made either. */
+/** Of the rows that were submitted: who says `--on-invalid skip` wants the others to be enough. */
 export function exitOf({ counts }: BatchView): number {
-  return counts.total === counts.succeeded && !counts.invalid ? EXIT.ok : EXIT.partial;
+  return counts.total === counts.succeeded ? EXIT.ok : EXIT.partial;
 }
 
 function whyPaused({ id, paused_by: by, canary, counts }: BatchView): string {
