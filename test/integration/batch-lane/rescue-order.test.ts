@@ -6,6 +6,7 @@ import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
+import { renewRescues } from '../../../apps/worker/src/batch/rescue-time.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
 import { imageLine } from './account.ts';
@@ -120,6 +121,22 @@ it.each(['own', 'batch’s'] as const)(
     expect(await lane.pool.dueBy(MODEL, [expiresAt - 1, expiresAt])).toEqual([0, 20]);
   },
 );
+
+it('takes rows back whose batch has got the money for it', async () => {
+  const id = await pooled(3, { ms: 5 * HOUR, maxCost: 3 * ROW_COST });
+  await lane.send();
+  await callers.change(id, { maxCost: 6 * ROW_COST });
+  await callers.settle(id);
+
+  for (let n = 0; n < 4; n++) {
+    lane.test.clock.advance(n ? MINUTE : 5 * HOUR - STANDARD_MS - 2 * MINUTE);
+    await renewRescues(lane.deps);
+    await round(lane.deps);
+  }
+
+  expect(canceled()).toEqual(['cancel batches/b1']);
+  expect((await callers.totals(id)).rescued).toBe(3);
+});
 
 it('charges no attempt for a chunk that was never sent', async () => {
   const limit = {

@@ -80,9 +80,12 @@ export function patchBatch(batch: Batch, patch: BatchPatch, now: EpochMs): Batch
   // More money is all that such a batch waits for; should it not be enough, the loader says so again.
   const isFunded = batch.pausedBy === 'max_cost' && patch.maxCost !== undefined;
   const base = (isFunded && resumeBatch(batch)?.batch) || batch;
+  // Who waits, or is under way, may leave the batch lane with other money than before.
+  const isTold = maxCost !== batch.maxCost && !base.sweep;
   const patched: Batch = {
     ...base,
     expiresAt: deadline,
+    ...(isTold && { sweep: { action: 'wake', row: 0 } }),
     ...(maxCost !== undefined && { maxCost }),
     ...(patch.priority !== undefined && { priority: patch.priority, patchedPriority: patch.priority }),
     ...(forRows && { sweep: { action: 'patch', row: 0 } }),

@@ -74,7 +74,7 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
       const updated = await ifReadable(
         updateJob(deps.ledger, batch.tenant, id, (job) => decide(deps, batch, job, step.action)),
       );
-      const carrier = updated && step.action === 'patch' && carrierOf(updated.job);
+      const carrier = updated && (step.action === 'patch' || step.action === 'wake') && carrierOf(updated.job);
       if (carrier) carriers.add(carrier);
       if (!updated || !(updated.changed || step.action === 'wake')) return;
       if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
