@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aJob, aRequest, HOUR, MINUTE, NOON } from '../testing/factories.ts';
 import {
+  byHaste,
   type ChunkLimits,
   cutChunk,
   fitsChunk,
@@ -122,6 +123,13 @@ describe('the time to leave the batch lane', () => {
     expect(leaveBatchBy(aJob({ state: { expiresAt: NOON + HOUR } }), times)).toBe(NOON + 40 * MINUTE);
     expect(isLateForBatch(aJob({ state: { expiresAt: NOON + HOUR } }), times, NOON + 37 * MINUTE)).toBe(false);
     expect(isLateForBatch(aJob({ state: { expiresAt: NOON + HOUR } }), times, NOON + 38 * MINUTE)).toBe(true);
+  });
+
+  it('keeps jobs that never leave out of the chunks of those that may', () => {
+    const poor = aJob({ request: { maxCost: 30_000 }, state: { expiresAt: NOON + 9 * HOUR } });
+    const rich = [5, 90].map((hours) => aJob({ state: { expiresAt: NOON + hours * HOUR } }));
+
+    expect(byHaste([poor, ...rich], times, NOON)).toEqual([[poor], rich]);
   });
 
   it('never comes for a job that max_cost keeps there', () => {

@@ -111,8 +111,8 @@ export function isLateForBatch(job: Job, times: LaneTimes, now: EpochMs): boolea
 }
 
 const HOUR_MS = 3_600_000;
-/** A chunk is taken back for the first of its members' deadlines: those of one chunk lie in the same one of these spans, or behind. */
-const HASTE_MS = [HOUR_MS, 4 * HOUR_MS];
+/** A chunk is taken back for the first of its members' deadlines: those of one chunk lie in the same one of these spans, or behind. Those that never leave are by themselves. */
+const HASTE_MS = [HOUR_MS, 4 * HOUR_MS, Number.MAX_SAFE_INTEGER];
 
 /** Jobs in groups that have about as long to stay, so that nobody's chunk is taken back for the haste of a stranger. */
 export function byHaste(jobs: Job[], times: LaneTimes, now: EpochMs): Job[][] {
