@@ -152,10 +152,12 @@ async function agree(context: Context, check: BatchCheckView, options: BatchOpti
   if (!Number.isFinite(limit) || limit < 0) throw new Exit(EXIT.invalid, '--ask-above must be dollars, such as 5.');
   if (options.agreed || options.yes) return options.agreed;
   if (expected <= limit) return check.quote?.id;
+  // More than the price: rows may have to leave the batch lane to be in time.
+  const cap = check.quote ? `, at most ${dollars(check.quote.cap)}` : '';
   const price = `about ${dollars(String(expected))}`;
   if (!asks)
     throw new Exit(EXIT.declined, `It would cost ${price}, more than --ask-above ${limit}. Pass --yes to agree.`);
-  const agreed = await confirm({ message: `Spend ${price}?`, initialValue: false, signal });
+  const agreed = await confirm({ message: `Spend ${price}${cap}?`, initialValue: false, signal });
   signal.throwIfAborted();
   if (isCancel(agreed) || !agreed) throw new Exit(EXIT.declined, 'Nothing was submitted.');
   return check.quote?.id;
