@@ -1,9 +1,7 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { AppError, type ProviderBatch, providerBatchKey, type SpooledBlob } from '@darkroom/shared/domain';
+import { AppError, type ProviderBatch, providerBatchKey, type RawResults } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
-import type { BlobSink } from '@darkroom/shared/ports';
-import { createTempBlob } from '@darkroom/shared/storage/spool';
+import { type RawFile, writeRawFile } from '@darkroom/shared/storage/spool';
 import type { BatchDeps } from './deps.ts';
 import { deadline } from './submitter.ts';
 import type { Workspace } from './workspace.ts';
@@ -14,7 +12,7 @@ const RAW = 'responses.jsonl';
 const SLICE_BYTES = 1 << 20;
 
 export type Download =
-  | { type: 'stored'; raw: { key: string; sha256: string; bytes: number } }
+  | { type: 'stored'; raw: RawResults }
   /** The provider does not have it: not yet, or not any more. */
   | { type: 'gone' }
   | { type: 'trouble'; reason: string };
@@ -27,7 +25,7 @@ export async function download(
   fileName: string,
 ): Promise<Download> {
   const got = await bring(deps, workspace, fileName);
-  return got.type === 'here' ? keep(deps, workspace, got.raw, (blob) => store(deps, batch, blob)) : got;
+  return got.type === 'here' ? keep(deps, workspace, got.raw, (file) => store(deps, batch, file)) : got;
 }
 
 /** Brings it once more, and keeps it if it is longer than what is at rest of it. */
@@ -40,7 +38,7 @@ export async function downloadAgain(
   const got = await bring(deps, workspace, fileName);
   if (got.type !== 'here') return got;
   const more = got.raw.bytes - (harvest?.bytes ?? 0);
-  if (more > 0) return keep(deps, workspace, got.raw, (blob) => put(deps, otherKey(id, blob), blob));
+  if (more > 0) return keep(deps, workspace, got.raw, (file) => put(deps, otherKey(id, file), file));
   await rm(got.raw.path, { force: true });
   return { type: more === 0 ? 'same' : 'shorter' };
 }
@@ -49,15 +47,14 @@ async function bring(
   deps: BatchDeps,
   workspace: Workspace,
   fileName: string,
-): Promise<{ type: 'here'; raw: SpooledBlob } | Exclude<Download, { type: 'stored' }>> {
+): Promise<{ type: 'here'; raw: RawFile } | Exclude<Download, { type: 'stored' }>> {
   const signal = deadline(deps, DOWNLOAD_MS);
   const done = await deps.channel.download(fileName, signal);
   if (done.type === 'unknown') return { type: 'trouble', reason: done.reason };
   if (done.type === 'rejected') return { type: 'trouble', reason: `${done.verdict.http} ${done.verdict.code}` };
   if (done.body === 'gone') return { type: 'gone' };
   try {
-    const raw = await write(done.body, createTempBlob(`${workspace.path(RAW)}.part`, workspace.sums));
-    return { type: 'here', raw };
+    return { type: 'here', raw: await writeRawFile(`${workspace.path(RAW)}.part`, done.body) };
   } catch (error) {
     return { type: 'trouble', reason: describeError(error).error };
   }
@@ -66,45 +63,35 @@ async function bring(
 async function keep(
   deps: BatchDeps,
   workspace: Workspace,
-  raw: SpooledBlob,
-  storeIt: (blob: SpooledBlob) => Promise<string>,
+  raw: RawFile,
+  storeIt: (file: RawFile) => Promise<string>,
 ): Promise<Download> {
   const path = workspace.path(RAW);
   await rename(raw.path, path);
   deps.crash('chunk.downloaded');
   const key = await storeIt({ ...raw, path });
   deps.crash('chunk.raw_stored');
-  return { type: 'stored', raw: { key, sha256: raw.sha256, bytes: raw.bytes } };
+  return { type: 'stored', raw: { key, crc32c: raw.crc32c, bytes: raw.bytes } };
 }
 
-async function write(body: Readable, blob: BlobSink): Promise<SpooledBlob> {
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) await blob.write(chunk);
-  } catch (error) {
-    await blob.close().catch(() => undefined);
-    throw error;
-  }
-  return await blob.close();
-}
-
-async function store(deps: BatchDeps, { id }: ProviderBatch, blob: SpooledBlob): Promise<string> {
+async function store(deps: BatchDeps, { id }: ProviderBatch, file: RawFile): Promise<string> {
   const key = providerBatchKey(id, RAW);
   try {
-    return await put(deps, key, blob);
+    return await put(deps, key, file);
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'object_conflict') throw error;
     // An earlier download brought other bytes and its crash kept it off the record. Both are kept; this one counts.
     deps.log.error({ providerBatch: id, key }, 'store.conflict');
-    return put(deps, otherKey(id, blob), blob);
+    return put(deps, otherKey(id, file), file);
   }
 }
 
-function otherKey(id: ProviderBatch['id'], { sha256 }: SpooledBlob): string {
-  return providerBatchKey(id, RAW).replace('.jsonl', `-${sha256.slice(0, 16)}.jsonl`);
+function otherKey(id: ProviderBatch['id'], { bytes, crc32c }: RawFile): string {
+  return providerBatchKey(id, RAW).replace('.jsonl', `-${bytes}-${crc32c.toString(16)}.jsonl`);
 }
 
-async function put(deps: BatchDeps, key: string, { path, bytes, sha256, crc32c }: SpooledBlob): Promise<string> {
-  await deps.store.put(key, { path, bytes }, { contentType: 'application/jsonl', custom: { sha256 }, crc32c });
+async function put(deps: BatchDeps, key: string, { path, bytes, crc32c }: RawFile): Promise<string> {
+  await deps.store.put(key, { path, bytes }, { contentType: 'application/jsonl', crc32c });
   return key;
 }
 

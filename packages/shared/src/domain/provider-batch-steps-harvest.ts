@@ -28,12 +28,11 @@ function later(batch: ProviderBatch, now: EpochMs, random: () => number): Pick<P
   return { troubles, dueAt };
 }
 
+/** A result file in our own store. */
+export type RawResults = { key: string; crc32c: number; bytes: number };
+
 /** The raw results are at rest in our own store. */
-export function rawStored(
-  batch: ProviderBatch,
-  raw: { key: string; sha256: string; bytes: number },
-  now: EpochMs,
-): ProviderBatch {
+export function rawStored(batch: ProviderBatch, raw: RawResults, now: EpochMs): ProviderBatch {
   return next(batch, { harvest: { ...NO_LINES, ...raw }, dueAt: now, troubles: 0 });
 }
 
@@ -59,11 +58,7 @@ export function mayBeCut({ harvest, end }: ProviderBatch): boolean {
 }
 
 /** What another download has come to. The longest one counts. */
-export function reread(
-  batch: ProviderBatch,
-  found: { raw?: { key: string; sha256: string; bytes: number }; proven?: true },
-  now: EpochMs,
-): ProviderBatch {
+export function reread(batch: ProviderBatch, found: { raw?: RawResults; proven?: true }, now: EpochMs): ProviderBatch {
   const { harvest = NO_LINES } = batch;
   const { raw, proven } = found;
   const rereads = (harvest.rereads ?? 0) + 1;
@@ -77,7 +72,7 @@ export function isAtRest({ harvest }: Pick<ProviderBatch, 'harvest'>): boolean {
 }
 
 /** What was counted, and what an operator should know. */
-export type Counted = Omit<ProviderBatchHarvest, 'key' | 'sha256' | 'bytes' | 'doneAt' | 'rereads' | 'proven'>;
+export type Counted = Omit<ProviderBatchHarvest, 'key' | 'crc32c' | 'bytes' | 'doneAt' | 'rereads' | 'proven'>;
 
 /** Every line and every member is accounted for. */
 export function harvested(

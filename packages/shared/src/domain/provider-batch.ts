@@ -106,7 +106,8 @@ export type CreateIntent = { at: EpochMs; endedAt?: EpochMs; emptyLists: number;
  */
 export type ProviderBatchHarvest = {
   key?: string;
-  sha256?: string;
+  /** Of the result file, by which it is known again; SHA-256 would take as long as all else that is done with it. */
+  crc32c?: number;
   bytes: number;
   lines: number;
   settled: number;
