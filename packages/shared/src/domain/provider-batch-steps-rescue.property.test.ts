@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Rescuable, takenBack } from './provider-batch-steps-rescue.ts';
 
