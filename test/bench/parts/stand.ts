@@ -52,6 +52,8 @@ export async function openStand(): Promise<Stand> {
         GEMINI_BASE_URL: gemini,
         WORKER_CONCURRENCY: String(concurrency),
         WORKER_ROLES: 'standard',
+        // As `npm start` and the image set it.
+        NODE_OPTIONS: '--max-semi-space-size=8',
         ...more,
       });
       await child.printed(/worker\.listening/);

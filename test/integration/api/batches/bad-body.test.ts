@@ -71,7 +71,12 @@ const WRONG: [string, string | Buffer<ArrayBuffer>, string, Json][] = [
     { status: 400, param: 'prompt', detail: expect.stringContaining('twice') },
   ],
   ['two columns for a field', 'key,prompt,text\na,b,c\n', 'mapping[text]=prompt', { status: 400, param: 'text' }],
-  ['a column without a name', 'key,prompt,\na,b,c\n', '', { status: 400, param: 'header' }],
+  [
+    'a cell below no name',
+    'key,prompt,\na,b,c\n',
+    '',
+    { status: 422, code: 'invalid_rows', errors: [{ line: 2, message: expect.stringContaining('Cell 3') }] },
+  ],
   [
     'a stray quote',
     'key,prompt\na,a "mug\n',

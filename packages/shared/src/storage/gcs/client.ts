@@ -41,7 +41,7 @@ function signWith({ authClient }: Storage, { client_email, private_key }: GcsCre
 }
 
 /** CRC32C for the client: native, 1.6 instead of 180 ms for 20 MB. */
-export function nativeChecksum(): CRC32CValidator {
+function nativeChecksum(): CRC32CValidator {
   let sum = 0;
   return {
     update: (data) => {

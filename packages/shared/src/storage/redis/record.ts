@@ -30,7 +30,7 @@ function joined(first: Buffer, fields: Record<string, Buffer>): Buffer {
 }
 
 /** Ended, with no call out whose image could come late. */
-export function isAtRest({ status, open }: JobState): boolean {
+function isAtRest({ status, open }: JobState): boolean {
   return isTerminal(status) && !open;
 }
 

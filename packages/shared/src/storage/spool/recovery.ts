@@ -54,7 +54,7 @@ export async function entriesTaken(home: string): Promise<EntryTaken[]> {
 }
 
 /** Names of the folders in `path`. */
-export async function foldersIn(path: string): Promise<string[]> {
+async function foldersIn(path: string): Promise<string[]> {
   const found = await readdir(path, { withFileTypes: true });
   return found.filter((item) => item.isDirectory()).map(({ name }) => name);
 }
