@@ -179,7 +179,7 @@ describe('the pool', () => {
     expect(await pool.bringBack(MODEL, batch, never)).toBe(2_500);
     expect(await pool.bringBack(MODEL, batch, never)).toBe(0);
     expect(await pool.peek(MODEL, 0, 2_500)).toEqual(before);
-    expect(await keys()).toEqual(['pool', 'pool:new']);
+    expect(await keys()).toEqual(['pool']);
   });
 
   it('puts nobody aside who was taken out meanwhile', async () => {

@@ -12,7 +12,7 @@ export type PoolMember = { tenant: Tenant; id: JobId };
 export type AsideBatch = { tenant: Tenant; id: BatchId };
 
 export type Pool = {
-  /** Safe to send twice: a job lies in the pool once. First by priority, then by deadline. */
+  /** Safe to send twice: a job lies in the pool once. First by priority, then those that can leave the lane, then by deadline. */
   add(messages: WakeMessage[]): Promise<void>;
   /** Models of which there are members, in the pool or put aside. */
   models(): Promise<string[]>;

@@ -29,8 +29,6 @@ export function keySpace(prefix: string) {
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
     pool: (model: string) => `${prefix}{q:batch:${model}}:pool`,
-    newcomers: (model: string) => `${prefix}{q:batch:${model}}:pool:new`,
-    leavers: (model: string) => `${prefix}{q:batch:${model}}:pool:leavers`,
     asides: (model: string) => `${prefix}{q:batch:${model}}:asides`,
     aside: (model: string, name: string) => `${prefix}{q:batch:${model}}:aside:${name}`,
     providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,

@@ -4,13 +4,17 @@ import type { AsideBatch, Pool, PoolMember, WakeMessage } from '../../ports/inde
 import { keySpace } from './keys.ts';
 import { loadScript } from './scripts.ts';
 
-/** Above any instant, so that a lower priority always comes behind: instants have 13 digits until the year 2286. */
-const PRIORITY_STEP = 1e13;
+/** Above any instant, which have 13 digits until the year 2286: a score is a band and, in it, a deadline. */
+const BAND = 1e13;
 const PRIORITY_MAX = 9;
+/** The bands of a priority: those that can leave the lane, those that cannot, and those of which that is not known yet. */
+const LEAVER = 0;
+const NEWCOMER = 2;
+const KINDS = [LEAVER, 1, NEWCOMER];
 /** Members of one command. */
 const STEP = 1_000;
 
-/** One sorted set per model, another of those that can leave, by deadline, and one per batch put aside; a member is `tenant~id`. @see Pool */
+/** One sorted set per model, and one per batch put aside; a member is `tenant~id`. @see Pool */
 export function createRedisPool(options: { redis: Redis; prefix?: string }): Pool {
   const { redis, prefix = '' } = options;
   const space = keySpace(prefix);
@@ -18,13 +22,6 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
   const bringBack = loadScript(redis, 'bring-back');
   const weigh = loadScript(redis, 'weigh');
   const size = (model: string) => redis.zcard(space.pool(model));
-  const leave = (model: string, names: string[]) =>
-    redis
-      .multi()
-      .zrem(space.pool(model), ...names)
-      .zrem(space.leavers(model), ...names)
-      .srem(space.newcomers(model), ...names)
-      .exec();
   const asideKeys = (model: string, batch: AsideBatch) => {
     const name = nameOf(batch);
     return { name, keys: [space.pool(model), space.aside(model, name), space.asides(model)] };
@@ -34,12 +31,7 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       for (const [model, group] of Map.groupBy(messages, (message) => message.model)) {
         for (let at = 0; at < group.length; at += STEP) {
           const scored = group.slice(at, at + STEP).flatMap((message) => [scoreOf(message), nameOf(message)]);
-          const names = group.slice(at, at + STEP).map(nameOf);
-          await redis
-            .multi()
-            .sadd(space.newcomers(model), ...names)
-            .zadd(space.pool(model), ...scored)
-            .exec();
+          await redis.zadd(space.pool(model), ...scored);
         }
       }
     },
@@ -56,7 +48,7 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
     pressed: async (model, until, offset, limit) => {
       const found: PoolMember[] = [];
       let skip = offset;
-      for (const [from, to] of bandsUntil(until)) {
+      for (const [from, to] of bandsUntil(until, KINDS)) {
         const rest = limit - found.length;
         if (rest <= 0) break;
         const some = await redis.zrangebyscore(space.pool(model), from, to, 'LIMIT', skip, rest);
@@ -65,40 +57,55 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       }
       return found;
     },
-    newcomers: async (model, limit) => (await redis.srandmember(space.newcomers(model), limit)).map(parse),
-    weighed: async (model, { leaving, staying }) => {
-      const keys = [space.pool(model), space.newcomers(model), space.leavers(model)];
-      const names = [...leaving, ...staying].map(nameOf);
-      if (names.length) await weigh(keys, [leaving.length, PRIORITY_STEP, ...names]);
+    newcomers: async (model, limit) => {
+      const found: string[] = [];
+      for (const [from, to] of bandsUntil(BAND, [NEWCOMER])) {
+        if (found.length < limit)
+          found.push(...(await redis.zrangebyscore(space.pool(model), from, to, 'LIMIT', 0, limit - found.length)));
+      }
+      return found.map(parse);
     },
-    dueBy: (model, instants) => Promise.all(instants.map((until) => redis.zcount(space.leavers(model), '-inf', until))),
+    weighed: async (model, { leaving, staying }) => {
+      const names = [...staying, ...leaving].map(nameOf);
+      if (names.length) await weigh([space.pool(model)], [staying.length, BAND, ...names]);
+    },
+    dueBy: (model, instants) =>
+      Promise.all(
+        instants.map(async (at) => {
+          const bands = bandsUntil(at + 1, [LEAVER]).map(([from, to]) => redis.zcount(space.pool(model), from, to));
+          return (await Promise.all(bands)).reduce((sum, count) => sum + count, 0);
+        }),
+      ),
     remove: async (model, members) => {
-      for (let at = 0; at < members.length; at += STEP) await leave(model, members.slice(at, at + STEP).map(nameOf));
+      for (let at = 0; at < members.length; at += STEP)
+        await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
     },
     putAside: async (model, batch, members) => {
       const { name, keys } = asideKeys(model, batch);
       for (let at = 0; at < members.length; at += STEP)
-        await putAside([...keys, space.leavers(model)], [name, ...members.slice(at, at + STEP).map(nameOf)]);
+        await putAside(keys, [name, BAND, ...members.slice(at, at + STEP).map(nameOf)]);
     },
     asides: async (model) => (await redis.smembers(space.asides(model))).map(parse),
     bringBack: async (model, batch, signal) => {
       const { name, keys } = asideKeys(model, batch);
       let all = 0;
       for (let moved = STEP; moved === STEP && !signal.aborted; all += moved)
-        moved = Number(await bringBack([...keys, space.newcomers(model)], [name, STEP]));
+        moved = Number(await bringBack(keys, [name, STEP]));
       return all;
     },
   };
 }
 
-/** Scores of each priority whose deadline lies before `until`. */
-function bandsUntil(until: number): [from: number, to: string][] {
-  return Array.from({ length: PRIORITY_MAX }, (_, n) => [n * PRIORITY_STEP, `(${n * PRIORITY_STEP + until}`]);
+/** Scores of each priority, of these kinds, whose deadline lies before `until`. */
+function bandsUntil(until: number, kinds: number[]): [from: number, to: string][] {
+  const priorities = Array.from({ length: PRIORITY_MAX }, (_, n) => n * KINDS.length);
+  const bands = priorities.flatMap((first) => kinds.map((kind) => (first + kind) * BAND));
+  return bands.map((band) => [band, `(${band + until}`]);
 }
 
-/** First by priority, 9 before 1, then by deadline. */
+/** Of one who comes: first by priority, 9 before 1, then by kind and by deadline. */
 function scoreOf({ priority, expiresAt }: WakeMessage): number {
-  return (PRIORITY_MAX - priority) * PRIORITY_STEP + expiresAt;
+  return ((PRIORITY_MAX - priority) * KINDS.length + NEWCOMER) * BAND + expiresAt;
 }
 
 /** Of a member, or of a batch put aside. No tenant's name holds a `~`. */

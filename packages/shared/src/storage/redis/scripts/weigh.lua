@@ -1,13 +1,13 @@
--- Notes of newcomers whether they can leave the lane. Who is no longer in the pool was planned by somebody else.
--- A leaver's score is its deadline: that in the pool less what its priority adds.
--- KEYS 1 pool  2 newcomers  3 leavers      ARGV 1 how many of the members can leave  2 step of priorities  3.. members, those first
+-- Moves members of the pool into the band of those that cannot leave the lane, or of those that can; priority and deadline
+-- stay. Who is no longer in the pool was planned by somebody else.
+-- KEYS 1 pool      ARGV 1 how many of the members cannot leave  2 width of a band  3.. members, those first
+local band = tonumber(ARGV[2])
 for n = 3, #ARGV do
-  local score = redis.call('ZSCORE', KEYS[1], ARGV[n])
-  redis.call('SREM', KEYS[2], ARGV[n])
-  if score and n - 2 <= tonumber(ARGV[1]) then
-    redis.call('ZADD', KEYS[3], string.format('%.0f', tonumber(score) % tonumber(ARGV[2])), ARGV[n])
-  else
-    redis.call('ZREM', KEYS[3], ARGV[n])
+  local score = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[n]) or nil)
+  if score then
+    local kind = n - 2 <= tonumber(ARGV[1]) and 1 or 0
+    local priority = math.floor(score / band / 3)
+    redis.call('ZADD', KEYS[1], string.format('%.0f', (priority * 3 + kind) * band + score % band), ARGV[n])
   end
 end
 return #ARGV - 2
