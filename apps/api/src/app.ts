@@ -16,6 +16,7 @@ import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';
 import { docsRouter } from './routes/docs.ts';
 import { errorsRouter } from './routes/errors.ts';
+import { eventsRouter } from './routes/events.ts';
 import { filesRouter } from './routes/files.ts';
 import { healthRouter, metricsRouter } from './routes/health.ts';
 import { jobsRouter } from './routes/jobs.ts';
@@ -57,6 +58,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/assets', auth, budget, assetsRouter(deps));
   app.use('/v1/batches', auth, batchesRouter(deps));
   app.use('/v1/actions', auth, budget, actionsRouter(deps));
+  app.use('/v1/events', auth, eventsRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));

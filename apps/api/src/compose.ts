@@ -16,6 +16,7 @@ import {
   createRedisActions,
   createRedisBatches,
   createRedisChanges,
+  createRedisEvents,
   createRedisIngests,
   createRedisJobWalk,
   createRedisLatency,
@@ -30,7 +31,7 @@ import {
   openPatientRedis,
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
-import { createOutbox, resolveReferences } from '@darkroom/shared/usecases';
+import { createEventArchive, createEventLog, createOutbox, resolveReferences } from '@darkroom/shared/usecases';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
@@ -41,6 +42,8 @@ const HEARTBEAT_MS = 15_000;
 
 /** A body of any length, as long as it moves; six hours are 200,000 rows at ten a second. */
 const BATCH_PACE = { idleMs: 30_000, totalMs: 6 * 3_600_000 };
+
+const DAY_MS = 86_400_000;
 
 export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
 
@@ -107,6 +110,12 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     quotes: createRedisQuotes({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     changes: await createRedisChanges({ redis, subscriber, prefix }),
+    events: createEventLog({
+      recent: createRedisEvents({ redis, prefix }),
+      archive: createEventArchive(store),
+      clock,
+      retentionMs: config.EVENTS_RETENTION_DAYS * DAY_MS,
+    }),
     outbox,
     ...(config.GEMINI_WEBHOOK_SECRET && {
       providerWebhook: {

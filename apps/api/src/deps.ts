@@ -8,6 +8,7 @@ import type {
   Batches,
   Changes,
   Clock,
+  EventLog,
   Ingests,
   JobWalk,
   Latency,
@@ -43,6 +44,7 @@ export type ApiDeps = {
   quotes: Quotes;
   latency: Latency;
   changes: Changes;
+  events: EventLog;
   outbox: Outbox;
   /** Where the provider tells that a batch is over; none = it is not asked to. `cause` names what it tells. */
   providerWebhook?: { secret: Secret; wake: (cause: string) => Promise<void> };

@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { createDocument } from 'zod-openapi';
 import { actionPaths } from './openapi-actions.ts';
 import { batchPaths } from './openapi-batches.ts';
+import { eventPaths } from './openapi-events.ts';
 import { json, open, operation } from './openapi-operation.ts';
 import { providerWebhookPaths } from './openapi-provider-webhooks.ts';
 import { templatePaths } from './openapi-templates.ts';
@@ -60,7 +61,7 @@ const ifNoneMatch = z
   .meta({ description: 'An ETag seen before: 304 when nothing changed; with `wait`, waits for the next change.' });
 const lastEventId = z
   .string()
-  .regex(/^\d{1,15}-\d{1,10}$/)
+  .regex(/^evt_[0-9a-f]{32}$/)
   .optional()
   .meta({ description: 'The id of the last event seen; the stream goes on after it.' });
 const submitBody = { required: true, content: { 'application/json': { schema: SubmitJobRequest } } };
@@ -172,6 +173,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         }),
       },
       ...batchPaths,
+      ...eventPaths,
       ...actionPaths,
       '/v1/assets': {
         post: operation('uploadAsset', 'assets', {

@@ -22,6 +22,7 @@ import {
   checkRedis,
   createRedisActions,
   createRedisBatches,
+  createRedisEvents,
   createRedisIngests,
   createRedisJobWalk,
   createRedisLatency,
@@ -50,6 +51,7 @@ import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
 import { createActionRounds } from './sweeper/actions.ts';
 import { archiveOnce } from './sweeper/archive.ts';
+import { archiveEventsOnce, eventSweepDeps, forgetEventsOnce } from './sweeper/events.ts';
 import { sweepIngestsOnce } from './sweeper/ingests.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
@@ -67,6 +69,9 @@ export type WorkerApp = {
 const SWEEP_MS = 2_000;
 const ACTIONS_MS = 500;
 const INGESTS_MS = 60_000;
+const EVENTS_MS = 5_000;
+const OLD_EVENTS_MS = 3_600_000;
+const DAY_MS = 86_400_000;
 const RECOVER_MS = 5_000;
 const BEAT_MS = 2_000;
 const MEBIBYTE = 1_048_576;
@@ -205,6 +210,12 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         });
         loops.push(loop('actions', ACTIONS_MS, actions, log, draining.signal));
         loops.push(loop('ingests', INGESTS_MS, ingests, log, draining.signal));
+        const recent = createRedisEvents({ redis, prefix });
+        const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
+        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs });
+        const moveEvents = () => archiveEventsOnce(events, draining.signal);
+        loops.push(loop('events', EVENTS_MS, moveEvents, log, draining.signal));
+        loops.push(loop('old_events', OLD_EVENTS_MS, () => forgetEventsOnce(events), log, draining.signal));
       }
     },
     drain: async () => {

@@ -36,6 +36,7 @@ const MOUNTS = [
   '/v1/batches',
   '/v1/actions',
   '/v1/assets',
+  '/v1/events',
   '/v1/models',
   '/v1/templates',
   '/v1/quotes',

@@ -1,7 +1,7 @@
 /** The events of one record as server-sent events. */
 
-import { AppError, type Tenant } from '@darkroom/shared/domain';
-import type { JobEvent } from '@darkroom/shared/ports';
+import { AppError, eventPlace, type LoggedEvent, type Tenant } from '@darkroom/shared/domain';
+import { eventsAbout, placeAt } from '@darkroom/shared/usecases';
 import type { Request, Response } from 'express';
 import type { ApiDeps } from '../deps.ts';
 
@@ -14,7 +14,7 @@ export type Told = {
   /** It has nothing left to say. */
   isOver: boolean;
   /** Its last event, for when the stream of events has forgotten it. */
-  end?: { type: JobEvent['type']; at: number };
+  end?: { type: LoggedEvent['type']; at: number };
   /** The record as it is when an event of it is sent. */
   present: () => Promise<unknown>;
 };
@@ -44,7 +44,12 @@ export async function streamEvents(deps: ApiDeps, of: EventStream, req: Request,
   res.on('close', wake);
   deps.draining.addEventListener('abort', wake, { once: true });
   try {
-    await stream(deps, of, { last: lastEventId(req), bodyless: req.method === 'HEAD', wake, waitForNews }, res);
+    await stream(
+      deps,
+      of,
+      { last: lastEventId(of.tenant, req), bodyless: req.method === 'HEAD', wake, waitForNews },
+      res,
+    );
   } finally {
     stop();
     deps.draining.removeEventListener('abort', wake);
@@ -61,13 +66,13 @@ type Wait = {
 async function stream(deps: ApiDeps, of: EventStream, wait: Wait, res: Response): Promise<void> {
   const { bodyless, wake, waitForNews } = wait;
   let told = await of.read();
-  let last = wait.last ?? `${told.createdAt - SKEW_MS}-0`;
+  let last = wait.last ?? placeAt(of.tenant, told.createdAt - SKEW_MS);
   let events = await backlogOf(deps, of, told, wait.last, last);
   if (bodyless || (wait.last && events.length === 0 && told.isOver)) {
     res.status(bodyless ? 200 : 204).end();
     return;
   }
-  open(res);
+  openStream(res);
   const heartbeat = setInterval(() => {
     res.write(': still here\n\n');
     wake(); // News may be lost: look at the record now and then.
@@ -76,7 +81,7 @@ async function stream(deps: ApiDeps, of: EventStream, wait: Wait, res: Response)
     for (;;) {
       // Read after the events, so that none is told beside a state older than itself.
       const now = events.length ? await of.read() : told;
-      for (const event of events) res.write(format(event, await now.present()));
+      for (const event of events) res.write(formatEvent(toWire(event, await now.present())));
       last = events.at(-1)?.id ?? last;
       if (told.isOver || res.destroyed || deps.draining.aborted) break;
       await waitForNews();
@@ -90,7 +95,8 @@ async function stream(deps: ApiDeps, of: EventStream, wait: Wait, res: Response)
   }
 }
 
-function open(res: Response): void {
+/** Begins an answer of server-sent events. */
+export function openStream(res: Response): void {
   res.set({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
   res.flushHeaders();
 }
@@ -102,26 +108,31 @@ async function backlogOf(
   { end }: Told,
   seen: string | undefined,
   after: string,
-): Promise<JobEvent[]> {
-  const events = await deps.changes.eventsOf(tenant, id, after);
+): Promise<LoggedEvent[]> {
+  const until = end ? end.at + SKEW_MS : Number.POSITIVE_INFINITY;
+  const isRecent = await deps.events.isRecent(tenant, after);
+  const all = isRecent ? undefined : await eventsAbout(deps.events, tenant, id, { after, until });
+  const events = all ?? (await deps.changes.eventsOf(tenant, id, after));
   if (events.length || !end) return events;
-  return seen === undefined || millisOf(seen) < end.at ? [{ id: `${end.at}-0`, ...end, job: id }] : [];
+  const place = placeAt(tenant, end.at);
+  return seen === undefined || seen < place ? [{ id: place, ...end, job: id, tags: [] }] : [];
 }
 
-function millisOf(eventId: string): number {
-  return Number(eventId.slice(0, eventId.indexOf('-')));
+function toWire({ id, type, at }: LoggedEvent, data: unknown) {
+  return { id, type, timestamp: new Date(at).toISOString(), data };
 }
 
-function format({ id, type, at }: JobEvent, view: unknown): string {
-  const data = { type, timestamp: new Date(at).toISOString(), data: view };
-  return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+/** An event as a stream has it: `data` is what a list would show. */
+export function formatEvent(event: { id: string; type: string }): string {
+  return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
-function lastEventId(req: Request): string | undefined {
+/** The event that the caller has seen last. @throws AppError `invalid_request` for what is no id of the tenant's */
+export function lastEventId(tenant: Tenant, req: Request): string | undefined {
   const value = req.get('last-event-id');
   // An EventSource that has seen none sends none, or an empty one.
   if (!value) return undefined;
-  if (/^\d{1,15}-\d{1,10}$/.test(value)) return value;
+  if (eventPlace(tenant, value)) return value;
   throw new AppError('invalid_request', {
     message: 'Last-Event-ID is not the id of an event of this stream.',
     param: 'Last-Event-ID',

@@ -30,6 +30,9 @@ export const commonEnv = {
   JOB_TAIL: z.coerce.number().int().min(60).default(86_400).meta({
     description: 'Seconds a finished job stays in Redis before it rests in the archive.',
   }),
+  EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30).meta({
+    description: 'Whole days for which events are kept; those of more than a day ago rest in the object store.',
+  }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .default('info')

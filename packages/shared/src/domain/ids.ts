@@ -34,6 +34,11 @@ export function timeOfId(id: string): number {
   return Number.parseInt(id.slice(id.indexOf('_') + 1, id.indexOf('_') + 13), 16);
 }
 
+/** `2026/11/20` for an instant of that day. */
+export function dayFolder(at: number): string {
+  return UTC_DAY.format(at).replaceAll('-', '/');
+}
+
 /** A folder's name stays well below the 200 characters of a key's segment, so that a file may be named after it. */
 const FOLDER_MAX = 128;
 
@@ -45,7 +50,7 @@ const FOLDER_MAX = 128;
  */
 export function jobFolder(tenant: string, id: string): string {
   if (isGeneratedJobId(id)) {
-    return `${UTC_DAY.format(timeOfId(id)).replaceAll('-', '/')}/${id}`;
+    return `${dayFolder(timeOfId(id))}/${id}`;
   }
   const escaped = id
     .replaceAll('~', '~~')

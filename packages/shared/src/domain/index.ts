@@ -14,6 +14,7 @@ export * from './chunk.ts';
 export * from './classify.ts';
 export * from './control.ts';
 export * from './errors.ts';
+export * from './event.ts';
 export * from './fingerprint.ts';
 export * from './ids.ts';
 export * from './job.ts';

@@ -1,6 +1,7 @@
 /** What the objects of a job are called in the object store. */
 
-import { jobFolder } from './ids.ts';
+import { startOfDay } from './event.ts';
+import { dayFolder, jobFolder } from './ids.ts';
 import type { BatchId, JobId, ProviderBatchId, Tenant } from './job.ts';
 
 const EXTENSIONS: Record<string, string> = { 'image/png': 'png', 'image/jpeg': 'jpg', 'image/webp': 'webp' };
@@ -33,4 +34,9 @@ export function shardKey(batch: BatchId, n: number): string {
 /** What went to the provider and what came back, kept raw. */
 export function providerBatchKey(id: ProviderBatchId, name: 'responses.jsonl' | 'record.json'): string {
   return `provider-batches/${id}/${name}`;
+}
+
+/** `events/TENANT/2026/11/20/00000.jsonl`: part `n` of a day's events, counted from 0. @param day as `dayOf` counts */
+export function eventsKey(tenant: Tenant, day: number, n: number): string {
+  return `events/${tenant}/${dayFolder(startOfDay(day))}/${String(n).padStart(5, '0')}.jsonl`;
 }

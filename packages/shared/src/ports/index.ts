@@ -5,6 +5,7 @@ export * from './batches.ts';
 export * from './changes.ts';
 export * from './channel.ts';
 export * from './clock.ts';
+export * from './events.ts';
 export * from './health.ts';
 export * from './ingests.ts';
 export * from './latency.ts';

@@ -2,6 +2,7 @@ export * from './action.ts';
 export * from './api-key.ts';
 export * from './batch.ts';
 export * from './batch-query.ts';
+export * from './event.ts';
 export { check, didYouMean } from './faults.ts';
 export * from './job-view.ts';
 export * from './limits.ts';

@@ -2,7 +2,7 @@
 
 import { isTerminal, type Tenant, terminalEvent } from '../../domain/index.ts';
 import type { Admission, CachedResult, Submission } from '../../ports/index.ts';
-import { IDEMPOTENCY_MS } from './arguments.ts';
+import { IDEMPOTENCY_MS, tagsArg } from './arguments.ts';
 import type { KeySpace } from './keys.ts';
 import { formatRecord } from './record.ts';
 import type { Script, ScriptArg } from './scripts.ts';
@@ -95,6 +95,7 @@ function submissionArgs({ job, bodyHash, idempotencyKey, mode }: Submission, tai
     idempotencyKey ? '1' : '0',
     (mode.type === 'lead' && mode.past) || '',
     terminalEvent(state.status) ?? '',
+    tagsArg(request.tags),
   ];
 }
 

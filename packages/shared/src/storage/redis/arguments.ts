@@ -76,8 +76,15 @@ export function writeArgs(
       after.request.batch ? Object.entries(rowSums(before, after)).join(',') : '',
       isPackedJob(after) ? pieceBytes(after, record.state) : '',
       (after.request.batch && change.dearer) ?? '',
+      after.request.batch?.id ?? '',
+      tagsArg(after.request.tags),
     ],
   };
+}
+
+/** Tags as an event has them. */
+export function tagsArg(tags: string[]): string {
+  return tags.length ? JSON.stringify(tags) : '';
 }
 
 /** A call of a worker's own ends with that worker; one in a provider batch lives on without anybody. */

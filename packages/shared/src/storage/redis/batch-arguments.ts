@@ -10,7 +10,7 @@ import {
   rowSums,
 } from '../../domain/index.ts';
 import type { Enlistment } from '../../ports/index.ts';
-import { IDEMPOTENCY_MS } from './arguments.ts';
+import { IDEMPOTENCY_MS, tagsArg } from './arguments.ts';
 import type { KeySpace } from './keys.ts';
 import { formatRecord, pieceBytes } from './record.ts';
 import type { ScriptArg } from './scripts.ts';
@@ -74,6 +74,7 @@ export function writeBatchArgs(
       space.changes,
       `${batch.tenant} ${batch.id}`,
       batch.maxCost ?? '',
+      tagsArg(batch.tags),
     ],
   };
 }

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
-import type { EventType } from '../../domain/index.ts';
-import type { Changes, JobEvent } from '../../ports/index.ts';
+import type { LoggedEvent } from '../../domain/index.ts';
+import type { Changes } from '../../ports/index.ts';
+import { parseEvent, placeOf } from './events.ts';
 import { keySpace } from './keys.ts';
 
 /** Events read in one step. */
@@ -21,24 +22,26 @@ export async function createRedisChanges(options: {
   const listeners = new Map<string, Set<() => void>>();
   subscriber.on('message', (_channel: string, message: string) => {
     for (const listener of listeners.get(message) ?? []) listener();
+    for (const listener of listeners.get(message.slice(0, message.indexOf(' '))) ?? []) listener();
   });
+  const listen = (name: string, listener: () => void) => {
+    const set = listeners.get(name) ?? new Set();
+    listeners.set(name, set.add(listener));
+    return () => {
+      set.delete(listener);
+      if (set.size === 0) listeners.delete(name);
+    };
+  };
   await subscriber.subscribe(space.changes);
 
   return {
-    watch: (tenant, id, listener) => {
-      const name = `${tenant} ${id}`;
-      const set = listeners.get(name) ?? new Set();
-      listeners.set(name, set.add(listener));
-      return () => {
-        set.delete(listener);
-        if (set.size === 0) listeners.delete(name);
-      };
-    },
+    watch: (tenant, id, listener) => listen(`${tenant} ${id}`, listener),
+    watchAll: (tenant, listener) => listen(tenant, listener),
     eventsOf: async (tenant, id, after) => {
-      const found: JobEvent[] = [];
-      for (let from = after ? `(${after}` : '-'; ; ) {
+      const found: LoggedEvent[] = [];
+      for (let from = after ? `(${placeOf(tenant, after)}` : '-'; ; ) {
         const rows = await redis.xrange(space.of(tenant).events, from, '+', 'COUNT', STEP);
-        found.push(...rows.flatMap((row) => parseEvent(row, id) ?? []));
+        found.push(...rows.flatMap((row) => eventOf(tenant, row, id) ?? []));
         const last = rows.at(-1);
         if (rows.length < STEP || !last) return found;
         from = `(${last[0]}`;
@@ -47,8 +50,8 @@ export async function createRedisChanges(options: {
   };
 }
 
-function parseEvent([id, fields]: [string, string[]], job: string): JobEvent | undefined {
-  const [, type, , of] = fields;
-  if (of !== job || !type) return undefined;
-  return { id, type: type as EventType, at: Number(id.slice(0, id.indexOf('-'))), job };
+/** Most rows are about others: those are not read any further. */
+function eventOf(tenant: string, row: [string, string[]], about: string): LoggedEvent | undefined {
+  const [, , , of] = row[1];
+  return of === about ? parseEvent(tenant, row) : undefined;
 }

@@ -3,6 +3,7 @@ export * from './api-keys.ts';
 export * from './batches.ts';
 export * from './changes.ts';
 export * from './connect.ts';
+export { createRedisEvents } from './events.ts';
 export * from './health.ts';
 export * from './ingests.ts';
 export * from './job-walk.ts';

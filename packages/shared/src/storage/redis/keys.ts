@@ -54,6 +54,7 @@ function tenantKeys(tag: string) {
     deadlines: `${tag}deadlines`,
     retention: `${tag}retention`,
     events: `${tag}events`,
+    archived: `${tag}events:archived`,
     totals: `${tag}totals`,
     handoffs: `${tag}handoffs`,
     ingests: `${tag}ingests`,

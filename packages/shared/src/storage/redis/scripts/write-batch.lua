@@ -3,8 +3,9 @@
 local batch, totals, open, paused, past, events = unpack(KEYS)
 -- made: only while this many jobs were made; '' = however many. dropped: name,amount to be counted, '' = none.
 -- retained_until: '' = it is not over. event_types: csv. max_cost: '' = none.
+-- tags: as JSON; '' = none.
 local id, decided_from, nonce, record, made, created_at, is_paused, retained_until, dropped, event_types, channel,
-  message, max_cost = unpack(ARGV)
+  message, max_cost, tags = unpack(ARGV)
 local current = redis.call('HMGET', batch, 'v', 'n')
 if not current[1] then return 0 end
 if current[2] == nonce then return 1 end
@@ -23,7 +24,11 @@ else
   redis.call('ZADD', past, retained_until, id)
 end
 for type in string.gmatch(event_types, '[^,]+') do
-  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', type, 'b', id)
+  if tags == '' then
+    redis.call('XADD', events, '*', 't', type, 'b', id)
+  else
+    redis.call('XADD', events, '*', 't', type, 'b', id, 'g', tags)
+  end
 end
 redis.call('PUBLISH', channel, message)
 return 1

@@ -13,9 +13,10 @@ local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, ret
 -- for its batch. piece: bytes of a field, '' = `state` is one field.
 -- hands_on: '1' = followers may be handed the end. only_if_over: '1' = only if the lease is over.
 -- dearer: by how much, and only if its batch's max_cost has room for that; '' = at any price.
+-- batch: its own, for its events; '' = none. tags: as JSON; '' = none.
 local id, decided_from, nonce, request, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
   joinable_ms, cached_ms, cached_result, event_types, sums, hands_on, now, only_if_over, channel, message, row,
-  row_sums, piece, dearer = unpack(ARGV)
+  row_sums, piece, dearer, batch, tags = unpack(ARGV)
 local current = redis.call('HMGET', job, 'v', 'n')
 if not current[1] then return { 'stale' } end
 if current[2] == nonce then return { 'written', redis.call('ZSCORE', handoffs, id) and '1' or '0' } end
@@ -80,7 +81,10 @@ if row_sums ~= '' and redis.call('EXISTS', batch_totals) == 1 then
   for name, amount in string.gmatch(row_sums, '([^,]+),([^,]+)') do redis.call('HINCRBY', batch_totals, name, amount) end
 end
 for type in string.gmatch(event_types, '[^,]+') do
-  redis.call('XADD', events, 'MAXLEN', '~', 10000, '*', 't', type, 'j', id)
+  local event = { 't', type, 'j', id }
+  if batch ~= '' then event[5], event[6] = 'b', batch end
+  if tags ~= '' then event[#event + 1], event[#event + 2] = 'g', tags end
+  redis.call('XADD', events, '*', unpack(event))
 end
 local followers = '0'
 if hands_on == '1' and redis.call('EXISTS', followers_key) == 1 then

@@ -1,0 +1,137 @@
+/** Events on the wire: the list, the stream, and what each of them says. */
+
+import { z } from 'zod';
+import { BATCH_EVENT_TYPES, EVENT_TYPES, isJobId, LOGGED_TYPES, type LoggedType } from '../domain/index.ts';
+import { BatchView } from './batch.ts';
+import { JobErrorView, JobView } from './job-view.ts';
+import { instantSchema } from './primitives.ts';
+
+const instant = z.string().meta({ format: 'date-time' });
+const left = ' Left out where it is too long; the view behind `urls.self` has it.';
+
+/** A job, in short: of what is `optional` here, nothing is left once the job itself is. */
+export const JobEventData = JobView.pick({
+  id: true,
+  batch: true,
+  key: true,
+  phase: true,
+  started_at: true,
+  completed_at: true,
+  route: true,
+  deduplicated_of: true,
+})
+  .extend({
+    ...JobView.pick({ status: true, lane: true, model: true, size: true, created_at: true, cost: true }).partial()
+      .shape,
+    tags: JobView.shape.tags.optional(),
+    metadata: JobView.shape.metadata.optional().meta({ description: `Yours.${left}` }),
+    images: JobView.shape.images.optional(),
+    late_images: JobView.shape.late_images,
+    error: JobErrorView.omit({ upstream: true }).optional(),
+    urls: JobView.shape.urls.partial().required({ self: true }),
+  })
+  .meta({
+    id: 'JobEventData',
+    description: 'The job in short, as it is when the event is sent: no prompt, links signed anew.',
+  });
+export type JobEventData = z.output<typeof JobEventData>;
+
+/** A batch, in short. */
+export const BatchEventData = z
+  .object({
+    id: BatchView.shape.id,
+    ...BatchView.pick({
+      name: true,
+      status: true,
+      paused_by: true,
+      created_at: true,
+      started_at: true,
+      completed_at: true,
+      deadline: true,
+      eta: true,
+      rate: true,
+      lanes: true,
+      counts: true,
+      cost: true,
+      canary: true,
+      tags: true,
+    }).partial().shape,
+    metadata: BatchView.shape.metadata.optional().meta({ description: `Yours.${left}` }),
+    urls: BatchView.shape.urls.partial().required({ self: true }),
+  })
+  .meta({ id: 'BatchEventData', description: 'The batch in short, as it is when the event is sent.' });
+export type BatchEventData = z.output<typeof BatchEventData>;
+
+const envelope = {
+  id: z
+    .string()
+    .regex(/^evt_[0-9a-f]{32}$/)
+    .meta({ description: 'The same in every list, stream and delivery; ids sort as the events do.' }),
+  timestamp: instant.meta({ description: 'When it happened.' }),
+};
+
+export const JobEventView = z
+  .object({ ...envelope, type: z.enum(EVENT_TYPES), data: JobEventData })
+  .meta({ id: 'JobEvent' });
+export const BatchEventView = z
+  .object({ ...envelope, type: z.enum(BATCH_EVENT_TYPES), data: BatchEventData })
+  .meta({ id: 'BatchEvent' });
+/** Whatever happened. */
+export const EventView = z.discriminatedUnion('type', [JobEventView, BatchEventView]).meta({ id: 'Event' });
+export type EventView = z.output<typeof EventView>;
+
+export const EventList = z
+  .object({ data: z.array(EventView), has_more: z.boolean(), next_cursor: z.string().optional() })
+  .meta({ id: 'EventList' });
+
+/** `job.*` or a type → the types that are meant. */
+function typesNamed(pattern: string): LoggedType[] {
+  if (!pattern.endsWith('.*')) return LOGGED_TYPES.filter((type) => type === pattern);
+  return LOGGED_TYPES.filter((type) => type.startsWith(pattern.slice(0, -1)));
+}
+
+const typePattern = z.string().refine((pattern) => typesNamed(pattern).length > 0, {
+  error: `must be a type of event or a group of them such as job.*; there are ${LOGGED_TYPES.join(', ')}`,
+});
+
+const filters = {
+  type: z
+    .preprocess(
+      (value) => [value].flat().flatMap((one) => (typeof one === 'string' ? one.split(',') : [one])),
+      z.array(typePattern).min(1).max(50),
+    )
+    .transform((patterns): ReadonlySet<LoggedType> => new Set(patterns.flatMap(typesNamed)))
+    .optional()
+    .meta({
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Of these types: a type, or `job.*`; several times, or by commas.',
+    }),
+  job: z.string().refine(isJobId, 'must be the id of a job').optional().meta({ description: 'About this job.' }),
+  batch: z
+    .string()
+    .regex(/^bat_[0-9a-f]{32}$/, 'must be the id of a batch')
+    .optional()
+    .meta({ description: 'About this batch, or one of its rows’ jobs.' }),
+  tag: z.string().min(1).max(64).optional().meta({ description: 'About a job or batch with this tag.' }),
+  since: instantSchema
+    .optional()
+    .meta({ description: 'At this time or later; a stream without it begins with what is new.' }),
+};
+
+/** The query of `GET /v1/events` as a list. */
+export const ListEventsQuery = z.strictObject({
+  ...filters,
+  until: instantSchema.optional().meta({ description: 'Before this time.' }),
+  order: z.enum(['desc', 'asc']).default('desc').meta({ description: 'Newest first, or oldest first.' }),
+  limit: z.coerce.number().int().min(1).max(200).default(50).meta({ description: 'Most events in a page.' }),
+  after: z.string().max(512).optional().meta({
+    description:
+      'The `next_cursor` of the page before. The id of an event will do: with `order=asc`, to go on from there.',
+  }),
+});
+export type ListEventsQuery = z.output<typeof ListEventsQuery>;
+
+/** The query of `GET /v1/events` as a stream. */
+export const StreamEventsQuery = z.strictObject(filters);
+export type StreamEventsQuery = z.output<typeof StreamEventsQuery>;

@@ -1,0 +1,108 @@
+/** Events as their receivers see them: short enough for any of them, and without the prompt. */
+
+import { AppError, type LoggedEvent, type Tenant } from '../domain/index.ts';
+import type { Batches, Ledger } from '../ports/index.ts';
+import type { BatchEventData, BatchView, EventView, JobEventData, JobView } from '../schemas/index.ts';
+import { getBatch } from './get-batch.ts';
+import { findJob } from './get-job.ts';
+import { ifReadable } from './if-readable.ts';
+import { presentBatch } from './present-batch.ts';
+import { type PresentDeps, presentJob } from './present-job.ts';
+
+export type PresentEventDeps = PresentDeps & { ledger: Ledger; batches: Batches };
+
+/** What of the caller's own goes along, in bytes: the whole must stay below 20 kB. */
+const METADATA_BYTES_MAX = 6_000;
+/** Characters of an error's detail, which may have the provider's own words. */
+const DETAIL_MAX = 1_000;
+/** Late images that go along: there is one for each call that was given up. */
+const LATE_MAX = 3;
+/** Records read side by side. */
+const WIDTH = 16;
+
+/**
+ * Each event with the job or batch it is about as that is now; of one that is kept no longer, id and link are left.
+ *
+ * Links to images are signed anew each time. Several events of one record cost one look at it.
+ */
+export async function presentEvents(
+  deps: PresentEventDeps,
+  tenant: Tenant,
+  events: LoggedEvent[],
+): Promise<EventView[]> {
+  const data = new Map<string, JobEventData | BatchEventData>();
+  const subjects = new Map(events.map((event) => [event.job ?? event.batch ?? '', event]));
+  const rest = subjects.entries();
+  const run = async () => {
+    for (const [id, event] of rest)
+      data.set(id, await (event.job === undefined ? batchData(deps, tenant, id) : jobData(deps, tenant, event, id)));
+  };
+  await Promise.all(Array.from({ length: Math.min(WIDTH, subjects.size) }, run));
+  return events.map(
+    ({ id, type, at, job, batch }) =>
+      ({ id, type, timestamp: new Date(at).toISOString(), data: data.get(job ?? batch ?? '') }) as EventView,
+  );
+}
+
+async function jobData(deps: PresentEventDeps, tenant: Tenant, event: LoggedEvent, id: string): Promise<JobEventData> {
+  const job = await ifReadable(findJob(deps, tenant, id));
+  if (!job) {
+    const { batch, tags } = event;
+    return { id, ...(batch && { batch }), tags, urls: { self: `/v1/jobs/${encodeURIComponent(id)}` } };
+  }
+  return shortJob(await presentJob(deps, job));
+}
+
+/** Field by field: what a view gets one day must not ride along unseen. */
+function shortJob(view: JobView): JobEventData {
+  const { id, status, phase, lane, route, model, size, batch, key, cost, tags, images, urls } = view;
+  const { created_at, started_at, completed_at, deduplicated_of, late_images: late, error } = view;
+  return {
+    id,
+    status,
+    ...(phase && { phase }),
+    lane,
+    ...(route && { route }),
+    model,
+    size,
+    ...(batch && { batch }),
+    ...(key !== undefined && { key }),
+    created_at,
+    ...(started_at && { started_at }),
+    ...(completed_at && { completed_at }),
+    cost,
+    ...(deduplicated_of && { deduplicated_of }),
+    tags,
+    ...ifShort(view.metadata),
+    images,
+    ...(late && { late_images: late.slice(0, LATE_MAX) }),
+    ...(error && { error: shortError(error) }),
+    urls,
+  };
+}
+
+/** Without what the provider said. */
+function shortError(error: NonNullable<JobView['error']>): NonNullable<JobEventData['error']> {
+  const { upstream: _, ...short } = error;
+  return { ...short, detail: short.detail.slice(0, DETAIL_MAX) };
+}
+
+async function batchData(deps: PresentEventDeps, tenant: Tenant, id: string): Promise<BatchEventData> {
+  try {
+    const { batch, totals } = await getBatch(deps, tenant, id);
+    return shortBatch(presentBatch(batch, totals, deps.clock.now()));
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'not_found') throw error;
+    return { id, urls: { self: `/v1/batches/${id}` } };
+  }
+}
+
+/** Without its provider batches, which may be hundreds. */
+function shortBatch(view: BatchView): BatchEventData {
+  const { provider_batches: _, route: __, priority: ___, metadata, ...short } = view;
+  return { ...short, ...ifShort(metadata) };
+}
+
+function ifShort(metadata: Record<string, string>): { metadata?: Record<string, string> } {
+  return Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES_MAX ? {} : { metadata };
+}
