@@ -22,7 +22,7 @@ import type { ObjectStore } from '../ports/index.ts';
 type Span = { first: EventId; last: EventId };
 
 /** What lies between: later than `after`, not later than `upTo`. */
-export type EventSpan = { after: EventId; upTo: EventId };
+type EventSpan = { after: EventId; upTo: EventId };
 
 export type EventArchive = {
   /** The events of a span, a part at a time; with `newestFirst`, parts and events from its end. */
