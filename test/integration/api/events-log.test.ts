@@ -213,7 +213,7 @@ describe('the archive of events', () => {
 
     await archiveAll(sweeper(now), tenant);
 
-    expect(await atHand(tenant)).toBeLessThan(12_500);
+    expect(await atHand(tenant)).toBeLessThan(6_000);
     expect(await readAll(tenant, now)).toEqual(ids);
   });
 

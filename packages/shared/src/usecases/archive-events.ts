@@ -13,9 +13,9 @@ import type { EventArchive } from './event-archive.ts';
 export type ArchiveEventsDeps = { recent: RecentEvents; archive: EventArchive; log: EventLog; clock: Clock };
 
 /** More than these of a tenant do not stay in Redis: some 100 bytes each. */
-const RECENT_MAX = 10_000;
+const RECENT_MAX = 4_000;
 /** Most events of a part. */
-const PART_MAX = 5_000;
+const PART_MAX = 4_000;
 /** A day moves as a whole once it has been over for so long: a quiet tenant gets one part a day. */
 const DAY_OVER_MS = 6 * 3_600_000;
 
