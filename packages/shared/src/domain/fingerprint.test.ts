@@ -31,13 +31,9 @@ const { seed: _, ...WITHOUT_SEED } = FULL;
 
 describe('the fingerprint', () => {
   it.each([
-    ['a plain request', aRequest(), 'KHnJ5guZ33MrfT-FM1PhMRZmjWt0oP7o9HuZ37jCmY8'],
-    ['a request with everything', FULL, 'wswFKErRb827653H16IXvfoWIWCG3vpWmJ7sys3Gxgo'],
-    [
-      'a prompt in several scripts',
-      aRequest({ prompt: 'Ångström ☕ 赤いマグ \u{1F3A8}' }),
-      'Ssp9fOFtKs13fqyUKbACwXahgalK9itjtlKbYhT1yw4',
-    ],
+    ['a plain request', aRequest(), 'KHnJ5guZ33MrfT-FM1PhMR'],
+    ['a request with everything', FULL, 'wswFKErRb827653H16IXvf'],
+    ['a prompt in several scripts', aRequest({ prompt: 'Ångström ☕ 赤いマグ \u{1F3A8}' }), 'Ssp9fOFtKs13fqyUKbACwX'],
   ])('of %s is the same in every release', (_, request, golden) => {
     expect(fingerprint(request)).toBe(golden);
   });

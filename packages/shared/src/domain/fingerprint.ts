@@ -12,8 +12,11 @@ export type FingerprintInput = Pick<
   'prompt' | 'template' | 'model' | 'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety'
 > & { references: readonly Pick<JobRequest['references'][number], 'sha256' | 'role' | 'name'>[] };
 
+/** Characters kept of a digest: 132 bits tell a tenant's jobs, keys and bodies apart, and they are kept with every job. */
+const SHORT = 22;
+
 /**
- * SHA-256 (base64url, 43 characters) over RFC 8785 canonical JSON of everything that changes the picture: nothing of
+ * The first 22 characters of the SHA-256 (base64url) over RFC 8785 canonical JSON of everything that changes the picture: nothing of
  * lane, deadline, priority, tags or metadata. Stable under key order and Unicode normal form.
  *
  * @param prompt its prompt's digest, for who has it already: to hash a long one costs more than all the rest
@@ -36,7 +39,7 @@ export function fingerprint(request: FingerprintInput, prompt: string = promptDi
     v: VERSION,
   };
   const text = JSON.stringify(input);
-  return text.includes('\\ud') ? digest(input) : hash('sha256', text, 'base64url');
+  return text.includes('\\ud') ? shortDigest(input) : hash('sha256', text, 'base64url').slice(0, SHORT);
 }
 
 /** SHA-256 (base64url) of a prompt, the same in every normal form. @throws RangeError on half a surrogate pair */
@@ -51,7 +54,7 @@ export function digest(value: unknown): string {
   return hash('sha256', canonicalize(value) ?? 'null', 'base64url');
 }
 
-/** 22 characters of `digest`, 132 bits: enough to tell a tenant's keys and bodies apart, and it is kept with every job. */
+/** The first 22 characters of `digest`. */
 export function shortDigest(value: unknown): string {
-  return digest(value).slice(0, 22);
+  return digest(value).slice(0, SHORT);
 }
