@@ -12,7 +12,7 @@ export const ApiEnv = z.object({
     description: 'Seconds a job without `deadline` may take before it expires.',
   }),
   BACKLOG_MAX: z.coerce.number().int().min(1).default(1_000_000).meta({
-    description: 'Most waiting jobs of one tenant; more are answered 503.',
+    description: 'Most waiting jobs of one tenant, rows of batches apart; more are answered 503.',
   }),
   BODY_LIMIT_MB: z.coerce.number().int().min(1).max(100).default(30).meta({
     description: 'Largest JSON body, references as data URIs included.',
