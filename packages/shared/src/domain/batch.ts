@@ -1,6 +1,7 @@
 /** A batch: a named set of jobs that belongs to the caller. Its rows lie in input shards in the object store. */
 
 import { hash } from 'node:crypto';
+import type { OwnWebhook } from './endpoint.ts';
 import type { BatchId, EpochMs, JobId, JobRequest, JobStatus, Lane, Micros, ProviderBatchId, Tenant } from './job.ts';
 
 export const BATCH_STATUSES = [
@@ -102,6 +103,7 @@ export type Batch = {
   progress?: { at: EpochMs; done: number };
   metadata: Record<string, string>;
   tags: string[];
+  webhook?: OwnWebhook;
 };
 
 /** Nothing of it will change any more. */

@@ -6,16 +6,24 @@
  */
 
 import { hash } from 'node:crypto';
-import { BATCH_EVENT_TYPES, type BatchEventType } from './batch.ts';
-import { EVENT_TYPES, type EventType } from './change.ts';
+import { BATCH_EVENT_TYPES } from './batch.ts';
+import { EVENT_TYPES } from './change.ts';
 import type { BatchId, EpochMs, JobId, Tenant } from './job.ts';
 
 export type EventId = string;
 
-export const LOGGED_TYPES = [...EVENT_TYPES, ...BATCH_EVENT_TYPES] as const;
-export type LoggedType = EventType | BatchEventType;
+/** What a tenant is told of its endpoints of webhooks; `test` only because it asked for it. */
+export const ENDPOINT_EVENT_TYPES = [
+  'webhook_endpoint.failing',
+  'webhook_endpoint.disabled',
+  'webhook_endpoint.test',
+] as const;
+export type EndpointEventType = (typeof ENDPOINT_EVENT_TYPES)[number];
 
-/** About a job, of which `batch` is then the batch it is a row of; or, without `job`, about a batch. */
+export const LOGGED_TYPES = [...EVENT_TYPES, ...BATCH_EVENT_TYPES, ...ENDPOINT_EVENT_TYPES] as const;
+export type LoggedType = (typeof LOGGED_TYPES)[number];
+
+/** About a job, of which `batch` is then the batch it is a row of; or, without `job`, about a batch or an endpoint. */
 export type LoggedEvent = {
   id: EventId;
   type: LoggedType;
@@ -23,6 +31,9 @@ export type LoggedEvent = {
   at: EpochMs;
   job?: JobId;
   batch?: BatchId;
+  endpoint?: string;
+  /** Its job has a webhook of its own, which a row of a batch never has. */
+  hooked?: true;
   /** Of the job or batch. */
   tags: string[];
 };

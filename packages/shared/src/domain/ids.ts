@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
-export type IdPrefix = 'job' | 'att' | 'req' | 'bat' | 'pb' | 'tpl' | 'quo' | 'act';
+export type IdPrefix = 'job' | 'att' | 'req' | 'bat' | 'pb' | 'tpl' | 'quo' | 'act' | 'whe';
 
 const GENERATED = /^job_[0-9a-f]{12}7[0-9a-f]{19}$/;
 const UTC_DAY = new Intl.DateTimeFormat('sv-SE', {

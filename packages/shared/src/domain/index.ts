@@ -13,6 +13,8 @@ export * from './change.ts';
 export * from './chunk.ts';
 export * from './classify.ts';
 export * from './control.ts';
+export * from './delivery.ts';
+export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './fingerprint.ts';

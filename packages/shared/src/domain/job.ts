@@ -5,6 +5,7 @@
  * `attempt.ts` and `control.ts`, and each change is written by one script that checks `version`, so two writers never both win.
  */
 
+import type { OwnWebhook } from './endpoint.ts';
 import type { ErrorCode } from './errors.ts';
 
 export type JobId = string;
@@ -86,6 +87,7 @@ export type JobRequest = {
   cache?: { ttlMs: number };
   tags: string[];
   metadata: Record<string, string>;
+  webhook?: OwnWebhook;
   /** The caller's batch that the job is a row of, and the row's key. */
   batch?: { id: BatchId; key: string };
 };

@@ -18,4 +18,5 @@ export * from './quota.ts';
 export * from './quotes.ts';
 export * from './spool.ts';
 export * from './templates.ts';
+export * from './webhooks.ts';
 export * from './workers.ts';

@@ -1,0 +1,82 @@
+/** Endpoints of webhooks, and deliveries on their way. */
+
+import type { Delivery, DeliveryId, DeliveryStatus } from '../domain/delivery.ts';
+import type { Endpoint, EndpointId, ReceiverHealth, ReceiverId } from '../domain/endpoint.ts';
+import type { EventId, LoggedType } from '../domain/event.ts';
+import type { EpochMs, Tenant } from '../domain/job.ts';
+
+/** What happened to an endpoint, told by the same script that changes it. */
+export type EndpointNews = Extract<LoggedType, `webhook_endpoint.${string}`>;
+
+export type Endpoints = {
+  /** `full` = the tenant has as many as it may. Safe to send twice. */
+  create(endpoint: Endpoint): Promise<'created' | 'full'>;
+  read(tenant: Tenant, id: EndpointId): Promise<Endpoint | undefined>;
+  /** All of the tenant's, newest first: there are few. */
+  list(tenant: Tenant): Promise<Endpoint[]>;
+  /** Puts `endpoint` in the place of the version before it, and tells `news`. `false` = somebody else changed it meanwhile. */
+  write(endpoint: Endpoint, news?: EndpointNews): Promise<boolean>;
+  /** Its waiting deliveries are dropped in the background. @see Deliveries.dropRemoved. Safe to send twice. */
+  remove(tenant: Tenant, id: EndpointId): Promise<void>;
+  /** Tells an event about an endpoint, and nothing else. */
+  tell(tenant: Tenant, id: EndpointId, news: EndpointNews): Promise<EventId>;
+  /** How receivers answer, in the order asked for, and how many deliveries wait for each. */
+  health(tenant: Tenant, ids: ReceiverId[]): Promise<(ReceiverHealth & { waiting: number })[]>;
+  /**
+   * Which of the secrets that are derived for addresses that jobs name is the tenant's: rises with each rotation; the one
+   * before signs along until `previousUntil`.
+   */
+  ownSecret(tenant: Tenant): Promise<{ generation: number; previousUntil?: EpochMs }>;
+  rotateOwnSecret(tenant: Tenant, previousUntil: EpochMs): Promise<{ generation: number; previousUntil: EpochMs }>;
+};
+
+/** Deliveries that a worker has taken, until `leaseMs` are over. */
+export type Claim = { deliveries: Delivery[]; health: ReceiverHealth };
+
+/** `health`: as the receiver stands after these tries. */
+export type Settled = { health: ReceiverHealth };
+
+export type Deliveries = {
+  /** How far the tenant's log has been read for deliveries. */
+  cursor(tenant: Tenant): Promise<EventId | undefined>;
+  /**
+   * Makes the deliveries of the events between two places of the log, and moves the cursor from one to the other: both or
+   * neither. A delivery that is there already stays as it is.
+   *
+   * @returns `false` when the cursor was not at `from`: somebody else has read on
+   */
+  fanOut(tenant: Tenant, step: { from: EventId | undefined; to: EventId; deliveries: Delivery[] }): Promise<boolean>;
+  /** Receivers that something can be sent to now, the one that waits longest first. */
+  ready(tenant: Tenant, now: EpochMs, limit: number): Promise<ReceiverId[]>;
+  /** When the next receiver is ready. */
+  nextReady(tenant: Tenant): Promise<EpochMs | undefined>;
+  /**
+   * Takes deliveries that are due, the longest due first; of nobody else's for `leaseMs`. A receiver that is paused gets none,
+   * and one that fails at most one at a time over all workers.
+   */
+  claim(tenant: Tenant, receiver: ReceiverId, take: { max: number; now: EpochMs; leaseMs: number }): Promise<Claim>;
+  /**
+   * Writes what came of tries; a delivery of which somebody else has made another try meanwhile stays as it is.
+   *
+   * @param tries as they are now, and whether the receiver is to be taken as well (`ok`), failing, or neither
+   * @param rules `warnAt`: counts of failures in a row that are told as `webhook_endpoint.failing`, each once
+   */
+  settle(
+    tenant: Tenant,
+    receiver: ReceiverId,
+    tries: { delivery: Delivery; health: 'ok' | 'failed' | 'same' }[],
+    rules: { now: EpochMs; pauseMs: number; warnAt: number[] },
+  ): Promise<Settled>;
+  /** In the order asked for. */
+  read(tenant: Tenant, ids: DeliveryId[]): Promise<(Delivery | undefined)[]>;
+  /** Of one receiver, the newest event first; `before` is the id of a delivery. */
+  list(
+    tenant: Tenant,
+    receiver: ReceiverId,
+    query: { status?: DeliveryStatus; before?: DeliveryId; limit: number },
+  ): Promise<Delivery[]>;
+  /** Makes deliveries pending (again) that are not, and those that are not there. Safe to send twice. @returns how many became so */
+  resend(tenant: Tenant, deliveries: Delivery[], now: EpochMs): Promise<number>;
+  /** Drops a bounded number of deliveries of endpoints that were removed. @returns whether there may be more */
+  dropRemoved(tenant: Tenant): Promise<boolean>;
+};
