@@ -1,1 +1,3 @@
+export * from './seal.ts';
+export * from './sign.ts';
 export * from './verify.ts';

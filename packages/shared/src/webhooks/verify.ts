@@ -1,7 +1,6 @@
-/** @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
-
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { EpochMs } from '../domain/index.ts';
+import { signatureOf } from './sign.ts';
 
 /** How far the sender's clock may be from ours, and how old a delivery may be. */
 const TOLERANCE_MS = 300_000;
@@ -34,10 +33,9 @@ export function verifyWebhook(
   }
   const given = typeof signatures === 'string' ? signatures.split(' ').filter((one) => one.startsWith('v1,')) : [];
   if (!given.length) return refused('webhook-signature has no entry of the form v1,SIGNATURE');
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  const digest = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64');
+  const expected = signatureOf(secret, { id, timestamp, body });
   // All are compared, and each in the same time however much of it is right.
-  const matches = given.filter((one) => isEqual(one, `v1,${digest}`));
+  const matches = given.filter((one) => isEqual(one, expected));
   return matches.length ? { type: 'verified', id } : refused('no entry of webhook-signature fits the body');
 }
 
