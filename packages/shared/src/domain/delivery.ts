@@ -78,7 +78,7 @@ export function newDelivery(
   now: EpochMs,
 ): Delivery {
   const id = deliveryId(facts.event, facts.url === undefined ? facts.receiver : 'own');
-  return { id, ...facts, status: 'pending', createdAt: now, tries: 0, log: [], nextAt: now };
+  return { ...facts, id, status: 'pending', createdAt: now, tries: 0, log: [], nextAt: now };
 }
 
 /** When what it tells happened. */

@@ -129,7 +129,7 @@ export function warnAt(limit: number): number[] {
 }
 
 /** Failures in a row that are taken for bad luck. */
-const LUCK_MAX = 4;
+export const LUCK_MAX = 4;
 const PAUSE_MS = 5_000;
 const PAUSE_MAX_MS = 600_000;
 
@@ -142,9 +142,4 @@ export function pauseOf(failures: number, random: () => number): number {
   if (failures <= LUCK_MAX) return 0;
   const pause = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** Math.min(failures - LUCK_MAX - 1, 20));
   return Math.round(pause * (0.8 + 0.4 * random()));
-}
-
-/** Deliveries that may be under way to a receiver at once: one, as a probe, while it fails. */
-export function widthOf({ failures }: ReceiverHealth, usual: number): number {
-  return failures > LUCK_MAX ? 1 : usual;
 }

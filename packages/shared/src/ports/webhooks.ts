@@ -30,11 +30,8 @@ export type Endpoints = {
   rotateOwnSecret(tenant: Tenant, previousUntil: EpochMs): Promise<{ generation: number; previousUntil: EpochMs }>;
 };
 
-/** Deliveries that a worker has taken, until `leaseMs` are over. */
-export type Claim = { deliveries: Delivery[]; health: ReceiverHealth };
-
-/** `health`: as the receiver stands after these tries. */
-export type Settled = { health: ReceiverHealth };
+/** Deliveries that a worker has taken; what is not settled `until` then is due again. */
+export type Claim = { deliveries: Delivery[]; health: ReceiverHealth; until: EpochMs };
 
 export type Deliveries = {
   /** How far the tenant's log has been read for deliveries. */
@@ -45,28 +42,33 @@ export type Deliveries = {
    *
    * @returns `false` when the cursor was not at `from`: somebody else has read on
    */
-  fanOut(tenant: Tenant, step: { from: EventId | undefined; to: EventId; deliveries: Delivery[] }): Promise<boolean>;
+  fanOut(
+    tenant: Tenant,
+    step: { from: EventId | undefined; to: EventId; deliveries: Delivery[]; now: EpochMs },
+  ): Promise<boolean>;
   /** Receivers that something can be sent to now, the one that waits longest first. */
   ready(tenant: Tenant, now: EpochMs, limit: number): Promise<ReceiverId[]>;
   /** When the next receiver is ready. */
   nextReady(tenant: Tenant): Promise<EpochMs | undefined>;
   /**
-   * Takes deliveries that are due, the longest due first; of nobody else's for `leaseMs`. A receiver that is paused gets none,
-   * and one that fails at most one at a time over all workers.
+   * Takes deliveries that are due, the longest due first, for `leaseMs`: nobody else gets them meanwhile. Of a receiver that is
+   * paused it takes none, of one that fails one at a time over all workers.
    */
   claim(tenant: Tenant, receiver: ReceiverId, take: { max: number; now: EpochMs; leaseMs: number }): Promise<Claim>;
   /**
-   * Writes what came of tries; a delivery of which somebody else has made another try meanwhile stays as it is.
+   * Writes what came of tries; a delivery whose claim was over and that somebody else has taken since stays as it is.
    *
-   * @param tries as they are now, and whether the receiver is to be taken as well (`ok`), failing, or neither
-   * @param rules `warnAt`: counts of failures in a row that are told as `webhook_endpoint.failing`, each once
+   * @param tries as they are now, and what each says of the receiver; `same` = nothing
+   * @param rules `until`: of the claim. `pauseMs`: how long the receiver is left alone if the last try failed. `warnAt`: counts
+   * of failures in a row that are told as `webhook_endpoint.failing`, each once
+   * @returns how the receiver stands after these tries
    */
   settle(
     tenant: Tenant,
     receiver: ReceiverId,
     tries: { delivery: Delivery; health: 'ok' | 'failed' | 'same' }[],
-    rules: { now: EpochMs; pauseMs: number; warnAt: number[] },
-  ): Promise<Settled>;
+    rules: { until: EpochMs; now: EpochMs; pauseMs: number; warnAt: number[] },
+  ): Promise<{ health: ReceiverHealth }>;
   /** In the order asked for. */
   read(tenant: Tenant, ids: DeliveryId[]): Promise<(Delivery | undefined)[]>;
   /** Of one receiver, the newest event first; `before` is the id of a delivery. */
@@ -75,8 +77,8 @@ export type Deliveries = {
     receiver: ReceiverId,
     query: { status?: DeliveryStatus; before?: DeliveryId; limit: number },
   ): Promise<Delivery[]>;
-  /** Makes deliveries pending (again) that are not, and those that are not there. Safe to send twice. @returns how many became so */
-  resend(tenant: Tenant, deliveries: Delivery[], now: EpochMs): Promise<number>;
+  /** Makes deliveries of one receiver pending (again) that are not, and those that are not there. @returns how many became so */
+  resend(tenant: Tenant, receiver: ReceiverId, deliveries: Delivery[], now: EpochMs): Promise<number>;
   /** Drops a bounded number of deliveries of endpoints that were removed. @returns whether there may be more */
   dropRemoved(tenant: Tenant): Promise<boolean>;
 };

@@ -7,6 +7,7 @@ import type { Verdict } from '../domain/verdict.ts';
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
 /** When tests happen: 2026-11-20, noon UTC. */
 export const NOON: EpochMs = Date.UTC(2026, 10, 20, 12);
 

@@ -96,6 +96,7 @@ function submissionArgs({ job, bodyHash, idempotencyKey, mode }: Submission, tai
     (mode.type === 'lead' && mode.past) || '',
     terminalEvent(state.status) ?? '',
     tagsArg(request.tags),
+    request.webhook ? '1' : '',
   ];
 }
 

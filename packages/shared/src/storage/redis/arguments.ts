@@ -78,6 +78,7 @@ export function writeArgs(
       (after.request.batch && change.dearer) ?? '',
       after.request.batch?.id ?? '',
       tagsArg(after.request.tags),
+      after.request.webhook ? '1' : '',
     ],
   };
 }

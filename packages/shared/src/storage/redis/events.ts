@@ -43,11 +43,11 @@ export function createRedisEvents({ redis, prefix = '' }: { redis: Redis; prefix
   };
 }
 
-/** A row as the scripts write it: `t` type, `j` job, `b` batch, `g` tags as JSON. */
+/** A row as the scripts write it: `t` type, `j` job, `b` batch, `e` endpoint, `w` its job has a webhook, `g` tags as JSON. */
 export function parseEvent(tenant: Tenant, [place, values]: Row): LoggedEvent | undefined {
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < values.length; i += 2) fields.set(values[i] ?? '', values[i + 1] ?? '');
-  const [type, job, batch, tags] = ['t', 'j', 'b', 'g'].map((name) => fields.get(name));
+  const [type, job, batch, endpoint, tags] = ['t', 'j', 'b', 'e', 'g'].map((name) => fields.get(name));
   if (!type) return undefined;
   const { ms, seq } = parsePlace(place);
   return {
@@ -56,6 +56,8 @@ export function parseEvent(tenant: Tenant, [place, values]: Row): LoggedEvent | 
     at: ms,
     ...(job && { job }),
     ...(batch && { batch }),
+    ...(endpoint && { endpoint }),
+    ...(fields.has('w') && { hooked: true }),
     tags: tags ? (JSON.parse(tags) as string[]) : [],
   };
 }
@@ -67,7 +69,8 @@ export function placeOf(tenant: Tenant, id: EventId): string {
   return `${place.ms}-${place.seq}`;
 }
 
-function parsePlace(place: string): { ms: number; seq: number } {
+/** Undoes `placeOf`, for what the stream itself says. */
+export function parsePlace(place: string): { ms: number; seq: number } {
   const at = place.indexOf('-');
   return { ms: Number(place.slice(0, at)), seq: Number(place.slice(at + 1)) };
 }

@@ -3,6 +3,8 @@ export * from './api-keys.ts';
 export * from './batches.ts';
 export * from './changes.ts';
 export * from './connect.ts';
+export * from './deliveries.ts';
+export { createRedisEndpoints } from './endpoints.ts';
 export { createRedisEvents } from './events.ts';
 export * from './health.ts';
 export * from './ingests.ts';

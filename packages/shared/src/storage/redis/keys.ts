@@ -81,5 +81,15 @@ function tenantKeys(tag: string) {
     pastActions: `${tag}actions:past`,
     actionIdempotency: (hash: string) => `${tag}action-idem:${hash}`,
     batchIdempotency: (hash: string) => `${tag}batch-idem:${hash}`,
+    endpoint: (id: string) => `${tag}endpoint:${id}`,
+    endpoints: `${tag}endpoints`,
+    removedEndpoints: `${tag}endpoints:removed`,
+    ownSecret: `${tag}webhook-secret`,
+    fanOutCursor: `${tag}events:fan-out`,
+    readyReceivers: `${tag}receivers`,
+    receiverHealth: (id: string) => `${tag}receiver:${id}`,
+    dueDeliveries: (receiver: string) => `${tag}receiver:${receiver}:due`,
+    deliveries: (receiver: string) => `${tag}receiver:${receiver}:deliveries`,
+    delivery: (id: string) => `${tag}delivery:${id}`,
   };
 }

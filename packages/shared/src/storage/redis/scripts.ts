@@ -5,9 +5,14 @@ import type { Redis } from 'ioredis';
 export type ScriptArg = string | number | Buffer;
 export type Script = (keys: string[], args: ScriptArg[]) => Promise<unknown>;
 
-/** Loads `scripts/NAME.lua`; it is sent by its hash, and in full when the server does not know it (yet, or any more). */
-export function loadScript(redis: Redis, name: string): Script {
-  const lua = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+/**
+ * Loads `scripts/NAME.lua`; it is sent by its hash, and in full when the server does not know it (yet, or any more).
+ *
+ * @param parts scripts with functions that it uses
+ */
+export function loadScript(redis: Redis, name: string, ...parts: string[]): Script {
+  const read = (file: string) => readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8');
+  const lua = [...parts, name].map(read).join('');
   const sha = createHash('sha1').update(lua).digest('hex');
   return async (keys, args) => {
     try {

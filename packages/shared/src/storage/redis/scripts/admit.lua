@@ -3,7 +3,7 @@
 -- Sent twice it answers as it did the first time: `n` names the submission that made the record, until its first change.
 -- Tells nobody over the channel of changes: no one can wait for a job that is not there yet.
 --
--- Of each submission follow four keys, and two more when it joins a leader; and sixteen arguments.
+-- Of each submission follow four keys, and two more when it joins a leader; and seventeen arguments.
 local jobs, queued, succeeded, wakes, deadlines, retention, events = unpack(KEYS, 1, 7)
 -- waiting_max: most jobs that may wait. keyed_ms: how long an idempotency key is kept.
 local batch_nonce, waiting_max, keyed_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -16,21 +16,21 @@ local function add(list, score, member)
   list[#list + 1] = member
 end
 
-local function tell(type, id, tags)
-  if tags == '' then
-    redis.call('XADD', events, '*', 't', type, 'j', id)
-  else
-    redis.call('XADD', events, '*', 't', type, 'j', id, 'g', tags)
-  end
+local function tell(type, id, tags, hooked)
+  local event = { 't', type, 'j', id }
+  if hooked ~= '' then add(event, 'w', '1') end
+  if tags ~= '' then add(event, 'g', tags) end
+  redis.call('XADD', events, '*', unpack(event))
 end
 
 local function admit(nonce, k, a)
   local job, idempotency, fingerprint, cache = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
   -- mode: lead, join, alone. run_at: '' = wake nobody. retained_until: '' = open. coalesces: '1' = lead or find a twin.
   -- looks: '1' = into the cache. keyed: '1' = with an idempotency key. past: twin that will not do, whose place
-  -- may be taken. ended: event of a job that comes with its result. tags: as JSON; '' = none.
+  -- may be taken. ended: event of a job that comes with its result. tags: as JSON; '' = none. hooked: '1' = it has a
+  -- webhook of its own.
   local id, body, mode, request, state, print, created_at, run_at, expires_at, retained_until, coalesces, looks, keyed,
-    past, ended, tags = unpack(ARGV, a, a + 15)
+    past, ended, tags, hooked = unpack(ARGV, a, a + 16)
   local known = redis.call('HMGET', job, 'h', 'n')
   if known[2] == nonce then return 'created', '' end
 
@@ -77,15 +77,15 @@ local function admit(nonce, k, a)
   if mode == 'lead' and coalesces == '1' then redis.call('SET', fingerprint, id) end
   if mode == 'join' then redis.call('SADD', KEYS[k + 5], id) end
   if keyed == '1' then redis.call('SET', idempotency, body .. '|' .. id, 'PX', keyed_ms) end
-  tell('job.queued', id, tags)
-  if ended ~= '' then tell(ended, id, tags) end
+  tell('job.queued', id, tags, hooked)
+  if ended ~= '' then tell(ended, id, tags, hooked) end
   return 'created', ''
 end
 
 local answers = {}
 local k = 8
-for a = 4, #ARGV, 16 do
-  add(answers, admit(batch_nonce .. (a - 4) / 16, k, a))
+for a = 4, #ARGV, 17 do
+  add(answers, admit(batch_nonce .. (a - 4) / 17, k, a))
   k = k + (ARGV[a + 2] == 'join' and 6 or 4)
 end
 for _, to in ipairs({ { jobs, to_jobs }, { queued, to_queued }, { wakes, to_wakes }, { deadlines, to_deadlines } }) do

@@ -13,10 +13,10 @@ local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, ret
 -- for its batch. piece: bytes of a field, '' = `state` is one field.
 -- hands_on: '1' = followers may be handed the end. only_if_over: '1' = only if the lease is over.
 -- dearer: by how much, and only if its batch's max_cost has room for that; '' = at any price.
--- batch: its own, for its events; '' = none. tags: as JSON; '' = none.
+-- batch: its own, for its events; '' = none. tags: as JSON; '' = none. hooked: '1' = it has a webhook of its own.
 local id, decided_from, nonce, request, state, status, open, run_at, lease_ticks, created_at, expires_at, retained_until,
   joinable_ms, cached_ms, cached_result, event_types, sums, hands_on, now, only_if_over, channel, message, row,
-  row_sums, piece, dearer, batch, tags = unpack(ARGV)
+  row_sums, piece, dearer, batch, tags, hooked = unpack(ARGV)
 local current = redis.call('HMGET', job, 'v', 'n')
 if not current[1] then return { 'stale' } end
 if current[2] == nonce then return { 'written', redis.call('ZSCORE', handoffs, id) and '1' or '0' } end
@@ -83,6 +83,7 @@ end
 for type in string.gmatch(event_types, '[^,]+') do
   local event = { 't', type, 'j', id }
   if batch ~= '' then event[5], event[6] = 'b', batch end
+  if hooked ~= '' then event[#event + 1], event[#event + 2] = 'w', '1' end
   if tags ~= '' then event[#event + 1], event[#event + 2] = 'g', tags end
   redis.call('XADD', events, '*', unpack(event))
 end

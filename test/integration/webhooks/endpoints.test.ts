@@ -1,0 +1,84 @@
+import { eventId, newDelivery } from '@darkroom/shared/domain';
+import { createRedisDeliveries, createRedisEndpoints, createRedisEvents } from '@darkroom/shared/storage/redis';
+import { DAY, NOON } from '@darkroom/shared/testing/factories';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openTestLedger, TENANT, type TestLedger } from '../../support/ledger.ts';
+import { anEndpoint } from '../../support/webhooks.ts';
+
+let test: TestLedger;
+beforeEach(async () => {
+  test = await openTestLedger();
+});
+afterEach(() => test[Symbol.asyncDispose]());
+
+const open = () => createRedisEndpoints({ redis: test.redis, prefix: test.prefix });
+const openDeliveries = () => createRedisDeliveries({ redis: test.redis, prefix: test.prefix, deadMs: 30 * DAY });
+
+/** Makes deliveries that wait for an endpoint. */
+async function wait(receiver: string, count: number) {
+  const event = (seq: number) => eventId(TENANT, { ms: NOON, seq });
+  const deliveries = openDeliveries();
+  const made = Array.from({ length: count }, (_, seq) =>
+    newDelivery({ tenant: TENANT, event: event(seq), type: 'job.queued', receiver }, NOON),
+  );
+  await deliveries.fanOut(TENANT, { from: undefined, to: event(count), deliveries: made, now: NOON });
+  return deliveries;
+}
+
+it('makes an endpoint once, and no more than fifty', async () => {
+  const endpoints = open();
+  const one = anEndpoint();
+  expect(await endpoints.create(one)).toBe('created');
+  expect(await test.resend()).toEqual({ first: 'created', second: 'created' });
+  for (let n = 1; n < 50; n++) await endpoints.create(anEndpoint({ id: `whe_${n}`, createdAt: NOON + n }));
+  expect(await endpoints.create(anEndpoint({ id: 'whe_50' }))).toBe('full');
+  expect(await endpoints.read(TENANT, one.id)).toEqual(one);
+  expect((await endpoints.list(TENANT)).map(({ id }) => id).slice(0, 2)).toEqual(['whe_49', 'whe_48']);
+});
+
+it('lets one of two writers win, and tells with the change', async () => {
+  const endpoints = open();
+  const one = anEndpoint();
+  await endpoints.create(one);
+  const disabled = { ...one, version: 2, disabled: { reason: 'failing' as const, at: NOON } };
+  expect(await endpoints.write(disabled, 'webhook_endpoint.disabled')).toBe(true);
+  expect(await test.resend()).toEqual({ first: 1, second: 1 });
+  expect(await endpoints.write({ ...one, version: 2, description: 'mine' })).toBe(false);
+  expect(await endpoints.read(TENANT, one.id)).toEqual(disabled);
+  const { events } = await createRedisEvents({ redis: test.redis, prefix: test.prefix }).after(TENANT, undefined, 9);
+  expect(events).toMatchObject([{ type: 'webhook_endpoint.disabled', endpoint: one.id }]);
+});
+
+it('sends a disabled endpoint nothing, and goes on with what waits once it is enabled', async () => {
+  const endpoints = open();
+  const one = anEndpoint();
+  await endpoints.create(one);
+  const deliveries = await wait(one.id, 3);
+  await endpoints.write({ ...one, version: 2, disabled: { reason: 'caller', at: NOON } });
+  expect(await deliveries.ready(TENANT, NOON, 9)).toEqual([]);
+  expect((await deliveries.claim(TENANT, one.id, { max: 9, now: NOON, leaseMs: 1_000 })).deliveries).toEqual([]);
+  await endpoints.write({ ...one, version: 3 });
+  expect(await deliveries.ready(TENANT, NOON, 9)).toEqual([one.id]);
+  expect(await endpoints.health(TENANT, [one.id])).toEqual([{ failures: 0, waiting: 3 }]);
+});
+
+it('drops all that waits for an endpoint that is removed', async () => {
+  const endpoints = open();
+  const one = anEndpoint();
+  await endpoints.create(one);
+  const deliveries = await wait(one.id, 450);
+  await endpoints.remove(TENANT, one.id);
+  expect(await deliveries.ready(TENANT, NOON, 9)).toEqual([]);
+  let steps = 0;
+  while (await deliveries.dropRemoved(TENANT)) steps++;
+  expect(steps).toBeGreaterThan(1);
+  const left = Object.keys(await test.dump()).filter((key) => !key.endsWith('events:fan-out'));
+  expect(left).toEqual([]);
+});
+
+it('counts the generations of the secret for addresses that jobs name', async () => {
+  const endpoints = open();
+  expect(await endpoints.ownSecret(TENANT)).toEqual({ generation: 0 });
+  expect(await endpoints.rotateOwnSecret(TENANT, NOON)).toEqual({ generation: 1, previousUntil: NOON });
+  expect(await endpoints.ownSecret(TENANT)).toEqual({ generation: 1, previousUntil: NOON });
+});
