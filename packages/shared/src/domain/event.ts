@@ -6,6 +6,7 @@
  */
 
 import { hash } from 'node:crypto';
+import type { AlertNote } from './alert.ts';
 import { BATCH_EVENT_TYPES } from './batch.ts';
 import { EVENT_TYPES } from './change.ts';
 import type { BatchId, EpochMs, JobId, Tenant } from './job.ts';
@@ -20,10 +21,24 @@ export const ENDPOINT_EVENT_TYPES = [
 ] as const;
 export type EndpointEventType = (typeof ENDPOINT_EVENT_TYPES)[number];
 
-export const LOGGED_TYPES = [...EVENT_TYPES, ...BATCH_EVENT_TYPES, ...ENDPOINT_EVENT_TYPES] as const;
+/** What the tenant of the operator is told of the service itself. */
+export const ALERT_EVENT_TYPES = [
+  'channel.degraded',
+  'channel.recovered',
+  'model.retiring',
+  'alert.raised',
+  'alert.resolved',
+] as const;
+
+export const LOGGED_TYPES = [
+  ...EVENT_TYPES,
+  ...BATCH_EVENT_TYPES,
+  ...ENDPOINT_EVENT_TYPES,
+  ...ALERT_EVENT_TYPES,
+] as const;
 export type LoggedType = (typeof LOGGED_TYPES)[number];
 
-/** About a job, of which `batch` is then the batch it is a row of; or, without `job`, about a batch or an endpoint. */
+/** About a job, of which `batch` is then the batch it is a row of; or, without `job`, about a batch, an endpoint or an alert. */
 export type LoggedEvent = {
   id: EventId;
   type: LoggedType;
@@ -34,6 +49,8 @@ export type LoggedEvent = {
   endpoint?: string;
   /** Its job has a webhook of its own, which a row of a batch never has. */
   hooked?: true;
+  /** Of an alert: the figure, as it was. */
+  data?: AlertNote;
   /** Of the job or batch. */
   tags: string[];
 };

@@ -1,4 +1,8 @@
 export * from './action.ts';
+export * from './alert.ts';
+export { type CallCounts, callCountsAs, errorRate, latencyP99, timeBucket } from './alert-calls.ts';
+export * from './alert-models.ts';
+export * from './alert-words.ts';
 export * from './answer.ts';
 export * from './attempt.ts';
 export * from './attempt-end.ts';

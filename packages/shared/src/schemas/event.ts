@@ -1,7 +1,16 @@
 /** Events on the wire: the list, the stream, and what each of them says. */
 
 import { z } from 'zod';
-import { BATCH_EVENT_TYPES, EVENT_TYPES, isJobId, LOGGED_TYPES, type LoggedType } from '../domain/index.ts';
+import {
+  ALERT_EVENT_TYPES,
+  ALERT_UNITS,
+  ALERTS,
+  BATCH_EVENT_TYPES,
+  EVENT_TYPES,
+  isJobId,
+  LOGGED_TYPES,
+  type LoggedType,
+} from '../domain/index.ts';
 import { BatchView } from './batch.ts';
 import { JobErrorView, JobView } from './job-view.ts';
 import { instantSchema } from './primitives.ts';
@@ -62,6 +71,24 @@ export const BatchEventData = z
   .meta({ id: 'BatchEventData', description: 'The batch in short, as it is when the event is sent.' });
 export type BatchEventData = z.output<typeof BatchEventData>;
 
+/** An alert, with the figure as it was when it was told. */
+export const AlertEventData = z
+  .object({
+    alert: z.enum(ALERTS).meta({ description: 'Which one.' }),
+    channel: z.string().optional().meta({ description: 'The way to the model that it is about.' }),
+    model: z.string().optional().meta({ description: 'The model that it is about.' }),
+    value: z.number().meta({ description: 'The figure, in `unit`; for a model that ends, the days that are left.' }),
+    threshold: z.number().meta({ description: 'What it is held against, in `unit`.' }),
+    unit: z.enum(ALERT_UNITS).meta({ description: '`ratio`: a share of 1.' }),
+    since: instant.meta({ description: 'When the alert was raised.' }),
+    reminder: z.boolean().meta({ description: 'It was told before, and lasts.' }),
+    message: z.string().meta({ description: 'All of it in a sentence, for people.' }),
+    retires_on: z.iso.date().optional().meta({ description: 'The day the model is to end.' }),
+    successor: z.string().optional().meta({ description: 'The model that takes its place.' }),
+  })
+  .meta({ id: 'AlertEventData', description: 'Told to the tenant of the operator alone.' });
+export type AlertEventData = z.output<typeof AlertEventData>;
+
 const envelope = {
   id: z
     .string()
@@ -76,8 +103,13 @@ export const JobEventView = z
 export const BatchEventView = z
   .object({ ...envelope, type: z.enum(BATCH_EVENT_TYPES), data: BatchEventData })
   .meta({ id: 'BatchEvent' });
+export const AlertEventView = z
+  .object({ ...envelope, type: z.enum(ALERT_EVENT_TYPES), data: AlertEventData })
+  .meta({ id: 'AlertEvent' });
 /** Whatever happened. */
-export const EventView = z.discriminatedUnion('type', [JobEventView, BatchEventView]).meta({ id: 'Event' });
+export const EventView = z
+  .discriminatedUnion('type', [JobEventView, BatchEventView, AlertEventView])
+  .meta({ id: 'Event' });
 export type EventView = z.output<typeof EventView>;
 
 export const EventList = z

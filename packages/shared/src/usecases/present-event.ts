@@ -6,6 +6,7 @@ import type { BatchEventData, BatchView, EventView, JobEventData, JobView } from
 import { getBatch } from './get-batch.ts';
 import { findJob } from './get-job.ts';
 import { ifReadable } from './if-readable.ts';
+import { presentAlert } from './present-alert.ts';
 import { presentBatch } from './present-batch.ts';
 import { type PresentDeps, presentJob } from './present-job.ts';
 
@@ -21,7 +22,8 @@ const LATE_MAX = 3;
 const WIDTH = 16;
 
 /**
- * Each event with the job or batch it is about as that is now; of one that is kept no longer, id and link are left.
+ * Each event with the job or batch it is about as that is now; of one that is kept no longer, id and link are left. An alert
+ * is shown as it was.
  *
  * Links to images are signed anew each time. Several events of one record cost one look at it.
  */
@@ -31,17 +33,19 @@ export async function presentEvents(
   events: LoggedEvent[],
 ): Promise<EventView[]> {
   const data = new Map<string, JobEventData | BatchEventData>();
-  const subjects = new Map(events.map((event) => [event.job ?? event.batch ?? '', event]));
+  const subjects = new Map(
+    events.filter((event) => !event.data).map((event) => [event.job ?? event.batch ?? '', event]),
+  );
   const rest = subjects.entries();
   const run = async () => {
     for (const [id, event] of rest)
       data.set(id, await (event.job === undefined ? batchData(deps, tenant, id) : jobData(deps, tenant, event, id)));
   };
   await Promise.all(Array.from({ length: Math.min(WIDTH, subjects.size) }, run));
-  return events.map(
-    ({ id, type, at, job, batch }) =>
-      ({ id, type, timestamp: new Date(at).toISOString(), data: data.get(job ?? batch ?? '') }) as EventView,
-  );
+  return events.map(({ id, type, at, job, batch, data: note }) => {
+    const about = note ? presentAlert(type, note) : data.get(job ?? batch ?? '');
+    return { id, type, timestamp: new Date(at).toISOString(), data: about } as EventView;
+  });
 }
 
 async function jobData(deps: PresentEventDeps, tenant: Tenant, event: LoggedEvent, id: string): Promise<JobEventData> {

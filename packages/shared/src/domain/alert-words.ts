@@ -1,0 +1,40 @@
+/** An alert in a sentence, for whoever is woken by it. */
+
+import type { AlertName, AlertNote } from './alert.ts';
+
+type Words = (note: AlertNote, where: string) => string;
+
+const FIGURES: Record<Exclude<AlertName, 'model_retirement'>, Words> = {
+  error_rate: ({ value, threshold }, where) =>
+    `${percent(value)} of the calls${where} failed; ${percent(threshold)} may`,
+  latency_p99: ({ value, threshold }, where) =>
+    `one call in a hundred${where} took ${value} s or more; ${threshold} s is the most it should`,
+  failovers: ({ value, threshold }) =>
+    `${value} provider batches within an hour were given up for the standard lane; ${threshold} may be`,
+  queue_age: ({ value, threshold }) =>
+    `the oldest job that should be running has waited for ${value} s; ${threshold} s is the most it should`,
+  money_in_doubt: ({ value, threshold }) => `${usd(value)} went into doubt within an hour; ${usd(threshold)} may`,
+};
+
+/** @param isOver it was told that it is over */
+export function describeAlert(note: AlertNote, isOver: boolean): string {
+  const { alert, channel, model } = note;
+  if (alert === 'model_retirement') return describeRetirement(note);
+  const where = `${model ? ` to ${model}` : ''}${channel ? ` through ${channel}` : ''}`;
+  const state = isOver ? 'Over' : note.again ? 'Still' : 'Now';
+  return `${state}: ${FIGURES[alert](note, where)}.`;
+}
+
+function describeRetirement({ model, retiresOn, successor, value }: AlertNote): string {
+  const when =
+    value > 0 ? `ends on ${retiresOn}, in ${value} day${value === 1 ? '' : 's'}` : `was to end on ${retiresOn}`;
+  return `${model} is in use and ${when}.${successor ? ` Move to ${successor}.` : ''}`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 1_000) / 10} %`;
+}
+
+function usd(dollars: number): string {
+  return `$${dollars.toFixed(2)}`;
+}
