@@ -20,6 +20,11 @@ export function isPublicAddress(ip: string): boolean {
   return address.match(GLOBAL_UNICAST_V6) && !SPECIAL_V6.some((network) => address.match(network));
 }
 
+/** Whether `ip` is this machine itself; in canonical spelling, as above. */
+export function isLoopbackAddress(ip: string): boolean {
+  return isIP(ip) !== 0 && !ip.includes('%') && ipaddr.process(isIPv6(ip) ? inHex(ip) : ip).range() === 'loopback';
+}
+
 /** `::8.8.8.8`, which ipaddr.js takes for the mapped `::ffff:8.8.8.8`, becomes `::808:808`, which it reads rightly. */
 function inHex(ip: string): string {
   return new URL(`http://[${ip}]`).hostname.slice(1, -1);

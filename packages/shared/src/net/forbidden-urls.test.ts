@@ -9,8 +9,10 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createUrlCheck, type GuardOptions } from './guard.ts';
 import type { Lookup } from './resolve.ts';
 import { createSafeFetch, type SafeFetch } from './safe-fetch.ts';
+import { createSafePost, type SafePost } from './safe-post.ts';
 
 const PUBLIC = '93.184.215.14';
 const PUBLIC_TOO = '1.1.1.1';
@@ -58,11 +60,13 @@ const NAMES: Record<string, string[]> = {
   'xn--bcher-kva.example': ['192.168.0.7'],
 };
 
-/** A guard whose resolver is the table above, and whose connector reaches nothing but `port` on loopback. */
-function guard(port: number, lookup?: Lookup): SafeFetch & { dials: string[] } {
+type Ways = SafeFetch & { post: SafePost['post']; check: (url: string) => Promise<void>; dials: string[] };
+
+/** Every way out, with the table above for a resolver and a connector that reaches nothing but `port` on loopback. */
+function guard(port: number, lookup: Lookup = lookupInTable): Ways {
   const dials: string[] = [];
-  const { download } = createSafeFetch({
-    lookup: lookup ?? lookupInTable,
+  const options: GuardOptions = {
+    lookup,
     connect({ hostname, port: asked }, callback) {
       dials.push(`${hostname}:${asked || 443}`);
       if (!STANDS.has(hostname)) {
@@ -72,8 +76,15 @@ function guard(port: number, lookup?: Lookup): SafeFetch & { dials: string[] } {
       const socket: Socket = connectTcp({ host: '127.0.0.1', port });
       socket.once('connect', () => callback(null, socket)).once('error', (error) => callback(error, null));
     },
-  });
-  return { dials, download };
+  };
+  const poster = createSafePost(options);
+  onTestFinished(() => poster[Symbol.asyncDispose]());
+  return {
+    dials,
+    ...createSafeFetch(options),
+    post: (url, message) => poster.post(url, message),
+    check: createUrlCheck(options),
+  };
 }
 
 async function lookupInTable(hostname: string): Promise<string[]> {
@@ -267,6 +278,18 @@ describe('forbidden URLs', () => {
     expect(dials).toEqual([]);
   });
 
+  it.each(cases)('never posts to %j, and registers no such address', async (url, rule) => {
+    const { post, check, dials } = guard(UNREACHED);
+
+    const outcome = await post(url, { headers: {}, body: '{}' });
+    const error = await check(url).catch((thrown: unknown) => thrown);
+
+    const isUnknown = rule.source.includes('does not resolve');
+    expect(outcome).toEqual({ type: isUnknown ? 'failed' : 'refused', reason: expect.stringMatching(rule) });
+    expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringMatching(rule) });
+    expect(dials).toEqual([]);
+  });
+
   it.each(['127.0.0.1', '169.254.169.254', '[fd00:ec2::254]', 'localhost', 'photos.example'])(
     'does not follow a redirect to %s',
     async (host) => {
@@ -318,6 +341,24 @@ describe('allowed URLs', () => {
     expect(dials).toEqual([`${address}:443`]);
     expect(asked).toEqual([['GET', '/a.png?size=2', true, 'identity']]);
   });
+
+  it.each(['https://photos.example/hook?a=1', `https://[${PUBLIC_V6}]/hook?a=1`, 'https://mapped.example/hook?a=1'])(
+    'registers %s and posts to it',
+    async (url) => {
+      const asked: unknown[] = [];
+      const port = await serve((req, res) => {
+        asked.push([req.method, req.url, req.headers.host === new URL(url).host]);
+        res.end();
+      });
+      const { post, check, dials } = guard(port);
+
+      await expect(check(url)).resolves.toBeUndefined();
+      expect(dials).toEqual([]);
+      await expect(post(url, { headers: {}, body: '{}' })).resolves.toEqual({ type: 'answered', http: 200 });
+      expect(dials).toHaveLength(1);
+      expect(asked).toEqual([['POST', '/hook?a=1', true]]);
+    },
+  );
 
   it('tries the next address of the same answer when one does not accept', async () => {
     const port = await serve((_req, res) => res.end(BYTES));

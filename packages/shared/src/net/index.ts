@@ -1,4 +1,5 @@
 export { isPublicAddress } from './address.ts';
+export { createUrlCheck, type GuardOptions, localToo } from './guard.ts';
 export type { Connect } from './pin.ts';
 export { createLookup, type Lookup, type LookupOptions } from './resolve.ts';
 export {
@@ -6,5 +7,5 @@ export {
   type Download,
   type DownloadOptions,
   type SafeFetch,
-  type SafeFetchOptions,
 } from './safe-fetch.ts';
+export { createSafePost, type SafePost } from './safe-post.ts';

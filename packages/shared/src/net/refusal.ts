@@ -24,9 +24,11 @@ export function tooLarge(maxBytes: number): AppError {
 
 // What connecting and TLS can say about themselves without saying where they went.
 const REASONS: [RegExp, string][] = [
+  [/^ENOTFOUND$/, 'its host name does not resolve'],
   [/^UND_ERR_CONNECT_TIMEOUT$|^ETIMEDOUT$/, 'the server did not accept a connection in time'],
   [/^ECONNREFUSED$|^EHOSTUNREACH$|^ENETUNREACH$/, 'the server could not be reached'],
   [/^ERR_TLS_|^CERT_|_CERT|_SIGNATURE|_ISSUER/, 'the server has no valid certificate for this host name'],
+  [/^UND_ERR_INVALID_ARG$/, 'a header that was to be sent is not allowed in HTTP'],
   [/^UND_ERR_HEADERS_OVERFLOW$/, 'the headers of the answer are too large'],
   [/^HPE_/, 'the answer is not valid HTTP'],
 ];

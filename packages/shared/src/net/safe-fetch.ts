@@ -1,25 +1,15 @@
 /**
- * The only way out to a URL that a caller gave.
+ * The only way to fetch from a URL that a caller gave.
  *
- * Order matters: the URL's form is checked, then every address its host has, and only then is one of those very
- * addresses dialled. Nothing is resolved twice, no redirect is followed, no proxy of the environment is asked,
- * nothing is decompressed, and everything stops at a byte and at a time limit.
+ * The guard decides where it may go. No redirect is followed, no proxy of the environment is asked, nothing is
+ * decompressed, and everything stops at a byte and at a time limit.
  */
 
-import { Agent, buildConnector, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 import { AppError } from '../domain/errors.ts';
-import { isPublicAddress } from './address.ts';
-import { type Connect, pinTo } from './pin.ts';
-import { notFetched, reasonFor, refusedUrl, tooLarge } from './refusal.ts';
-import { createLookup, type Lookup } from './resolve.ts';
-import { parseTarget, type Target, type UrlRules } from './target.ts';
-
-export type SafeFetchOptions = UrlRules & {
-  lookup?: Lookup;
-  connect?: Connect;
-  /** Addresses to allow although they are not public, for a development machine. */
-  allowAddress?: (ip: string) => boolean;
-};
+import { createGuard, type GuardOptions } from './guard.ts';
+import type { Connect } from './pin.ts';
+import { notFetched, reasonFor, tooLarge } from './refusal.ts';
 
 export type DownloadOptions = {
   maxBytes: number;
@@ -41,10 +31,7 @@ export type SafeFetch = {
   download: (url: string, options: DownloadOptions) => Promise<Download>;
 };
 
-const CONNECT_TIMEOUT_MS = 3_000;
 const TIMEOUT_MS = 15_000;
-// A long answer of dead addresses must not use up the whole time.
-const ADDRESSES_TRIED_MAX = 4;
 // Some image servers refuse a request without a user agent, or answer in AVIF to one that does not say what it takes.
 const REQUEST_HEADERS = {
   'user-agent': 'darkroom',
@@ -53,21 +40,15 @@ const REQUEST_HEADERS = {
 };
 
 /** Builds the download guard. Opens nothing until a download is asked for. */
-export function createSafeFetch(options: SafeFetchOptions = {}): SafeFetch {
-  const { lookup = createLookup(), allowAddress = () => false, ...rules } = options;
-  // HTTP/1.1 only: one request per connection, and nothing a server could push.
-  const connect = options.connect ?? buildConnector({ timeout: CONNECT_TIMEOUT_MS, allowH2: false });
-  const isAllowed = (ip: string): boolean => isPublicAddress(ip) || allowAddress(ip);
-
+export function createSafeFetch(options: GuardOptions = {}): SafeFetch {
+  const guard = createGuard(options);
   return {
     async download(text, { maxBytes, timeoutMs = TIMEOUT_MS, signal }) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const stop = signal ? AbortSignal.any([timeout, signal]) : timeout;
       try {
-        const target = parseTarget(text, rules);
-        const addresses = await checkedAddresses(target, lookup, isAllowed, stop);
-        const pinned = pinTo(addresses.slice(0, ADDRESSES_TRIED_MAX), serverName(target), connect, stop);
-        return await fetchOnce(target.url, pinned, maxBytes, stop);
+        const target = guard.target(text);
+        return await fetchOnce(target.url, await guard.pin(target, stop), maxBytes, stop);
       } catch (error) {
         signal?.throwIfAborted();
         if (error instanceof AppError) throw error;
@@ -76,35 +57,6 @@ export function createSafeFetch(options: SafeFetchOptions = {}): SafeFetch {
       }
     },
   };
-}
-
-/** Every address of the target; one that is not public spoils them all, as the next answer could lead with it. */
-async function checkedAddresses(
-  { host, isAddress }: Target,
-  lookup: Lookup,
-  isAllowed: (ip: string) => boolean,
-  signal: AbortSignal,
-): Promise<string[]> {
-  const addresses = isAddress ? [host] : await untilAborted(resolved(lookup, host), signal);
-  if (addresses.length === 0) throw notFetched('its host name does not resolve');
-  if (addresses.every(isAllowed)) return addresses;
-  throw refusedUrl(
-    isAddress ? 'its address is not a public one' : 'its host name leads to an address that is not public',
-    'Give a URL that is reachable from the public internet.',
-  );
-}
-
-async function resolved(lookup: Lookup, host: string): Promise<string[]> {
-  try {
-    return await lookup(host);
-  } catch (error) {
-    throw notFetched('its host name does not resolve', error);
-  }
-}
-
-/** The name to ask for and check in TLS: none for an address, and never with the root's trailing dot. */
-function serverName({ url, host, isAddress }: Target): string {
-  return url.protocol === 'https:' && !isAddress ? host.replace(/\.$/, '') : '';
 }
 
 async function fetchOnce(url: URL, connect: Connect, maxBytes: number, signal: AbortSignal): Promise<Download> {
@@ -147,17 +99,4 @@ async function readAll(body: AsyncIterable<Buffer>, maxBytes: number): Promise<B
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, total);
-}
-
-/** `work`, unless the signal comes first; then the work goes on unheard. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -6,7 +6,7 @@ export type UrlRules = {
   /** `http:` as well, for a development machine. Default false. */
   allowHttp?: boolean;
   /** Ports beyond 443 (and 80 with `allowHttp`). */
-  allowedPorts?: number[];
+  allowedPorts?: number[] | 'any';
 };
 
 /** A URL that passed the rules; `host` is its DNS name, or its IP address in canonical spelling without brackets. */
@@ -45,6 +45,7 @@ function checkScheme(url: URL, { allowHttp = false }: UrlRules): void {
 
 function checkPort(url: URL, { allowedPorts = [] }: UrlRules): void {
   // The parser leaves the scheme's own port out.
-  if (url.port === '' || Number(url.port) === 443 || allowedPorts.includes(Number(url.port))) return;
+  const port = Number(url.port);
+  if (url.port === '' || port === 443 || allowedPorts === 'any' || allowedPorts.includes(port)) return;
   throw refusedUrl(`port ${url.port} is not allowed`, 'Use the port of the scheme: leave it out of the URL.');
 }

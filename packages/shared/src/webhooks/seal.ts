@@ -6,9 +6,9 @@ import type { Endpoint } from '../domain/index.ts';
 export type SecretOwner = Pick<Endpoint, 'tenant' | 'id'>;
 
 export type SecretSeal = {
-  seal(secret: string, of: SecretOwner): string;
+  seal: (secret: string, of: SecretOwner) => string;
   /** @throws Error when it was sealed for another endpoint or under another key, or was changed */
-  open(sealed: string, of: SecretOwner): string;
+  open: (sealed: string, of: SecretOwner) => string;
 };
 
 const ALGORITHM = 'aes-256-gcm';

@@ -1,0 +1,117 @@
+/**
+ * The only way to post to a URL that a caller gave.
+ *
+ * The guard decides where it may go, at each dial anew: a connection that is open leads to an address that was checked
+ * when it was dialled, whatever its name leads to by now, and none is used for long. No redirect is followed, no proxy of
+ * the environment is asked, and of the answer little is read.
+ */
+
+import { Agent, type Dispatcher, request } from 'undici';
+import type { DeliveryOutcome } from '../domain/delivery.ts';
+import { AppError } from '../domain/errors.ts';
+import { scrub } from '../domain/scrub.ts';
+import { createGuard, type Guard, type GuardOptions } from './guard.ts';
+import type { Connect } from './pin.ts';
+import { reasonFor } from './refusal.ts';
+import { retryAfterMs } from './retry-after.ts';
+
+export type SafePost = {
+  /** Posts JSON once, and says what came of it. Never throws. @param headers names in lower case */
+  post(url: string, message: { headers: Record<string, string>; body: string }): Promise<DeliveryOutcome>;
+} & AsyncDisposable;
+
+const TIMEOUT_MS = 15_000;
+const BODY_BYTES_MAX = 65_536;
+/** The status counts as it comes; what is said along with it is worth this much of a wait. */
+const BODY_MS = 2_000;
+/** Below the five seconds after which many servers hang up: what is sent just then is lost. */
+const IDLE_MS = 3_000;
+/** A connection takes no more requests after this, so that its address is checked again. */
+const CONNECTION_MS = 60_000;
+const REQUEST_HEADERS = {
+  'content-type': 'application/json',
+  'user-agent': 'darkroom',
+  accept: '*/*',
+  'accept-encoding': 'identity',
+};
+
+/** Opens nothing until something is posted. @param options `timeoutMs` from the first name server asked to the answer */
+export function createSafePost(options: GuardOptions & { timeoutMs?: number } = {}): SafePost {
+  const { timeoutMs = TIMEOUT_MS, ...rules } = options;
+  const guard = createGuard(rules);
+  const dispatcher = new Agent({
+    connect: checkedConnect(guard, timeoutMs),
+    allowH2: false,
+    clientTtl: CONNECTION_MS,
+    keepAliveTimeout: IDLE_MS,
+    keepAliveMaxTimeout: IDLE_MS,
+    // One timer for all of it, below.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  return {
+    post: async (text, { headers, body }) => {
+      const signal = AbortSignal.timeout(timeoutMs);
+      try {
+        const { url } = guard.target(text);
+        const sent = { ...headers, ...REQUEST_HEADERS };
+        return await answered(await request(url, { dispatcher, method: 'POST', signal, headers: sent, body }));
+      } catch (error) {
+        if (error instanceof AppError) return { type: 'refused', reason: error.message };
+        const late = `no answer within ${timeoutMs / 1_000} seconds`;
+        return { type: 'failed', reason: signal.aborted ? late : reasonFor(error) };
+      }
+    },
+    [Symbol.asyncDispose]: () => dispatcher.destroy(),
+  };
+}
+
+/** Resolves, checks and pins for each connection, by the origin it is for. */
+function checkedConnect(guard: Guard, timeoutMs: number): Connect {
+  return (options, callback) => {
+    const pinned = async (): Promise<Connect> => {
+      const target = guard.target(`${options.protocol}//${options.host}/`);
+      return guard.pin(target, AbortSignal.timeout(timeoutMs));
+    };
+    const refusing =
+      (error: Error): Connect =>
+      (_, tell) =>
+        tell(error, null);
+    void pinned()
+      .catch(refusing)
+      .then((connect) => connect(options, callback));
+  };
+}
+
+async function answered({ statusCode: http, headers, body }: Dispatcher.ResponseData): Promise<DeliveryOutcome> {
+  const wait = retryAfterMs(toText(headers['retry-after']), Date.now());
+  const bytes = await beginningOf(body);
+  // What is packed is not unpacked, and shows nothing.
+  const isPlain = (toText(headers['content-encoding']) ?? 'identity') === 'identity';
+  const text = isPlain ? scrub(bytes.toString('utf8')) : undefined;
+  return { type: 'answered', http, ...(wait !== undefined && { retryAfterMs: wait }), ...(text && { body: text }) };
+}
+
+/** As much as is taken of an answer; whatever breaks off then, its status is known. */
+async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let left = BODY_BYTES_MAX;
+  // Destroying it drops the connection.
+  const timer = setTimeout(() => body.destroy(), BODY_MS);
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) break;
+    }
+  } catch {
+    // The answer was cut, or took too long.
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(chunks);
+}
+
+function toText(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
+}
