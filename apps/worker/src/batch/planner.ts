@@ -32,6 +32,8 @@ import { sealChunk } from './seal.ts';
 
 /** Members looked at in one step, and at most for one chunk: those in front may all be waiting for their time. */
 const PAGE = 200;
+/** Members weighed again in one round. */
+const AGAIN = 50;
 const LOOK_MAX = 10_000;
 /** Jobs sent on to the standard lane in one round. */
 const LATE_MAX = 1_000;
@@ -44,6 +46,7 @@ export async function planOnce(deps: BatchDeps): Promise<number> {
     if (!held) continue;
     await bringBack(deps, model);
     await weighNewcomers(deps, model);
+    await weighMembers(deps, model, await deps.pool.some(model, AGAIN));
     await sendLateOn(deps, model);
     while (!deps.draining.aborted && (await cutOne(deps, model))) cut++;
   }
@@ -59,19 +62,26 @@ async function bringBack({ pool, isPaused, draining, log }: BatchDeps, model: st
   }
 }
 
-/**
- * Which of those that have come can pay for the standard lane: only they are counted among what it may have to make.
- * Waiting jobs come again every few minutes, and with new money: so what is noted is never old.
- */
 async function weighNewcomers(deps: BatchDeps, model: string): Promise<void> {
   for (let looked = 0; looked < LOOK_MAX && !deps.draining.aborted; looked += PAGE) {
     const page = await deps.pool.newcomers(model, PAGE);
-    const { jobs } = await readWaiting(deps, model, page);
-    const leaving = (await sampleLeavers(deps, jobs)).map(({ tenant, id }) => ({ tenant, id }));
-    const ids = new Set(leaving.map(({ id }) => id));
-    await deps.pool.weighed(model, { leaving, staying: page.filter(({ id }) => !ids.has(id)) });
+    await weighMembers(deps, model, page);
     if (page.length < PAGE) break;
   }
+}
+
+/**
+ * Which members can pay for the standard lane: only they are counted among what it may have to make. What the rows of a
+ * batch can pay together changes as they end, so that some of all are weighed again in each round.
+ */
+async function weighMembers(deps: BatchDeps, model: string, members: PoolMember[]): Promise<void> {
+  const { pool } = deps;
+  const { jobs, stale, paused } = await readWaiting(deps, model, members);
+  await pool.remove(model, stale);
+  await putAside(deps, model, paused);
+  const leaving = new Set(await sampleLeavers(deps, jobs));
+  const staying = jobs.filter((job) => !leaving.has(job));
+  await pool.weighed(model, { leaving: [...leaving], staying });
 }
 
 /**

@@ -12,7 +12,10 @@ export type PoolMember = { tenant: Tenant; id: JobId };
 export type AsideBatch = { tenant: Tenant; id: BatchId };
 
 export type Pool = {
-  /** Safe to send twice: a job lies in the pool once. First by priority, then those that can leave the lane, then by deadline. */
+  /**
+   * Safe to send twice: a job lies in the pool once, and keeps its place there unless its priority, its deadline or what it
+   * is judged by has changed. First by priority, then by deadline; newcomers stand behind those of their priority.
+   */
   add(messages: WakeMessage[]): Promise<void>;
   /** Models of which there are members, in the pool or put aside. */
   models(): Promise<string[]>;
@@ -22,9 +25,11 @@ export type Pool = {
   peek(model: string, offset: number, limit: number): Promise<PoolMember[]>;
   /** Members whose deadline lies before `until`, whatever their priority, from position `offset` among them on. */
   pressed(model: string, until: EpochMs, offset: number, limit: number): Promise<PoolMember[]>;
-  /** Some of those that came, or came again, since it was last noted whether they can leave the lane. */
+  /** Some of all, at random. */
+  some(model: string, limit: number): Promise<PoolMember[]>;
+  /** Some of those of which it was not noted yet whether they can leave the lane, since they came or changed. */
   newcomers(model: string, limit: number): Promise<PoolMember[]>;
-  /** Notes it, of those that are still members. Safe to send twice. */
+  /** Notes it, of those that are still members, instead of what was noted before. Safe to send twice. */
   weighed(model: string, newcomers: { leaving: PoolMember[]; staying: PoolMember[] }): Promise<void>;
   /** How many of the members that can leave the lane have their deadline at or before each of these instants. */
   dueBy(model: string, instants: EpochMs[]): Promise<number[]>;

@@ -11,6 +11,8 @@ export type WakeMessage = {
   priority: number;
   runAt: EpochMs;
   expiresAt: EpochMs;
+  /** What it is judged by has changed outside its record: the money of its batch. */
+  anew?: boolean;
 };
 
 export type WakeQueue = {

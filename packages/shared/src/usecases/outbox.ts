@@ -11,8 +11,12 @@ const RECHECK_MS_MAX = 900_000;
 const GATHER_MS = 10;
 
 export type Outbox = {
-  /** Hands the job's wake-up to the queue, soon. Never fails: what is not handed over stays due, and the sweeper finds it. */
-  push(job: Job): void;
+  /**
+   * Hands the job's wake-up to the queue, soon. Never fails: what is not handed over stays due, and the sweeper finds it.
+   *
+   * @param news `anew` as in the message
+   */
+  push(job: Job, news?: Pick<WakeMessage, 'anew'>): void;
   /** Resolves when everything pushed so far was handed over or given up. */
   flush(): Promise<void>;
 };
@@ -58,8 +62,8 @@ export function createOutbox(deps: {
   };
 
   return {
-    push: (job) => {
-      waiting.push(toWake(job));
+    push: (job, news) => {
+      waiting.push({ ...toWake(job), ...news });
       running ??= run();
     },
     flush: async () => running,

@@ -77,7 +77,7 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
       const carrier = updated && (step.action === 'patch' || step.action === 'wake') && carrierOf(updated.job);
       if (carrier) carriers.add(carrier);
       if (!updated || !(updated.changed || step.action === 'wake')) return;
-      if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job);
+      if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job, { anew: step.action === 'wake' });
       if (updated.followers) await handOff(deps, batch.tenant, id);
     }),
   );

@@ -29,6 +29,7 @@ export function keySpace(prefix: string) {
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
     pool: (model: string) => `${prefix}{q:batch:${model}}:pool`,
+    stayers: (model: string) => `${prefix}{q:batch:${model}}:pool:stayers`,
     asides: (model: string) => `${prefix}{q:batch:${model}}:asides`,
     aside: (model: string, name: string) => `${prefix}{q:batch:${model}}:aside:${name}`,
     providerBatch: (id: string) => `${prefix}{q:batches}:pb:${id}`,

@@ -7,17 +7,21 @@ import { loadScript } from './scripts.ts';
 /** Above any instant, which have 13 digits until the year 2286: a score is a band and, in it, a deadline. */
 const BAND = 1e13;
 const PRIORITY_MAX = 9;
-/** The bands of a priority: those that can leave the lane, those that cannot, and those of which that is not known yet. */
-const LEAVER = 0;
-const NEWCOMER = 2;
-const KINDS = [LEAVER, 1, NEWCOMER];
+/** The bands of a priority: those of which it was noted whether they can leave the lane, and behind them the others. */
+const WEIGHED = 0;
+const NEWCOMER = 1;
+const KINDS = [WEIGHED, NEWCOMER];
 /** Members of one command. */
 const STEP = 1_000;
 
-/** One sorted set per model, and one per batch put aside; a member is `tenant~id`. @see Pool */
+/**
+ * One sorted set per model, another of those that cannot leave the lane, by deadline, and one per batch put aside; a
+ * member is `tenant~id`. That it can leave takes no room: most can, and there may be hundreds of thousands. @see Pool
+ */
 export function createRedisPool(options: { redis: Redis; prefix?: string }): Pool {
   const { redis, prefix = '' } = options;
   const space = keySpace(prefix);
+  const enter = loadScript(redis, 'enter-pool');
   const putAside = loadScript(redis, 'put-aside');
   const bringBack = loadScript(redis, 'bring-back');
   const weigh = loadScript(redis, 'weigh');
@@ -30,8 +34,9 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
     add: async (messages) => {
       for (const [model, group] of Map.groupBy(messages, (message) => message.model)) {
         for (let at = 0; at < group.length; at += STEP) {
-          const scored = group.slice(at, at + STEP).flatMap((message) => [scoreOf(message), nameOf(message)]);
-          await redis.zadd(space.pool(model), ...scored);
+          const some = group.slice(at, at + STEP);
+          const comers = some.flatMap((one) => [scoreOf(one), one.anew ? 1 : 0, nameOf(one)]);
+          await enter([space.pool(model), space.stayers(model)], [BAND, ...comers]);
         }
       }
     },
@@ -57,6 +62,7 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
       }
       return found;
     },
+    some: async (model, limit) => (await redis.zrandmember(space.pool(model), limit)).map(parse),
     newcomers: async (model, limit) => {
       const found: string[] = [];
       for (const [from, to] of bandsUntil(BAND, [NEWCOMER])) {
@@ -67,23 +73,31 @@ export function createRedisPool(options: { redis: Redis; prefix?: string }): Poo
     },
     weighed: async (model, { leaving, staying }) => {
       const names = [...staying, ...leaving].map(nameOf);
-      if (names.length) await weigh([space.pool(model)], [staying.length, BAND, ...names]);
+      if (names.length) await weigh([space.pool(model), space.stayers(model)], [staying.length, BAND, ...names]);
     },
     dueBy: (model, instants) =>
       Promise.all(
         instants.map(async (at) => {
-          const bands = bandsUntil(at + 1, [LEAVER]).map(([from, to]) => redis.zcount(space.pool(model), from, to));
-          return (await Promise.all(bands)).reduce((sum, count) => sum + count, 0);
+          const bands = bandsUntil(at + 1, [WEIGHED]).map(([from, to]) => redis.zcount(space.pool(model), from, to));
+          const [staying, ...counts] = await Promise.all([redis.zcount(space.stayers(model), '-inf', at), ...bands]);
+          // Some may have gone between the two counts.
+          return Math.max(0, counts.reduce((sum, count) => sum + count, 0) - staying);
         }),
       ),
     remove: async (model, members) => {
-      for (let at = 0; at < members.length; at += STEP)
-        await redis.zrem(space.pool(model), ...members.slice(at, at + STEP).map(nameOf));
+      for (let at = 0; at < members.length; at += STEP) {
+        const names = members.slice(at, at + STEP).map(nameOf);
+        await redis
+          .multi()
+          .zrem(space.pool(model), ...names)
+          .zrem(space.stayers(model), ...names)
+          .exec();
+      }
     },
     putAside: async (model, batch, members) => {
       const { name, keys } = asideKeys(model, batch);
       for (let at = 0; at < members.length; at += STEP)
-        await putAside(keys, [name, BAND, ...members.slice(at, at + STEP).map(nameOf)]);
+        await putAside([...keys, space.stayers(model)], [name, BAND, ...members.slice(at, at + STEP).map(nameOf)]);
     },
     asides: async (model) => (await redis.smembers(space.asides(model))).map(parse),
     bringBack: async (model, batch, signal) => {
