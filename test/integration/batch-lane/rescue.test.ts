@@ -1,5 +1,6 @@
 /** Jobs that would be late are taken back from the provider and made one by one: after its word, and never twice. */
 
+import { rescheduled } from '@darkroom/shared/domain';
 import { HOUR, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
@@ -260,6 +261,55 @@ it('does not send a chunk whose time passed before it could be sent', async () =
   expect([lane.account.made, await routes()]).toEqual([0, ['standard', 'standard']]);
   await planOnce(lane.deps);
   expect(await lane.pool.size(MODEL)).toBe(0);
+});
+
+it('takes chunks that a limit keeps waiting back at their time, not when they may be sent again', async () => {
+  const limit = {
+    type: 'rejected',
+    code: 'upstream_quota_exhausted',
+    retryable: true,
+    limit: 'day',
+    retryAfterMs: 10 * HOUR,
+    http: 429,
+  } as const;
+  lane.account.creates = [{ type: 'rejected', verdict: limit }];
+  const expiresAt = lane.test.clock.now() + 5 * HOUR;
+  await lane.submit(2, { state: { expiresAt } });
+  await lane.send();
+  await lane.submit(2, { state: { expiresAt: expiresAt + HOUR } });
+  await lane.send();
+  const rescueAt = (await lane.chunks()).map((chunk) => chunk.rescueAt);
+  const at = async (time: number) => {
+    lane.test.clock.advance(time - lane.test.clock.now());
+    await submitOnce(lane.deps);
+    await collectOnce(lane.deps);
+    return routes();
+  };
+
+  expect(await at((rescueAt[0] ?? 0) - 1)).toEqual(['batch', 'batch', 'batch', 'batch']);
+  expect(await at(rescueAt[0] ?? 0)).toEqual(['standard', 'standard', 'batch', 'batch']);
+  // Those that went before it are no longer to be made: that gives it their time.
+  expect(await at(rescueAt[1] ?? 0)).toEqual(['standard', 'standard', 'batch', 'batch']);
+  expect(await at((rescueAt[1] ?? 0) + 2 * SECOND)).toEqual(['standard', 'standard', 'standard', 'standard']);
+  expect(lane.account.calls.filter((call) => call === 'create').length).toBe(1);
+});
+
+it('looks at a waiting chunk when its members have less time than before, and does not send it for that', async () => {
+  const limit = { type: 'rejected', code: 'upstream_rate_limited', retryable: true, limit: 'unknown' } as const;
+  lane.account.creates = [{ type: 'rejected', verdict: { ...limit, http: 429, retryAfterMs: 10 * HOUR } }];
+  const [id = ''] = await lane.submit(1, { state: { expiresAt: lane.test.clock.now() + 30 * HOUR } });
+  await lane.send();
+  const chunk = await lane.chunk();
+  const now = lane.test.clock.now();
+
+  const sooner = rescheduled(chunk, { rescueAt: now + HOUR });
+  expect(sooner && (await lane.batches.write(sooner))).toBe(true);
+  lane.test.clock.advance(HOUR);
+  await submitOnce(lane.deps);
+  await submitOnce(lane.deps);
+
+  expect(await lane.chunk()).toMatchObject({ state: 'sealed', dueAt: chunk.refusedUntil });
+  expect((await lane.test.read(id)).state.route).toBeUndefined();
 });
 
 it('gives jobs up as in doubt whose results cannot be fetched in time, and keeps the images that come later', async () => {

@@ -51,9 +51,9 @@ export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<vo
   if (ready) await create(deps, ready);
 }
 
-/** A refusal of one chunk by a limit keeps all others of its model waiting too. */
-function pauseOf(open: ProviderBatch[], { id, model }: ProviderBatch): number {
-  const refused = open.filter((other) => other.id !== id && other.model === model && other.refusedUntil !== undefined);
+/** A refusal of one chunk by a limit keeps all of its model waiting: itself too, when it is looked at before that is over. */
+function pauseOf(open: ProviderBatch[], { model }: ProviderBatch): number {
+  const refused = open.filter((other) => other.model === model && other.refusedUntil !== undefined);
   return Math.max(0, ...refused.map(({ refusedUntil = 0 }) => refusedUntil));
 }
 

@@ -7,7 +7,7 @@
 
 import type { EpochMs } from './job.ts';
 import type { CreateIntent, ProviderBatch } from './provider-batch.ts';
-import { alarm, dropping, endedBy, next } from './provider-batch-steps-next.ts';
+import { alarm, dropping, endedBy, next, waitsUntil } from './provider-batch-steps-next.ts';
 import type { Verdict } from './verdict.ts';
 
 const MINUTE_MS = 60_000;
@@ -133,7 +133,7 @@ export function createRefused(
     state: 'sealed',
     creates: [],
     troubles,
-    dueAt: until,
+    dueAt: waitsUntil({ state: 'sealed', rescueAt: batch.rescueAt }, until),
     ...(verdict.limit && { refusedUntil: until }),
     ...(verdict.channelDown && alarm(batch, why)),
   });

@@ -25,6 +25,11 @@ export function dropping(
   return copy;
 }
 
+/** One that is not sent yet waits for whatever it is, but not beyond the time when it may have to be taken back. */
+export function waitsUntil({ state, rescueAt }: Pick<ProviderBatch, 'state' | 'rescueAt'>, at: EpochMs): EpochMs {
+  return state === 'sealed' ? Math.min(at, rescueAt) : at;
+}
+
 /** Over at the provider, or without it. */
 export function endedBy(
   batch: ProviderBatch,

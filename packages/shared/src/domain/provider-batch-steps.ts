@@ -10,7 +10,7 @@
 
 import type { EpochMs, ProviderBatchId } from './job.ts';
 import type { ProviderBatch } from './provider-batch.ts';
-import { dropping, endedBy, next } from './provider-batch-steps-next.ts';
+import { dropping, endedBy, next, waitsUntil } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
@@ -96,7 +96,8 @@ export function rescheduled(batch: ProviderBatch, rescue: Rescue): ProviderBatch
   if (batch.cancelAskedAt !== undefined || batch.state === 'ended' || batch.state === 'closed') return undefined;
   const { rescueAt, rescueDue, rescueSize } = rescue;
   if (rescueAt === batch.rescueAt && rescueDue === batch.rescueDue && rescueSize === batch.rescueSize) return undefined;
-  return next(dropping(batch, 'rescueDue', 'rescueSize'), rescue);
+  const dueAt = waitsUntil({ state: batch.state, rescueAt }, batch.dueAt);
+  return next(dropping(batch, 'rescueDue', 'rescueSize'), { ...rescue, dueAt });
 }
 
 /** Whether a member that must leave the lane by `leaveBy` is one that the chunk was taken back for; the others may go again. */
@@ -131,14 +132,16 @@ export function giveUp(batch: ProviderBatch, message: string, now: EpochMs): Pro
   return batch.state === 'sealed' ? endedBy(batch, 'failed', message, now) : undefined;
 }
 
-/** Not before `at`: another chunk was told so. */
+/** Not before `at`: it, or another chunk, was told so. */
 export function waitUntil(batch: ProviderBatch, at: EpochMs): ProviderBatch {
-  return next(batch, { dueAt: at });
+  return next(batch, { dueAt: waitsUntil(batch, at) });
 }
 
 /** A step failed: again later, each time twice as late. */
 export function troubled(batch: ProviderBatch, now: EpochMs, random: () => number): ProviderBatch {
   const troubles = batch.troubles + 1;
   const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(troubles - 1, 10));
-  return next(batch, { troubles, dueAt: now + Math.round(most * (0.5 + random() / 2)) });
+  const at = now + Math.round(most * (0.5 + random() / 2));
+  // One whose time has come fails to be taken back: that is no reason to try it without a pause.
+  return next(batch, { troubles, dueAt: now < batch.rescueAt ? waitsUntil(batch, at) : at });
 }
