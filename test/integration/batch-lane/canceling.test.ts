@@ -1,7 +1,9 @@
 /** A provider batch that is to be canceled: by a call that may fail, have no effect, or work without anybody hearing of it. */
 
 import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { submitOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import type { Account } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
@@ -48,6 +50,25 @@ it.each(['has its answer lost', 'is the last thing its process does'])(
     expect(await totals()).toMatchObject({ calls: 2, rejected: 2, inDoubt: 0 });
   },
 );
+
+it('holds up no other by a call that hangs', async () => {
+  const lines = { ...lane.deps.plan.limits, lines: 1 };
+  await lane.submit(3, { state: { expiresAt: lane.test.clock.now() + 5 * HOUR } });
+  await planOnce({ ...lane.deps, plan: { ...lane.deps.plan, limits: lines } });
+  await submitOnce(lane.deps);
+  lane.test.clock.advance(5 * HOUR);
+  const hanging = Promise.withResolvers<{ type: 'unknown'; reason: string }>();
+  account.channel.cancel = async (name) => {
+    account.calls.push(`cancel ${name}`);
+    return hanging.promise;
+  };
+
+  const polled = lane.poller.once();
+
+  await vi.waitFor(() => expect(cancels()).toBe(3));
+  hanging.resolve({ type: 'unknown', reason: 'timeout' });
+  await polled;
+});
 
 it('is on record before the call, and not called by who is not the first to write it', async () => {
   await runOutOfTime();

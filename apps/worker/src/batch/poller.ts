@@ -21,6 +21,7 @@ import {
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import type { RemoteBatch } from '@darkroom/shared/ports';
+import { each, type Failed } from '../sweeper/each.ts';
 import type { BatchDeps } from './deps.ts';
 import { comeToRescue } from './rescue-time.ts';
 import { create, deadline, idsOf } from './submitter.ts';
@@ -29,6 +30,8 @@ import { isWanted } from './wanted.ts';
 /** The provider's clock may be this far from ours: one that a list leaves out for its age would be made again. */
 const SKEW_MS = 24 * 3_600_000;
 const CALL_MS = 60_000;
+/** Cancel calls side by side. */
+const CANCELS = 16;
 const TROUBLE_MS_MAX = 600_000;
 /** What other workers keep away for: a little less than the time between two lists, so that no turn is left out. */
 const TURN_SHARE = 0.9;
@@ -67,12 +70,20 @@ async function poll(deps: BatchDeps, watched: ProviderBatch[], since: number): P
   const strays = new Set(watched.filter(({ stray }) => stray).map(({ providerName }) => providerName));
   const shownTo = ({ stray }: ProviderBatch) =>
     stray ? done.batches : done.batches.filter(({ name }) => !strays.has(name));
-  const attendTo = (batch: ProviderBatch) =>
-    attend(deps, batch, shownTo(batch), listedAt).catch((error: unknown) =>
-      log.error({ ...idsOf(batch), ...describeError(error) }, 'chunk.not_attended'),
-    );
-  for (const batch of watched) await attendTo(batch);
-  for (const stray of await recordStrays(deps, done.batches)) await attendTo(stray);
+  const going: ProviderBatch[] = [];
+  const notAttended = ({ item, error }: Failed<ProviderBatch>) =>
+    log.error({ ...idsOf(item), ...describeError(error) }, 'chunk.not_attended');
+  const attendTo = async (some: ProviderBatch[]) => {
+    // One after the other: which of them are taken back depends on those before.
+    const failed = await each(some, 1, async (batch) => {
+      const asked = await attend(deps, batch, shownTo(batch), listedAt);
+      if (asked) going.push(asked);
+    });
+    failed.forEach(notAttended);
+  };
+  await attendTo(watched);
+  await attendTo(await recordStrays(deps, done.batches));
+  (await each(going, CANCELS, (batch) => cancel(deps, batch))).forEach(notAttended);
   return true;
 }
 
@@ -97,15 +108,22 @@ async function recordStrays(deps: BatchDeps, list: RemoteBatch[]): Promise<Provi
   return recorded;
 }
 
-async function attend(deps: BatchDeps, known: ProviderBatch, list: RemoteBatch[], listedAt: number): Promise<void> {
+/** @returns the batch when the provider is to be asked to stop it */
+async function attend(
+  deps: BatchDeps,
+  known: ProviderBatch,
+  list: RemoteBatch[],
+  listedAt: number,
+): Promise<ProviderBatch | undefined> {
   const { batches, clock, rules } = deps;
   const seen = look(known, list, rules, listedAt, clock.now());
-  if (seen && !(await batches.write(seen))) return; // Somebody else attends to it.
+  if (seen && !(await batches.write(seen))) return undefined; // Somebody else attends to it.
   const batch = seen ?? known;
   tell(deps, known, batch);
   if (mayBeLost(batch, clock.now())) await ask(deps, batch);
-  await takeBack(deps, batch);
+  const asked = await takeBack(deps, batch);
   if (batch.state === 'creating') await create(deps, batch);
+  return asked;
 }
 
 function tell(
@@ -136,19 +154,26 @@ async function ask(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
 }
 
 /**
- * Asks the provider to stop, when time is short or nobody waits any more. Only its own word says that it did.
+ * Decides that it is to be stopped, when time is short or nobody waits any more. Only the provider's word says that it is.
  *
  * On record first: the end of a batch that nobody here is known to have asked for would look like somebody else's doing.
+ *
+ * @returns the batch when the provider is to be asked now
  */
-async function takeBack(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
-  const { channel, batches, clock, log } = deps;
-  if (batch.state !== 'submitted' || !batch.providerName) return;
+async function takeBack(deps: BatchDeps, batch: ProviderBatch): Promise<ProviderBatch | undefined> {
+  const { batches, clock } = deps;
+  if (batch.state !== 'submitted' || !batch.providerName) return undefined;
   const decided = batch.stray !== undefined || batch.cancelAskedAt !== undefined;
   const wanted = !decided && (await isWanted(deps, batch));
   const reason = cancelReason(batch, wanted, clock.now());
   const going = reason === 'rescue' ? await comeToRescue(deps, batch) : batch;
   const asked = reason && going && cancelAsked(going, reason, clock.now());
-  if (!asked || !(await batches.write(asked))) return;
-  const done = await channel.cancel(batch.providerName, deadline(deps, CALL_MS));
-  log.warn({ ...idsOf(batch), name: batch.providerName, reason, outcome: done.type }, 'chunk.canceling');
+  return asked && (await batches.write(asked)) ? asked : undefined;
+}
+
+/** Side by side with others: calls that hang must not cost the next chunk its deadline. */
+async function cancel(deps: BatchDeps, asked: ProviderBatch): Promise<void> {
+  const { providerName: name = '', cancelFor: reason } = asked;
+  const done = await deps.channel.cancel(name, deadline(deps, CALL_MS));
+  deps.log.warn({ ...idsOf(asked), name, reason, outcome: done.type }, 'chunk.canceling');
 }
