@@ -33,6 +33,10 @@ export const commonEnv = {
   EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30).meta({
     description: 'Whole days for which events are kept; those of more than a day ago rest in the object store.',
   }),
+  WEBHOOK_HTTP: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'Allow webhooks to `http://`, any port and this machine itself; development only.' }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .default('info')

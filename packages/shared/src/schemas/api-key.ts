@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-export const SCOPES = ['jobs:write', 'jobs:read', 'admin'] as const;
+export const SCOPES = ['jobs:write', 'jobs:read', 'webhooks:write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export const CreateKeyBody = z
@@ -15,7 +15,10 @@ export const CreateKeyBody = z
       .array(z.enum(SCOPES))
       .min(1)
       .default(['jobs:write', 'jobs:read'])
-      .meta({ description: 'What it may do; `admin` makes keys, and sees figures of every tenant.' }),
+      .meta({
+        description:
+          'What it may do. `webhooks:write` says who is told of everything, so no key has it unasked; `admin` makes keys, and sees figures of every tenant.',
+      }),
   })
   .meta({ id: 'CreateKey', description: 'A key for a tenant. Nothing is shared between tenants.' });
 

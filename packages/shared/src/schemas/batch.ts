@@ -2,7 +2,9 @@
 
 import { z } from 'zod';
 import { BATCH_STATUSES, JOB_STATUSES, type JobStatus, LANES } from '../domain/index.ts';
+import { OWN_TYPES } from './event-types.ts';
 import { JobView } from './job-view.ts';
+import { OwnWebhookView, ownWebhook } from './own-webhook.ts';
 import { instantSchema, moneySchema } from './primitives.ts';
 import { QuoteView } from './quote.ts';
 import { SubmitJobBody } from './submit-job.ts';
@@ -16,7 +18,7 @@ const tag = z.string().trim().min(1).max(64);
 const column = z.string().min(1).max(128);
 
 /** What the batch says for all of its rows. */
-const PER_BATCH = { lane: true, deadline: true, priority: true, max_cost: true, quote: true } as const;
+const PER_BATCH = { lane: true, deadline: true, priority: true, max_cost: true, quote: true, webhook: true } as const;
 const {
   prompt: _prompt,
   references: _references,
@@ -77,6 +79,9 @@ export const BatchOptions = Defaults.extend({
     }),
   tags: z.array(tag).max(16).default([]),
   metadata: SubmitJobBody.shape.metadata,
+  webhook: ownWebhook(OWN_TYPES.batch, 'how the batch ends').optional().meta({
+    description: 'Told of this batch beside your endpoints; of its rows only if `events` names `job.*` or the like.',
+  }),
   key_column: column
     .optional()
     .meta({ description: 'Column or field that holds the key; `#` numbers the rows instead.' }),
@@ -148,6 +153,7 @@ export const BatchView = z
     canary: z.object({ rows: z.int(), state: z.enum(['running', 'passed', 'failed']), failed: z.int() }).optional(),
     tags: z.array(z.string()),
     metadata: z.record(z.string(), z.string()),
+    webhook: OwnWebhookView.optional(),
     urls: z.object({
       self: z.string(),
       items: z.string(),

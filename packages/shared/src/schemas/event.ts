@@ -6,14 +6,16 @@ import {
   ALERT_UNITS,
   ALERTS,
   BATCH_EVENT_TYPES,
+  ENDPOINT_EVENT_TYPES,
   EVENT_TYPES,
   isJobId,
-  LOGGED_TYPES,
   type LoggedType,
 } from '../domain/index.ts';
 import { BatchView } from './batch.ts';
+import { typePattern, typesNamed } from './event-types.ts';
 import { JobErrorView, JobView } from './job-view.ts';
 import { instantSchema } from './primitives.ts';
+import { ENDPOINT_ID, WebhookEndpointView } from './webhook.ts';
 
 const instant = z.string().meta({ format: 'date-time' });
 const left = ' Left out where it is too long; the view behind `urls.self` has it.';
@@ -89,6 +91,26 @@ export const AlertEventData = z
   .meta({ id: 'AlertEventData', description: 'Told to the tenant of the operator alone.' });
 export type AlertEventData = z.output<typeof AlertEventData>;
 
+/** An endpoint of webhooks, in short: neither its headers nor anything of its secret. */
+export const EndpointEventData = z
+  .object({
+    id: WebhookEndpointView.shape.id,
+    ...WebhookEndpointView.pick({
+      url: true,
+      description: true,
+      enabled: true,
+      disabled_reason: true,
+      disabled_at: true,
+      health: true,
+    }).partial().shape,
+    urls: WebhookEndpointView.shape.urls.partial().required({ self: true }),
+  })
+  .meta({
+    id: 'EndpointEventData',
+    description: 'The endpoint in short, as it is when the event is sent; once it is deleted, its id is left.',
+  });
+export type EndpointEventData = z.output<typeof EndpointEventData>;
+
 const envelope = {
   id: z
     .string()
@@ -106,9 +128,12 @@ export const BatchEventView = z
 export const AlertEventView = z
   .object({ ...envelope, type: z.enum(ALERT_EVENT_TYPES), data: AlertEventData })
   .meta({ id: 'AlertEvent' });
+export const EndpointEventView = z
+  .object({ ...envelope, type: z.enum(ENDPOINT_EVENT_TYPES), data: EndpointEventData })
+  .meta({ id: 'EndpointEvent' });
 /** Whatever happened. */
 export const EventView = z
-  .discriminatedUnion('type', [JobEventView, BatchEventView, AlertEventView])
+  .discriminatedUnion('type', [JobEventView, BatchEventView, EndpointEventView, AlertEventView])
   .meta({ id: 'Event' });
 export type EventView = z.output<typeof EventView>;
 
@@ -116,23 +141,13 @@ export const EventList = z
   .object({ data: z.array(EventView), has_more: z.boolean(), next_cursor: z.string().optional() })
   .meta({ id: 'EventList' });
 
-/** `job.*` or a type → the types that are meant. */
-function typesNamed(pattern: string): LoggedType[] {
-  if (!pattern.endsWith('.*')) return LOGGED_TYPES.filter((type) => type === pattern);
-  return LOGGED_TYPES.filter((type) => type.startsWith(pattern.slice(0, -1)));
-}
-
-const typePattern = z.string().refine((pattern) => typesNamed(pattern).length > 0, {
-  error: `must be a type of event or a group of them such as job.*; there are ${LOGGED_TYPES.join(', ')}`,
-});
-
 const filters = {
   type: z
     .preprocess(
       (value) => [value].flat().flatMap((one) => (typeof one === 'string' ? one.split(',') : [one])),
-      z.array(typePattern).min(1).max(50),
+      z.array(typePattern()).min(1).max(50),
     )
-    .transform((patterns): ReadonlySet<LoggedType> => new Set(patterns.flatMap(typesNamed)))
+    .transform((patterns): ReadonlySet<LoggedType> => new Set(patterns.flatMap((pattern) => typesNamed(pattern))))
     .optional()
     .meta({
       type: 'array',
@@ -145,6 +160,11 @@ const filters = {
     .regex(/^bat_[0-9a-f]{32}$/, 'must be the id of a batch')
     .optional()
     .meta({ description: 'About this batch, or one of its rows’ jobs.' }),
+  endpoint: z
+    .string()
+    .regex(ENDPOINT_ID, 'must be the id of a webhook endpoint')
+    .optional()
+    .meta({ description: 'About this endpoint of webhooks.' }),
   tag: z.string().min(1).max(64).optional().meta({ description: 'About a job or batch with this tag.' }),
   since: instantSchema
     .optional()

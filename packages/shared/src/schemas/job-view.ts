@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { JOB_STATUSES, LANES, PHASES } from '../domain/index.ts';
+import { OwnWebhookView } from './own-webhook.ts';
 
 const instant = z.string().meta({ format: 'date-time' });
 const money = z.string().meta({ examples: ['0.0361'] });
@@ -112,6 +113,7 @@ export const JobView = z
     key: told(z.string().optional(), 'Its key in that batch.'),
     tags: told(z.array(z.string()), 'Yours.'),
     metadata: told(z.record(z.string(), z.string()), 'Yours.'),
+    webhook: OwnWebhookView.optional(),
     warnings: told(z.array(z.string()).optional(), 'What is not quite as asked, such as a model that was replaced.'),
     error: told(JobErrorView.optional(), 'Why it is not succeeded, or not yet.'),
     urls: told(

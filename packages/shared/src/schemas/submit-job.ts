@@ -2,6 +2,8 @@
 
 import { z } from 'zod';
 import { DEFAULT_MODEL, LANES, MODELS, type Model, ON_UNKNOWN_OUTCOME, REFERENCE_ROLES } from '../domain/index.ts';
+import { OWN_TYPES } from './event-types.ts';
+import { ownWebhook } from './own-webhook.ts';
 import { durationSchema, instantSchema, moneySchema } from './primitives.ts';
 
 export const PROMPT_MAX = 20_000;
@@ -181,9 +183,12 @@ export const SubmitJobBody = z
       .refine((record) => Object.keys(record).length <= 32, 'must have at most 32 keys')
       .default({})
       .meta({ description: 'Yours, shown again with the job and to list by; Darkroom reads nothing into it.' }),
+    webhook: ownWebhook(OWN_TYPES.job, 'how the job ends').optional().meta({
+      description: 'Told of this job beside your endpoints; signed with the secret of GET /v1/webhook-secret.',
+    }),
   })
   .meta({ description: 'One image to make, its template filled in.' });
 export type SubmitJobBody = z.output<typeof SubmitJobBody>;
 
 /** Names the wire reserves for parts that are not there yet: refused by name, so nobody believes they were heeded. */
-export const RESERVED_FIELDS = ['edit_of', 'mask', 'webhook', 'routing'] as const;
+export const RESERVED_FIELDS = ['edit_of', 'mask', 'routing'] as const;

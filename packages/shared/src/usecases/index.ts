@@ -23,6 +23,7 @@ export * from './outbox.ts';
 export * from './paused-batches.ts';
 export * from './present-action.ts';
 export * from './present-batch.ts';
+export { presentEndpoint, shownUrl } from './present-endpoint.ts';
 export * from './present-event.ts';
 export * from './present-job.ts';
 export * from './quote-jobs.ts';

@@ -37,16 +37,17 @@ export async function listEvents(log: EventLog, tenant: Tenant, query: ListEvent
 }
 
 /** Whether an event is what a query asks for, apart from its time. */
-export function eventFilter({ type, job, batch, tag }: StreamEventsQuery): (event: LoggedEvent) => boolean {
+export function eventFilter({ type, job, batch, endpoint, tag }: StreamEventsQuery): (event: LoggedEvent) => boolean {
   return (event) =>
     (type === undefined || type.has(event.type)) &&
     (job === undefined || event.job === job) &&
     (batch === undefined || event.batch === batch) &&
+    (endpoint === undefined || event.endpoint === endpoint) &&
     (tag === undefined || event.tags.includes(tag));
 }
 
-function isNarrow({ type, job, batch, tag }: StreamEventsQuery): boolean {
-  return [type, job, batch, tag].some((filter) => filter !== undefined);
+function isNarrow({ type, job, batch, endpoint, tag }: StreamEventsQuery): boolean {
+  return [type, job, batch, endpoint, tag].some((filter) => filter !== undefined);
 }
 
 function pastEnd({ order, since, until }: ListEventsQuery): (event: LoggedEvent) => boolean {

@@ -11,6 +11,7 @@ import {
   shownCounts,
 } from '../domain/index.ts';
 import type { BatchView } from '../schemas/index.ts';
+import { presentOwn } from './present-endpoint.ts';
 
 export function presentBatch(batch: Batch, totals: BatchTotals, now: EpochMs): BatchView {
   const self = `/v1/batches/${batch.id}`;
@@ -44,6 +45,7 @@ export function presentBatch(batch: Batch, totals: BatchTotals, now: EpochMs): B
     ...(batch.canary && { canary: batch.canary }),
     tags: batch.tags,
     metadata: batch.metadata,
+    ...presentOwn(batch.webhook),
     urls: {
       self,
       items: `${self}/items`,

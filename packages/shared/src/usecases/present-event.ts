@@ -1,16 +1,24 @@
 /** Events as their receivers see them: short enough for any of them, and without the prompt. */
 
 import { AppError, type LoggedEvent, type Tenant } from '../domain/index.ts';
-import type { Batches, Ledger } from '../ports/index.ts';
-import type { BatchEventData, BatchView, EventView, JobEventData, JobView } from '../schemas/index.ts';
+import type { Batches, Endpoints, Ledger } from '../ports/index.ts';
+import type {
+  BatchEventData,
+  BatchView,
+  EndpointEventData,
+  EventView,
+  JobEventData,
+  JobView,
+} from '../schemas/index.ts';
 import { getBatch } from './get-batch.ts';
 import { findJob } from './get-job.ts';
 import { ifReadable } from './if-readable.ts';
 import { presentAlert } from './present-alert.ts';
 import { presentBatch } from './present-batch.ts';
+import { endpointPath, presentEndpoint } from './present-endpoint.ts';
 import { type PresentDeps, presentJob } from './present-job.ts';
 
-export type PresentEventDeps = PresentDeps & { ledger: Ledger; batches: Batches };
+export type PresentEventDeps = PresentDeps & { ledger: Ledger; batches: Batches; endpoints: Endpoints };
 
 /** What of the caller's own goes along, in bytes: the whole must stay below 20 kB. */
 const METADATA_BYTES_MAX = 6_000;
@@ -22,8 +30,8 @@ const LATE_MAX = 3;
 const WIDTH = 16;
 
 /**
- * Each event with the job or batch it is about as that is now; of one that is kept no longer, id and link are left. An alert
- * is shown as it was.
+ * Each event with the job, batch or endpoint it is about as that is now; of one that is kept no longer, id and link are
+ * left. An alert is shown as it was.
  *
  * Links to images are signed anew each time. Several events of one record cost one look at it.
  */
@@ -32,20 +40,28 @@ export async function presentEvents(
   tenant: Tenant,
   events: LoggedEvent[],
 ): Promise<EventView[]> {
-  const data = new Map<string, JobEventData | BatchEventData>();
-  const subjects = new Map(
-    events.filter((event) => !event.data).map((event) => [event.job ?? event.batch ?? '', event]),
-  );
+  const data = new Map<string, EventView['data']>();
+  const subjects = new Map(events.filter((event) => !event.data).map((event) => [subjectOf(event), event]));
   const rest = subjects.entries();
   const run = async () => {
-    for (const [id, event] of rest)
-      data.set(id, await (event.job === undefined ? batchData(deps, tenant, id) : jobData(deps, tenant, event, id)));
+    for (const [id, event] of rest) data.set(id, await dataOf(deps, tenant, event));
   };
   await Promise.all(Array.from({ length: Math.min(WIDTH, subjects.size) }, run));
-  return events.map(({ id, type, at, job, batch, data: note }) => {
-    const about = note ? presentAlert(type, note) : data.get(job ?? batch ?? '');
+  return events.map((event) => {
+    const { id, type, at, data: note } = event;
+    const about = note ? presentAlert(type, note) : data.get(subjectOf(event));
     return { id, type, timestamp: new Date(at).toISOString(), data: about } as EventView;
   });
+}
+
+function subjectOf({ job, batch, endpoint = '' }: LoggedEvent): string {
+  return job ?? batch ?? endpoint;
+}
+
+function dataOf(deps: PresentEventDeps, tenant: Tenant, event: LoggedEvent): Promise<EventView['data']> {
+  if (event.job !== undefined) return jobData(deps, tenant, event, event.job);
+  if (event.batch !== undefined) return batchData(deps, tenant, event.batch);
+  return endpointData(deps, tenant, event.endpoint ?? '');
 }
 
 async function jobData(deps: PresentEventDeps, tenant: Tenant, event: LoggedEvent, id: string): Promise<JobEventData> {
@@ -101,9 +117,25 @@ async function batchData(deps: PresentEventDeps, tenant: Tenant, id: string): Pr
   }
 }
 
-/** Without its provider batches, which may be hundreds. */
+async function endpointData({ endpoints }: PresentEventDeps, tenant: Tenant, id: string): Promise<EndpointEventData> {
+  const [endpoint, [health]] = await Promise.all([endpoints.read(tenant, id), endpoints.health(tenant, [id])]);
+  if (!endpoint || !health) return { id, urls: { self: endpointPath(id) } };
+  const { url, description, enabled, disabled_reason, disabled_at, ...view } = presentEndpoint(endpoint, health);
+  return {
+    id,
+    url,
+    ...(description && { description }),
+    enabled,
+    ...(disabled_reason && { disabled_reason }),
+    ...(disabled_at && { disabled_at }),
+    health: view.health,
+    urls: view.urls,
+  };
+}
+
+/** Without its provider batches, which may be hundreds, and its own webhook. */
 function shortBatch(view: BatchView): BatchEventData {
-  const { provider_batches: _, route: __, priority: ___, metadata, ...short } = view;
+  const { provider_batches: _, route: __, priority: ___, webhook: ____, metadata, ...short } = view;
   return { ...short, ...ifShort(metadata) };
 }
 

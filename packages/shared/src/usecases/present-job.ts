@@ -15,6 +15,7 @@ import {
 } from '../domain/index.ts';
 import type { Clock, ObjectStore } from '../ports/index.ts';
 import { ERROR_FACTS, FIXES, type ImageView, type JobView } from '../schemas/index.ts';
+import { presentOwn } from './present-endpoint.ts';
 
 /** Links in a view stay good for this long. */
 export const LINK_MS = 15 * 60_000;
@@ -61,6 +62,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     ...(request.batch && { batch: request.batch.id, key: request.batch.key }),
     tags: request.tags,
     metadata: request.metadata,
+    ...presentOwn(request.webhook),
     ...(state.warnings && { warnings: state.warnings }),
     ...(state.error && { error: presentError(state, state.error) }),
     urls: { self, events: `${self}/events`, cancel: `${self}/cancel`, images: `${self}/images` },

@@ -9,6 +9,7 @@ import {
   type Micros,
   MODELS,
   type Model,
+  type OwnWebhook,
   type Reference,
 } from '../domain/index.ts';
 import { didYouMean, REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
@@ -101,6 +102,11 @@ function checkReferences(body: SubmitJobBody, model: Model): void {
   }
 }
 
+/** As it is kept: a field that was not given is not there. */
+export function ownWebhookOf(asked: SubmitJobBody['webhook']): { webhook?: OwnWebhook } {
+  return asked ? { webhook: { url: asked.url, ...(asked.events && { events: asked.events }) } } : {};
+}
+
 /** The request as it will be recorded. */
 export function toRequest(
   body: SubmitJobBody,
@@ -130,6 +136,7 @@ export function toRequest(
     ...(body.cache && !body.tools.length && { cache: { ttlMs: body.cache.ttl } }),
     tags: body.tags,
     metadata: body.metadata,
+    ...ownWebhookOf(body.webhook),
   };
   return request;
 }
