@@ -25,6 +25,7 @@ import { limitsRouter } from './routes/limits.ts';
 import { modelsRouter } from './routes/models.ts';
 import { providerWebhooksRouter } from './routes/provider-webhooks.ts';
 import { quotesRouter } from './routes/quotes.ts';
+import { replaysRouter } from './routes/replays.ts';
 import { templatesRouter } from './routes/templates.ts';
 
 const MEBIBYTE = 1_048_576;
@@ -59,6 +60,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/batches', auth, batchesRouter(deps));
   app.use('/v1/actions', auth, budget, actionsRouter(deps));
   app.use('/v1/events', auth, eventsRouter(deps));
+  app.use('/v1/webhook-endpoints', auth, budget, replaysRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));

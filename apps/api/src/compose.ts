@@ -16,6 +16,8 @@ import {
   createRedisActions,
   createRedisBatches,
   createRedisChanges,
+  createRedisDeliveries,
+  createRedisEndpoints,
   createRedisEvents,
   createRedisIngests,
   createRedisJobWalk,
@@ -116,6 +118,8 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
       clock,
       retentionMs: config.EVENTS_RETENTION_DAYS * DAY_MS,
     }),
+    endpoints: createRedisEndpoints({ redis, prefix }),
+    deliveries: createRedisDeliveries({ redis, prefix, deadMs: config.EVENTS_RETENTION_DAYS * DAY_MS }),
     outbox,
     ...(config.GEMINI_WEBHOOK_SECRET && {
       providerWebhook: {

@@ -8,6 +8,8 @@ import type {
   Batches,
   Changes,
   Clock,
+  Deliveries,
+  Endpoints,
   EventLog,
   Ingests,
   JobWalk,
@@ -45,6 +47,8 @@ export type ApiDeps = {
   latency: Latency;
   changes: Changes;
   events: EventLog;
+  endpoints: Endpoints;
+  deliveries: Deliveries;
   outbox: Outbox;
   /** Where the provider tells that a batch is over; none = it is not asked to. `cause` names what it tells. */
   providerWebhook?: { secret: Secret; wake: (cause: string) => Promise<void> };

@@ -1,11 +1,19 @@
 /** Actions in the OpenAPI document. */
 
-import { ActionList, ActionPreview, ActionView, CreateActionBody, ListActionsQuery } from '@darkroom/shared/schemas';
+import {
+  ActionList,
+  ActionPreview,
+  ActionView,
+  CreateActionBody,
+  ListActionsQuery,
+  ReplayBody,
+} from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { json, operation } from './openapi-operation.ts';
 
 const path = z.object({ id: z.string().meta({ description: 'An action id, `act_…`.' }) });
+const endpointPath = z.object({ id: z.string().meta({ description: 'The id of a webhook endpoint, `whe_…`.' }) });
 const retryAfter = z
   .string()
   .optional()
@@ -22,6 +30,13 @@ const submittedHeaders = z.object({
   'Retry-After': retryAfter,
   'Idempotent-Replayed': z.literal('true').optional(),
 });
+const submittedAnswers = {
+  '202': { ...json(ActionView, 'Accepted: it goes on by itself, through restarts too'), headers: submittedHeaders },
+  '200': {
+    ...json(z.union([ActionPreview, ActionView]), 'What `preview` counted; or the action, already over'),
+    headers: submittedHeaders.partial(),
+  },
+};
 
 export const actionPaths: ZodOpenApiPathsObject = {
   '/v1/actions': {
@@ -29,16 +44,7 @@ export const actionPaths: ZodOpenApiPathsObject = {
       summary: 'Cancel, retry or reprioritise every job that a filter means, in the background; or only count them',
       params: { header: submitHeaders },
       body: { required: true, content: { 'application/json': { schema: CreateActionBody } } },
-      answers: {
-        '202': {
-          ...json(ActionView, 'Accepted: it goes on by itself, through restarts too'),
-          headers: submittedHeaders,
-        },
-        '200': {
-          ...json(z.union([ActionPreview, ActionView]), 'What `preview` counted; or the action, already over'),
-          headers: submittedHeaders.partial(),
-        },
-      },
+      answers: submittedAnswers,
     }),
     get: operation('listActions', 'actions', {
       summary: 'List actions, newest first; each is kept for seven days after its end',
@@ -58,6 +64,14 @@ export const actionPaths: ZodOpenApiPathsObject = {
       summary: 'Begin no further page; what was done stays done, and a page under way (at most 200 jobs) is finished',
       params: { path },
       answers: { '200': json(ActionView, 'The action') },
+    }),
+  },
+  '/v1/webhook-endpoints/{id}/replay': {
+    post: operation('replayEvents', 'webhooks', {
+      summary: 'Send events of a past time to an endpoint (again), in the background; or only count them',
+      params: { path: endpointPath, header: submitHeaders },
+      body: { required: true, content: { 'application/json': { schema: ReplayBody } } },
+      answers: submittedAnswers,
     }),
   },
 };

@@ -22,6 +22,8 @@ import {
   checkRedis,
   createRedisActions,
   createRedisBatches,
+  createRedisDeliveries,
+  createRedisEndpoints,
   createRedisEvents,
   createRedisIngests,
   createRedisJobWalk,
@@ -36,7 +38,7 @@ import {
   openPatientRedis,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
-import { createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
+import { createOriginOf, createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
 import { runBatchLane } from './batch/lane.ts';
 import { laneOptions } from './batch/lane-options.ts';
@@ -147,6 +149,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     unfinished: new Set(),
     spoolBytesMax,
     isPaused: createPausedBatches({ batches: callers, clock }),
+    originOf: createOriginOf({ batches: callers }),
     draining: draining.signal,
     stopping: stopping.signal,
   };
@@ -201,18 +204,21 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
         const ingests = () =>
           sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
+        const recent = createRedisEvents({ redis, prefix });
+        const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
+        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs });
         const actions = createActionRounds({
           ...deps,
           queue,
+          events: events.events.log,
+          endpoints: createRedisEndpoints({ redis, prefix }),
+          deliveries: createRedisDeliveries({ redis, prefix, deadMs: retentionMs }),
           actions: createRedisActions({ redis, prefix }),
           walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
           newJobId: () => idFrom('job', randomUUIDv7()),
         });
         loops.push(loop('actions', ACTIONS_MS, actions, log, draining.signal));
         loops.push(loop('ingests', INGESTS_MS, ingests, log, draining.signal));
-        const recent = createRedisEvents({ redis, prefix });
-        const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
-        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs });
         const moveEvents = () => archiveEventsOnce(events, draining.signal);
         loops.push(loop('events', EVENTS_MS, moveEvents, log, draining.signal));
         loops.push(loop('old_events', OLD_EVENTS_MS, () => forgetEventsOnce(events), log, draining.signal));

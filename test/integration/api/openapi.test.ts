@@ -37,6 +37,7 @@ const MOUNTS = [
   '/v1/actions',
   '/v1/assets',
   '/v1/events',
+  '/v1/webhook-endpoints',
   '/v1/models',
   '/v1/templates',
   '/v1/quotes',

@@ -1,6 +1,6 @@
 /** `/v1/actions`: one thing done to every job that a filter means, in the background. */
 
-import { isActionOver, shortDigest } from '@darkroom/shared/domain';
+import { type Action, isActionOver, shortDigest } from '@darkroom/shared/domain';
 import { CreateActionBody, ListActionsQuery, parse } from '@darkroom/shared/schemas';
 import {
   listActions,
@@ -48,11 +48,11 @@ async function create(deps: ApiDeps, req: Request, res: Response): Promise<void>
     return;
   }
   if (body.action === 'retry') requireAccepting(deps);
-  const { action, replayed } = await submitAction(deps, {
-    tenant,
-    body,
-    ...(key && { idempotencyKey: shortDigest(key) }),
-  });
+  sendAccepted(res, await submitAction(deps, { tenant, body, ...(key && { idempotencyKey: shortDigest(key) }) }));
+}
+
+/** The handle of an action that was accepted just now, or by the same request before. */
+export function sendAccepted(res: Response, { action, replayed }: { action: Action; replayed: boolean }): void {
   res.set('location', `/v1/actions/${action.id}`);
   if (replayed) res.set('idempotent-replayed', 'true');
   const over = isActionOver(action);

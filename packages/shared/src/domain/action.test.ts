@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { aJob, NOON } from '../testing/factories.ts';
 import {
   type Action,
-  type ActionOrder,
   type ActionOutcome,
   abortAction,
   actionStatuses,
@@ -10,11 +9,12 @@ import {
   endPage,
   giveUpAction,
   isActionable,
+  type JobsOrder,
   newAction,
 } from './action.ts';
 import { JOB_STATUSES, type JobState } from './job.ts';
 
-const CANCEL: ActionOrder = { action: 'cancel', filter: { metadata: {} } };
+const CANCEL: JobsOrder = { action: 'cancel', filter: { metadata: {} } };
 const HOUR = 3_600_000;
 
 function anAction(changes: Partial<Action> = {}): Action {
@@ -89,8 +89,8 @@ describe('an action that does not get on', () => {
 });
 
 describe('a job', () => {
-  const retry = (filter: ActionOrder['filter']): ActionOrder => ({ action: 'retry', filter, deadlineMs: HOUR });
-  const actionable = (order: ActionOrder, state: Partial<JobState>) => {
+  const retry = (filter: JobsOrder['filter']): JobsOrder => ({ action: 'retry', filter, deadlineMs: HOUR });
+  const actionable = (order: JobsOrder, state: Partial<JobState>) => {
     const job = aJob();
     return isActionable(order, { ...job, state: { ...job.state, ...state } });
   };
@@ -115,7 +115,7 @@ describe('a job', () => {
   });
 
   it('gets another priority while it is queued and has another one', () => {
-    const order = (priority: number): ActionOrder => ({ action: 'reprioritise', filter: { metadata: {} }, priority });
+    const order = (priority: number): JobsOrder => ({ action: 'reprioritise', filter: { metadata: {} }, priority });
     const { priority } = aJob().request;
 
     expect(JOB_STATUSES.filter((status) => actionable(order(priority + 1), { status }))).toEqual(['queued']);

@@ -1,5 +1,6 @@
 /**
- * An action: one thing done to every job that a filter means, in the background and in bounded pages.
+ * An action: one thing done to every job that a filter means, or to every event of a time, in the background and in bounded
+ * pages.
  *
  *   running ─→ done | failed          aborting ─→ aborted          (aborting: a page was under way)
  *
@@ -10,7 +11,9 @@
  */
 
 import { isRetriable } from './batch-rows.ts';
+import type { EndpointId } from './endpoint.ts';
 import type { ErrorCode } from './errors.ts';
+import type { LoggedType } from './event.ts';
 import { type EpochMs, isTerminal, type Job, type JobId, type JobStatus, type Tenant } from './job.ts';
 import type { JobFilter } from './job-filter.ts';
 
@@ -19,11 +22,12 @@ export type ActionId = string;
 export const ACTION_STATUSES = ['running', 'aborting', 'done', 'aborted', 'failed'] as const;
 export type ActionStatus = (typeof ACTION_STATUSES)[number];
 
-export const ACTION_KINDS = ['cancel', 'retry', 'reprioritise'] as const;
-export type ActionKind = (typeof ACTION_KINDS)[number];
+export const JOB_ACTIONS = ['cancel', 'retry', 'reprioritise'] as const;
+export type JobAction = (typeof JOB_ACTIONS)[number];
+export const ACTION_KINDS = [...JOB_ACTIONS, 'replay'] as const;
 
 /** What is to be done, and to which jobs. */
-export type ActionOrder =
+export type JobsOrder =
   /** `deadlineMs`: how long a job that is made again may take. */
   { filter: JobFilter } & (
     | { action: 'cancel' }
@@ -31,11 +35,24 @@ export type ActionOrder =
     | { action: 'reprioritise'; priority: number }
   );
 
-/** A place in the order of creation, between two jobs. */
-export type JobPosition = { at: EpochMs; id: JobId };
+/** Events that an endpoint is to be sent (again): from `since` to before `until`, of `types`, or of all that it wants. */
+export type ReplayOrder = {
+  action: 'replay';
+  endpoint: EndpointId;
+  since: EpochMs;
+  until: EpochMs;
+  types?: LoggedType[];
+  /** Leaves out those that arrived. */
+  onlyMissing: boolean;
+};
 
-/** The jobs to be done next, and how far the cursor goes by that; without it, they are the last. */
-export type ActionPage = { ids: JobId[]; reached?: JobPosition };
+export type ActionOrder = JobsOrder | ReplayOrder;
+
+/** A place in the order of creation, between two jobs; in a replay, behind an event. */
+export type JobPosition = { at: EpochMs; id: string };
+
+/** The jobs or events to be done next, and how far the cursor goes by that; without it, they are the last. */
+export type ActionPage = { ids: string[]; reached?: JobPosition };
 
 /** `skipped` = it stood in another way when its turn came: nothing was left to do. */
 export type ActionCounts = { matched: number; done: number; skipped: number; failed: number };
@@ -55,7 +72,7 @@ export type Action = {
   /** What was counted when it was accepted; `atLeast` = there may be more. */
   expected: { count: number; atLeast: boolean };
   counts: ActionCounts;
-  /** Jobs older than this are still to be met. */
+  /** Jobs older than this are still to be met; or events later than this. */
   cursor?: JobPosition;
   /** Under way. */
   page?: ActionPage;
@@ -77,7 +94,7 @@ const FAULTS_MAX = 10;
 const PATIENCE_MS = 12 * 3_600_000;
 
 /** Statuses in which there is anything to do to a job. The first ones are meant when the filter names none. */
-const STATUSES: Record<ActionKind, { usual: readonly JobStatus[]; others: readonly JobStatus[] }> = {
+const STATUSES: Record<JobAction, { usual: readonly JobStatus[]; others: readonly JobStatus[] }> = {
   cancel: { usual: ['queued', 'running'], others: [] },
   // Others only by name: nobody asks to pay again for what was refused or canceled, unless they say so. Of queued jobs,
   // those that are held.
@@ -86,17 +103,17 @@ const STATUSES: Record<ActionKind, { usual: readonly JobStatus[]; others: readon
 };
 
 /** The statuses that a filter of this kind of action may name. */
-export function actionStatuses(kind: ActionKind): readonly JobStatus[] {
+export function actionStatuses(kind: JobAction): readonly JobStatus[] {
   return [...STATUSES[kind].usual, ...STATUSES[kind].others];
 }
 
 /** The statuses of the jobs that are met. */
-export function statusesOf({ action, filter }: ActionOrder): readonly JobStatus[] {
+export function statusesOf({ action, filter }: JobsOrder): readonly JobStatus[] {
   return filter.status === undefined ? STATUSES[action].usual : [filter.status];
 }
 
 /** Whether there is anything to do to a job that the filter means. */
-export function isActionable(order: ActionOrder, job: Job): boolean {
+export function isActionable(order: JobsOrder, job: Job): boolean {
   const { state, request } = job;
   if (!statusesOf(order).includes(state.status)) return false;
   switch (order.action) {
@@ -112,7 +129,7 @@ export function isActionable(order: ActionOrder, job: Job): boolean {
 }
 
 /** Whether the status and the time of every job that is met say all that the order asks for: then nobody need read them to count them. */
-export function isCountable({ action, filter }: ActionOrder): boolean {
+export function isCountable({ action, filter }: JobsOrder): boolean {
   const { tag, model, lane, metadata } = filter;
   return action === 'cancel' && tag === undefined && !model && !lane && !Object.keys(metadata).length;
 }

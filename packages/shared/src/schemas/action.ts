@@ -1,7 +1,7 @@
-/** Actions on the wire: one thing done to every job that a filter means. */
+/** Actions on the wire: one thing done to every job that a filter means, or every event of a time. */
 
 import { z } from 'zod';
-import { ACTION_KINDS, ACTION_STATUSES, actionStatuses } from '../domain/index.ts';
+import { ACTION_KINDS, ACTION_STATUSES, actionStatuses, JOB_ACTIONS } from '../domain/index.ts';
 import { JOB_FILTERS } from './list-jobs.ts';
 import { SubmitJobBody } from './submit-job.ts';
 
@@ -15,7 +15,7 @@ export type JobFilterFields = z.output<typeof JobFilterBody>;
 
 export const CreateActionBody = z
   .strictObject({
-    action: z.enum(ACTION_KINDS).meta({
+    action: z.enum(JOB_ACTIONS).meta({
       description:
         'cancel: open jobs. retry: makes failed and expired jobs again, as new jobs; canceled and blocked ones, and queued ' +
         'ones that are held, if filter.status says so. reprioritise: queued jobs.',
@@ -39,7 +39,7 @@ export const CreateActionBody = z
 export type CreateActionBody = z.output<typeof CreateActionBody>;
 
 const count = {
-  count: z.int().meta({ description: 'Jobs that it would be done to, as they stand now.' }),
+  count: z.int().meta({ description: 'Jobs or events that it would be done to, as they stand now.' }),
   at_least: z.boolean().meta({ description: 'There may be more: only so many are counted.' }),
 };
 
@@ -54,7 +54,9 @@ export const ActionView = z
   .object({
     id: z.string().meta({ description: '`act_…`' }),
     action: z.enum(ACTION_KINDS),
-    filter: z.record(z.string(), z.unknown()).meta({ description: 'As it was understood: the model by its id.' }),
+    filter: z.record(z.string(), z.unknown()).meta({
+      description: 'As it was understood: the model by its id. Of a replay, the endpoint and which events.',
+    }),
     priority: z.int().optional(),
     status: z.enum(ACTION_STATUSES).meta({
       description:
@@ -65,7 +67,7 @@ export const ActionView = z
     completed_at: instant.optional(),
     expected: z.object(count).meta({ description: 'What a preview said when it was accepted.' }),
     counts: z.object({
-      matched: z.int().meta({ description: 'Jobs met so far that it is to be done to.' }),
+      matched: z.int().meta({ description: 'Jobs or events met so far that it is to be done to.' }),
       done: z.int(),
       skipped: z
         .int()

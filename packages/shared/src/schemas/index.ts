@@ -14,6 +14,7 @@ export * from './parse.ts';
 export * from './primitives.ts';
 export * from './problem.ts';
 export * from './quote.ts';
+export * from './replay.ts';
 export * from './submit-job.ts';
 export * from './template.ts';
 export * from './webhook.ts';

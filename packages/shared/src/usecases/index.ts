@@ -28,6 +28,7 @@ export * from './present-event.ts';
 export * from './present-job.ts';
 export * from './quote-jobs.ts';
 export * from './references.ts';
+export { previewReplay, submitReplay } from './replay.ts';
 export * from './resolve-request.ts';
 export * from './resume-model.ts';
 export * from './retry-job.ts';

@@ -1,4 +1,4 @@
-import type { Action, EpochMs, JobFilter } from '../domain/index.ts';
+import type { Action, EpochMs, JobFilter, ReplayOrder } from '../domain/index.ts';
 import type { ActionView } from '../schemas/index.ts';
 
 /** What a caller sees of an action. */
@@ -8,7 +8,7 @@ export function presentAction(action: Action): ActionView {
   return {
     id,
     action: order.action,
-    filter: presentFilter(order.filter),
+    filter: order.action === 'replay' ? presentReplay(order) : presentFilter(order.filter),
     ...(order.action === 'reprioritise' && { priority: order.priority }),
     status,
     created_at: iso(createdAt),
@@ -19,6 +19,10 @@ export function presentAction(action: Action): ActionView {
     errors: faults.map(({ job, code, detail }) => ({ job, code, message: detail })),
     urls: { self, abort: `${self}/abort` },
   };
+}
+
+function presentReplay({ endpoint, since, until, types, onlyMissing }: ReplayOrder): Record<string, unknown> {
+  return { endpoint, since: iso(since), until: iso(until), ...(types && { types }), only_missing: onlyMissing };
 }
 
 function presentFilter({ createdAfter, createdBefore, metadata, ...same }: JobFilter): Record<string, unknown> {

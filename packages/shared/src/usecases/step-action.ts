@@ -3,7 +3,6 @@
 import {
   type Action,
   type ActionId,
-  type ActionOrder,
   type ActionOutcome,
   AppError,
   beginPage,
@@ -11,18 +10,22 @@ import {
   giveUpAction,
   isActionOver,
   type JobId,
+  type JobsOrder,
   shortDigest,
   type Tenant,
   unreachable,
 } from '../domain/index.ts';
 import type { Actions, JobWalk } from '../ports/index.ts';
 import { cancelJob } from './control-job.ts';
+import { nextEvents, type ReplayDeps, replayEvents } from './replay.ts';
 import { type ReprioritiseDeps, reprioritiseJob } from './reprioritise-job.ts';
 import { retryJob } from './retry-job.ts';
 import type { RetryDeps } from './submit-job.ts';
 import { nextPage } from './walk-action.ts';
 
-export type StepActionDeps = Omit<RetryDeps, 'deadlineMs'> & ReprioritiseDeps & { actions: Actions; walk: JobWalk };
+export type StepActionDeps = Omit<RetryDeps, 'deadlineMs'> &
+  ReprioritiseDeps &
+  ReplayDeps & { actions: Actions; walk: JobWalk };
 
 /**
  * Does the page that is on record, or puts the next one there.
@@ -41,11 +44,19 @@ export async function stepAction(
   if (!action || isActionOver(action)) return undefined;
   const givenUp = giveUpAction(action, clock.now());
   if (givenUp) return written(deps, givenUp);
-  if (!action.page) {
-    const page = await nextPage(walk, action, action.cursor);
-    return written(deps, beginPage(action, page, clock.now()));
+  const { order, page } = action;
+  if (!page) {
+    const next =
+      order.action === 'replay'
+        ? await nextEvents(deps, action, order)
+        : await nextPage(walk, { ...action, order }, action.cursor);
+    return written(deps, beginPage(action, next, clock.now()));
   }
-  return account(deps, action, await doPage(deps, action, action.page.ids));
+  const outcomes =
+    order.action === 'replay'
+      ? await replayEvents(deps, tenant, order, page.ids)
+      : await doPage(deps, action, order, page.ids);
+  return account(deps, action, outcomes);
 }
 
 /** Notes what became of the page; on whatever the record is by then, since it may have been aborted meanwhile. */
@@ -65,17 +76,17 @@ async function written({ actions }: StepActionDeps, action: Action) {
 }
 
 /** All jobs of a page, each to its end even if another one fails: nothing of it goes on behind the hold. */
-async function doPage(deps: StepActionDeps, action: Action, ids: JobId[]): Promise<ActionOutcome[]> {
-  const results = await Promise.allSettled(ids.map((id) => outcomeOf(deps, action, id)));
+async function doPage(deps: StepActionDeps, action: Action, order: JobsOrder, ids: JobId[]): Promise<ActionOutcome[]> {
+  const results = await Promise.allSettled(ids.map((id) => outcomeOf(deps, action, order, id)));
   return results.map((result) => {
     if (result.status === 'rejected') throw result.reason;
     return result.value;
   });
 }
 
-async function outcomeOf(deps: StepActionDeps, action: Action, id: JobId): Promise<ActionOutcome> {
+async function outcomeOf(deps: StepActionDeps, action: Action, order: JobsOrder, id: JobId): Promise<ActionOutcome> {
   try {
-    await doOne(deps, action, action.order, id);
+    await doOne(deps, action, order, id);
     return { type: 'done' };
   } catch (error) {
     if (!(error instanceof AppError) || error.retryable) throw error;
@@ -88,7 +99,7 @@ async function outcomeOf(deps: StepActionDeps, action: Action, id: JobId): Promi
 async function doOne(
   deps: StepActionDeps,
   { id: action, tenant }: Action,
-  order: ActionOrder,
+  order: JobsOrder,
   job: JobId,
 ): Promise<unknown> {
   switch (order.action) {

@@ -1,8 +1,8 @@
 import {
   type Action,
   type ActionId,
-  type ActionOrder,
   AppError,
+  type JobsOrder,
   newAction,
   shortDigest,
   type Tenant,
@@ -47,13 +47,21 @@ export async function submitAction(
   const createdAt = deps.clock.now();
   const expected = await countJobs(deps.walk, { tenant, order, createdAt });
   const action = newAction({ id: deps.newActionId(), tenant, order, createdAt, expected });
-  const idempotency = idempotencyKey && { key: idempotencyKey, bodyHash: shortDigest(body) };
-  const admission = await deps.actions.accept(action, idempotency || undefined);
+  return acceptAction(deps.actions, action, idempotencyKey && { key: idempotencyKey, bodyHash: shortDigest(body) });
+}
+
+/** Once per key. @throws AppError `idempotency_key_reused`, or `conflict` (retryable) when too many are open */
+export async function acceptAction(
+  actions: Actions,
+  action: Action,
+  idempotency: { key: string; bodyHash: string } | '' | undefined,
+): Promise<{ action: Action; replayed: boolean }> {
+  const admission = await actions.accept(action, idempotency || undefined);
   switch (admission.type) {
     case 'created':
       return { action, replayed: false };
     case 'replayed':
-      return { action: await readAction(deps.actions, tenant, admission.id), replayed: true };
+      return { action: await readAction(actions, action.tenant, admission.id), replayed: true };
     case 'reused':
       throw new AppError('idempotency_key_reused', {
         message: 'This Idempotency-Key was used before with another body.',
@@ -72,7 +80,7 @@ export async function submitAction(
   }
 }
 
-function toOrder({ action, filter: fields, priority = 0 }: CreateActionBody, deadlineMs: number): ActionOrder {
+function toOrder({ action, filter: fields, priority = 0 }: CreateActionBody, deadlineMs: number): JobsOrder {
   const filter = toJobFilter(fields, 'filter.model');
   switch (action) {
     case 'cancel':

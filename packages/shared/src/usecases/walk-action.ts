@@ -1,7 +1,6 @@
 /** Which jobs an action meets: the same way for its preview and for its pages. */
 
 import {
-  type ActionOrder,
   type ActionPage,
   type EpochMs,
   isActionable,
@@ -9,6 +8,7 @@ import {
   isMeant,
   type Job,
   type JobPosition,
+  type JobsOrder,
   statusesOf,
   type Tenant,
 } from '../domain/index.ts';
@@ -22,7 +22,7 @@ const STEP = 250;
 const PAGE = 200;
 const SEARCH_MAX = 20;
 
-type Range = { tenant: Tenant; order: ActionOrder; createdAt: EpochMs };
+type Range = { tenant: Tenant; order: JobsOrder; createdAt: EpochMs };
 
 /** How many jobs it would be done to now; `atLeast` = not all were looked at. */
 export async function countJobs(walk: JobWalk, range: Range): Promise<{ count: number; atLeast: boolean }> {

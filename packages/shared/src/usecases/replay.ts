@@ -1,0 +1,197 @@
+/**
+ * Sends an endpoint events of a past time (again), as an action: what waits for it already is left alone, and the deliveries
+ * that are made are as any other.
+ */
+
+import {
+  type Action,
+  type ActionId,
+  type ActionOutcome,
+  type ActionPage,
+  AppError,
+  type Delivery,
+  deliveryId,
+  type Endpoint,
+  type EventId,
+  eventPlace,
+  isInGap,
+  type JobPosition,
+  type LoggedEvent,
+  newAction,
+  newDelivery,
+  type ReplayOrder,
+  resent,
+  shortDigest,
+  type Tenant,
+  wants,
+} from '../domain/index.ts';
+import type { Actions, Clock, Deliveries, Endpoints, EventLog } from '../ports/index.ts';
+import type { ActionPreview, ReplayBody } from '../schemas/index.ts';
+import { placeBefore } from './event-log.ts';
+import { acceptAction } from './submit-action.ts';
+
+export type ReplayDeps = { events: EventLog; endpoints: Endpoints; deliveries: Deliveries; clock: Clock };
+export type SubmitReplayDeps = ReplayDeps & { actions: Actions; newActionId: () => ActionId };
+
+/** Events of one page, events looked at for one, and for a preview. */
+const PAGE = 200;
+const SEARCH_MAX = 5_000;
+const COUNT_MAX = 20_000;
+const STEP = 500;
+/** A record of a delivery that arrived is gone after three days: then only a gap tells that it may be missing. */
+const KNOWN_MS = 3 * 86_400_000;
+
+type Asked = { tenant: Tenant; id: string; body: ReplayBody };
+
+/** How many events would be sent; nothing is. @throws AppError `not_found`, `invalid_request` */
+export async function previewReplay(deps: ReplayDeps, asked: Asked): Promise<ActionPreview> {
+  const { order, expected } = await plan(deps, asked);
+  return { preview: true, action: order.action, count: expected.count, at_least: expected.atLeast };
+}
+
+/** Accepts a replay, once per key. @throws as `previewReplay` and `acceptAction` do, and `conflict` for a disabled endpoint */
+export async function submitReplay(
+  deps: SubmitReplayDeps,
+  { idempotencyKey, ...asked }: Asked & { idempotencyKey?: string },
+): Promise<{ action: Action; replayed: boolean }> {
+  const { order, expected, endpoint } = await plan(deps, asked);
+  if (endpoint.disabled) {
+    throw new AppError('conflict', {
+      message: 'The endpoint is disabled, so nothing would be sent to it.',
+      param: 'id',
+      fix: 'Enable it first: PATCH it with {"enabled":true}.',
+    });
+  }
+  const createdAt = deps.clock.now();
+  const action = newAction({ id: deps.newActionId(), tenant: asked.tenant, order, createdAt, expected });
+  const bodyHash = shortDigest({ replay: asked.id, ...asked.body });
+  return acceptAction(deps.actions, action, idempotencyKey && { key: idempotencyKey, bodyHash });
+}
+
+async function plan(deps: ReplayDeps, { tenant, id, body }: Asked) {
+  const endpoint = await deps.endpoints.read(tenant, id);
+  if (!endpoint) throw new AppError('not_found', { message: 'There is no such endpoint.', param: 'id' });
+  const { since, until = deps.clock.now(), types, only_missing: onlyMissing } = body;
+  if (since >= until) {
+    throw new AppError('invalid_request', {
+      message: 'since must be before until, and in the past.',
+      param: 'since',
+      fix: 'Events are kept from now back to the time that GET /v1/events reaches.',
+    });
+  }
+  const order: ReplayOrder = {
+    action: 'replay',
+    endpoint: id,
+    since,
+    until,
+    onlyMissing,
+    ...(types && { types: [...types] }),
+  };
+  return { order, endpoint, expected: await countEvents(deps, endpoint, order) };
+}
+
+async function countEvents(deps: ReplayDeps, endpoint: Endpoint, order: ReplayOrder) {
+  let count = 0;
+  let scanned = 0;
+  for await (const { read, meant } of walk(deps, endpoint, order, undefined)) {
+    count += meant.length;
+    scanned += read;
+    if (scanned >= COUNT_MAX) return { count, atLeast: true };
+  }
+  return { count, atLeast: false };
+}
+
+/** The next events that are meant, behind the cursor of the action. None, and no more, when the endpoint is gone. */
+export async function nextEvents(
+  deps: ReplayDeps,
+  { tenant, cursor }: Pick<Action, 'tenant' | 'cursor'>,
+  order: ReplayOrder,
+): Promise<ActionPage> {
+  const endpoint = await deps.endpoints.read(tenant, order.endpoint);
+  if (!endpoint) return { ids: [] };
+  let scanned = 0;
+  for await (const { read, meant, reached } of walk(deps, endpoint, order, cursor)) {
+    scanned += read;
+    const page = meant.slice(0, PAGE);
+    const end = meant.length > PAGE ? page.at(-1) : reached;
+    if (page.length || scanned >= SEARCH_MAX) {
+      return { ids: page.map(({ id }) => id), ...(end && { reached: { at: end.at, id: end.id } }) };
+    }
+  }
+  return { ids: [] };
+}
+
+type Step = { read: number; meant: LoggedEvent[]; reached: JobPosition | undefined };
+
+/** The events of a replay, oldest first, as far as they have been fanned out: what comes later is sent by itself. */
+async function* walk(
+  { events, deliveries, clock }: ReplayDeps,
+  endpoint: Endpoint,
+  { since, until, types, onlyMissing }: ReplayOrder,
+  cursor: JobPosition | undefined,
+): AsyncGenerator<Step, void> {
+  const { tenant } = endpoint;
+  const end = await deliveries.cursor(tenant);
+  if (end === undefined) return;
+  const wanted = types ? { events: types } : endpoint;
+  let after = cursor?.id ?? placeBefore(tenant, since);
+  for (;;) {
+    const found = await events.read(tenant, { after, limit: STEP });
+    const inside = found.filter(({ at, id }) => at < until && id <= end);
+    const last = inside.at(-1);
+    const of = inside.filter(({ type, endpoint: about }) => wants(wanted, type) && about === undefined);
+    const records = await deliveries.read(
+      tenant,
+      of.map(({ id }) => deliveryId(id, endpoint.id)),
+    );
+    const now = clock.now();
+    const meant = of.filter((event, i) => isMeant(endpoint, event, records[i], { onlyMissing, now }));
+    const more = inside.length === found.length && found.length === STEP;
+    yield { read: found.length, meant, reached: more && last ? { at: last.at, id: last.id } : undefined };
+    if (!more || !last) return;
+    after = last.id;
+  }
+}
+
+/** What waits is sent anyway. Whatever nobody remembers to have been sent, and was not old enough to be forgotten, was not. */
+function isMeant(
+  endpoint: Endpoint,
+  { at }: LoggedEvent,
+  record: Delivery | undefined,
+  { onlyMissing, now }: { onlyMissing: boolean; now: number },
+): boolean {
+  if (record?.status === 'pending') return false;
+  if (!onlyMissing) return true;
+  return record ? record.status === 'dead' : at > now - KNOWN_MS || isInGap(endpoint, at);
+}
+
+/** Makes the deliveries of a page pending. Done twice, it sends again only what has arrived in between and was meant anyway. */
+export async function replayEvents(
+  { events, endpoints, deliveries, clock }: ReplayDeps,
+  tenant: Tenant,
+  { endpoint: id, onlyMissing }: ReplayOrder,
+  ids: EventId[],
+): Promise<ActionOutcome[]> {
+  const endpoint = await endpoints.read(tenant, id);
+  if (!endpoint) return ids.map(() => ({ type: 'skipped' }));
+  const now = clock.now();
+  const known = await deliveries.read(
+    tenant,
+    ids.map((event) => deliveryId(event, id)),
+  );
+  const fresh = await Promise.all(
+    ids.map(async (event, i) => {
+      const record = known[i];
+      if (record) return onlyMissing && record.status === 'delivered' ? undefined : resent(record, now);
+      const found = eventPlace(tenant, event) && (await events.find(tenant, event));
+      return found && newDelivery({ tenant, event, type: found.type, receiver: id }, now);
+    }),
+  );
+  const sent = await deliveries.resend(
+    tenant,
+    id,
+    fresh.filter((one) => one !== undefined),
+    now,
+  );
+  return ids.map((_, i) => ({ type: i < sent ? 'done' : 'skipped' }));
+}
