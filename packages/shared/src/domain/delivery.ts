@@ -55,6 +55,8 @@ export type Delivery = {
   cause?: DeathCause;
 };
 
+/** How long a delivery that arrived is remembered; one that did not, as long as its event. */
+export const DELIVERED_MS = 3 * 86_400_000;
 /** Tries that are kept on record. */
 const LOG_MAX = 12;
 const SECOND = 1_000;

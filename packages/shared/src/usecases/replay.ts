@@ -9,37 +9,29 @@ import {
   type ActionOutcome,
   type ActionPage,
   AppError,
-  type Delivery,
   deliveryId,
   type Endpoint,
   type EventId,
   eventPlace,
-  isInGap,
-  type JobPosition,
-  type LoggedEvent,
   newAction,
   newDelivery,
   type ReplayOrder,
   resent,
   shortDigest,
   type Tenant,
-  wants,
 } from '../domain/index.ts';
-import type { Actions, Clock, Deliveries, Endpoints, EventLog } from '../ports/index.ts';
+import type { Actions, Endpoints } from '../ports/index.ts';
 import type { ActionPreview, ReplayBody } from '../schemas/index.ts';
-import { placeBefore } from './event-log.ts';
+import { type WalkDeps, walkEvents } from './replay-walk.ts';
 import { acceptAction } from './submit-action.ts';
 
-export type ReplayDeps = { events: EventLog; endpoints: Endpoints; deliveries: Deliveries; clock: Clock };
+export type ReplayDeps = WalkDeps & { endpoints: Endpoints };
 export type SubmitReplayDeps = ReplayDeps & { actions: Actions; newActionId: () => ActionId };
 
 /** Events of one page, events looked at for one, and for a preview. */
 const PAGE = 200;
 const SEARCH_MAX = 5_000;
 const COUNT_MAX = 20_000;
-const STEP = 500;
-/** A record of a delivery that arrived is gone after three days: then only a gap tells that it may be missing. */
-const KNOWN_MS = 3 * 86_400_000;
 
 type Asked = { tenant: Tenant; id: string; body: ReplayBody };
 
@@ -93,7 +85,7 @@ async function plan(deps: ReplayDeps, { tenant, id, body }: Asked) {
 async function countEvents(deps: ReplayDeps, endpoint: Endpoint, order: ReplayOrder) {
   let count = 0;
   let scanned = 0;
-  for await (const { read, meant } of walk(deps, endpoint, order, undefined)) {
+  for await (const { read, meant } of walkEvents(deps, endpoint, order, undefined)) {
     count += meant.length;
     scanned += read;
     if (scanned >= COUNT_MAX) return { count, atLeast: true };
@@ -110,7 +102,7 @@ export async function nextEvents(
   const endpoint = await deps.endpoints.read(tenant, order.endpoint);
   if (!endpoint) return { ids: [] };
   let scanned = 0;
-  for await (const { read, meant, reached } of walk(deps, endpoint, order, cursor)) {
+  for await (const { read, meant, reached } of walkEvents(deps, endpoint, order, cursor)) {
     scanned += read;
     const page = meant.slice(0, PAGE);
     const end = meant.length > PAGE ? page.at(-1) : reached;
@@ -119,50 +111,6 @@ export async function nextEvents(
     }
   }
   return { ids: [] };
-}
-
-type Step = { read: number; meant: LoggedEvent[]; reached: JobPosition | undefined };
-
-/** The events of a replay, oldest first, as far as they have been fanned out: what comes later is sent by itself. */
-async function* walk(
-  { events, deliveries, clock }: ReplayDeps,
-  endpoint: Endpoint,
-  { since, until, types, onlyMissing }: ReplayOrder,
-  cursor: JobPosition | undefined,
-): AsyncGenerator<Step, void> {
-  const { tenant } = endpoint;
-  const end = await deliveries.cursor(tenant);
-  if (end === undefined) return;
-  const wanted = types ? { events: types } : endpoint;
-  let after = cursor?.id ?? placeBefore(tenant, since);
-  for (;;) {
-    const found = await events.read(tenant, { after, limit: STEP });
-    const inside = found.filter(({ at, id }) => at < until && id <= end);
-    const last = inside.at(-1);
-    const of = inside.filter(({ type, endpoint: about }) => wants(wanted, type) && about === undefined);
-    const records = await deliveries.read(
-      tenant,
-      of.map(({ id }) => deliveryId(id, endpoint.id)),
-    );
-    const now = clock.now();
-    const meant = of.filter((event, i) => isMeant(endpoint, event, records[i], { onlyMissing, now }));
-    const more = inside.length === found.length && found.length === STEP;
-    yield { read: found.length, meant, reached: more && last ? { at: last.at, id: last.id } : undefined };
-    if (!more || !last) return;
-    after = last.id;
-  }
-}
-
-/** What waits is sent anyway. Whatever nobody remembers to have been sent, and was not old enough to be forgotten, was not. */
-function isMeant(
-  endpoint: Endpoint,
-  { at }: LoggedEvent,
-  record: Delivery | undefined,
-  { onlyMissing, now }: { onlyMissing: boolean; now: number },
-): boolean {
-  if (record?.status === 'pending') return false;
-  if (!onlyMissing) return true;
-  return record ? record.status === 'dead' : at > now - KNOWN_MS || isInGap(endpoint, at);
 }
 
 /** Makes the deliveries of a page pending. Done twice, it sends again only what has arrived in between and was meant anyway. */

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import {
+  DELIVERED_MS,
   type Delivery,
   type DeliveryId,
   isOwnReceiver,
@@ -25,15 +26,13 @@ const STEP = 200;
 type Options = {
   redis: Redis;
   prefix?: string;
-  /** How long a delivery is kept that arrived. */
-  deliveredMs?: number;
-  /** How long one is kept that did not; as long as its event. */
+  /** How long a delivery is kept that did not arrive; as long as its event. */
   deadMs: number;
 };
 
 /** Deliveries in Redis. Every method may be sent twice. @see Deliveries */
 export function createRedisDeliveries(options: Options): Deliveries {
-  const { redis, prefix = '', deliveredMs = 3 * DAY_MS, deadMs } = options;
+  const { redis, prefix = '', deadMs } = options;
   const space = keySpace(prefix);
   const load = (name: string) => loadScript(redis, name, 'await-receiver');
   const [fanOut, claim, settle, resend] = [
@@ -82,7 +81,7 @@ export function createRedisDeliveries(options: Options): Deliveries {
       args.push(space.changes, `${tenant} ${receiver}`);
       for (const { delivery, health } of tries) {
         keys.push(of.delivery(delivery.id));
-        const kept = delivery.status === 'delivered' ? deliveredMs : deadMs;
+        const kept = delivery.status === 'delivered' ? DELIVERED_MS : deadMs;
         args.push(delivery.id, JSON.stringify(delivery), delivery.nextAt ?? '', kept, health);
       }
       return { health: parseHealth((await settle(keys, args)) as string[]) };
