@@ -14,12 +14,15 @@ import { DarkroomError } from './error.ts';
 import { type Call, createHttp, type Http, unreachable } from './http.ts';
 import { insist, pause } from './insist.ts';
 import { readLines } from './lines.ts';
+import { createWatchedFetch, type WatchedFetch } from './silence.ts';
 
 export type ClientOptions = {
   /** Such as `http://127.0.0.1:8080`. */
   url: string;
   apiKey: string;
   fetch?: typeof globalThis.fetch;
+  /** Milliseconds of silence after which a call, or the body of its answer, is given up as cut. Default 60 s. */
+  silenceMs?: number;
 };
 
 type Options = { signal?: AbortSignal | undefined };
@@ -56,8 +59,13 @@ export type Client = {
 };
 
 const PAGE = 200;
+const SILENCE_MS = 60_000;
+/** Before it answers a submission, the server fetches what its references name. */
+const FETCHING_MS = 240_000;
 
-export function createClient({ url, apiKey, fetch = globalThis.fetch }: ClientOptions): Client {
+export function createClient(options: ClientOptions): Client {
+  const { url, apiKey, silenceMs = SILENCE_MS } = options;
+  const fetch = createWatchedFetch(options.fetch ?? globalThis.fetch, silenceMs);
   const http = createHttp({ url, apiKey, fetch });
   const job = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`;
   const batch = (id: string) => `/v1/batches/${encodeURIComponent(id)}`;
@@ -69,8 +77,10 @@ export function createClient({ url, apiKey, fetch = globalThis.fetch }: ClientOp
         json: body,
         headers: { 'idempotency-key': idempotencyKey },
         signal,
+        extraMs: FETCHING_MS,
       }),
-    getJob: (id, { waitSeconds, signal } = {}) => http.json(job(id), { query: { wait: waitSeconds }, signal }),
+    getJob: (id, { waitSeconds = 0, signal } = {}) =>
+      http.json(job(id), { query: { wait: waitSeconds || undefined }, signal, extraMs: waitSeconds * 1_000 }),
     cancelJob: (id, options) => http.json(`${job(id)}/cancel`, { method: 'POST', ...options }),
     quoteJob: (body, options) => http.json('/v1/quotes', { method: 'POST', json: body, ...options }),
     listTemplates: (options) => http.json('/v1/templates', { ...options }),
@@ -96,7 +106,7 @@ export function createClient({ url, apiKey, fetch = globalThis.fetch }: ClientOp
 }
 
 function rows({ type, body }: BatchInput): Call {
-  return { method: 'POST', body, headers: { 'content-type': type } };
+  return { method: 'POST', body, headers: { 'content-type': type }, extraMs: FETCHING_MS };
 }
 
 async function* pages(http: Http, path: string, options: Options = {}): AsyncGenerator<ItemList['data'][number]> {
@@ -110,7 +120,7 @@ async function* pages(http: Http, path: string, options: Options = {}): AsyncGen
 }
 
 /** A link of the object store is asked without the API key, which is nobody else's business. */
-async function follow(http: Http, fetch: typeof globalThis.fetch, link: URL, options: Options = {}): Promise<Response> {
+async function follow(http: Http, fetch: WatchedFetch, link: URL, options: Options = {}): Promise<Response> {
   const first = link.pathname.startsWith('/v1/') ? await http.send(link.href, { ...options }) : undefined;
   const next = first ? first.headers.get('location') : link.href;
   if (first && !next) return first;

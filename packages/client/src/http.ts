@@ -2,6 +2,7 @@
 
 import type { Problem } from '@darkroom/shared/schemas';
 import { DarkroomError } from './error.ts';
+import type { WatchedFetch } from './silence.ts';
 
 export type Call = {
   method?: string;
@@ -12,6 +13,8 @@ export type Call = {
   /** Sent as it is; a stream is read once, so such a call is never repeated. */
   body?: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer> | string;
   signal?: AbortSignal | undefined;
+  /** Milliseconds that the answer may take longer than others. */
+  extraMs?: number;
 };
 
 export type Http = {
@@ -20,18 +23,24 @@ export type Http = {
   json<T>(path: string, call?: Call): Promise<T>;
 };
 
-export function createHttp(options: { url: string; apiKey: string; fetch: typeof globalThis.fetch }): Http {
+export function createHttp(options: { url: string; apiKey: string; fetch: WatchedFetch }): Http {
   const { url, apiKey, fetch } = options;
   const send = async (path: string, call: Call = {}): Promise<Response> => {
-    const response = await fetch(addressOf(path, url, call.query), initOf(call, apiKey)).catch(unreachable(url, call));
+    const asked = fetch(addressOf(path, url, call.query), initOf(call, apiKey), call.extraMs);
+    const response = await asked.catch(unreachable(url, call));
     if (response.ok || (response.status >= 300 && response.status < 400)) return response;
     throw await refusal(response).catch(unreachable(url, call));
   };
   return {
     send,
     json: async <T>(path: string, call?: Call) => {
-      const text = await (await send(path, call)).text().catch(unreachable(url, call));
-      return JSON.parse(text) as T;
+      const response = await send(path, call);
+      const text = await response.text().catch(unreachable(url, call));
+      try {
+        return JSON.parse(text) as T;
+      } catch (cause) {
+        throw new DarkroomError(`What answers at ${url} is not Darkroom.`, { status: response.status, cause });
+      }
     },
   };
 }
@@ -39,7 +48,7 @@ export function createHttp(options: { url: string; apiKey: string; fetch: typeof
 /** What to make of a call that was cut before or inside of its answer. */
 export function unreachable(url: string, { signal }: Pick<Call, 'signal'> = {}): (cause: unknown) => never {
   return (cause) => {
-    if (signal?.aborted) throw cause;
+    if (signal?.aborted || cause instanceof DarkroomError) throw cause;
     throw new DarkroomError(`${url} cannot be reached.`, { status: 0, cause });
   };
 }
@@ -54,7 +63,10 @@ function addressOf(path: string, base: string, query: Call['query'] = {}): URL {
   return address;
 }
 
-function initOf({ method = 'GET', headers = {}, json, body, signal }: Call, apiKey: string): RequestInit {
+function initOf(
+  { method = 'GET', headers = {}, json, body, signal }: Call,
+  apiKey: string,
+): Parameters<WatchedFetch>[1] {
   const sent = Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return {
     method,
