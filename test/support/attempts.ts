@@ -7,8 +7,13 @@ import { join } from 'node:path';
 import { createGeminiChannel } from '@darkroom/shared/channels';
 import { type Answer, type AttemptRef, idFrom, type Job } from '@darkroom/shared/domain';
 import { createCrashPoint, type Log } from '@darkroom/shared/observability';
-import type { Spool, SpoolEntry } from '@darkroom/shared/ports';
-import { createRedisBatches, createRedisLatency, createRedisQuota } from '@darkroom/shared/storage/redis';
+import type { CallNotes, Spool, SpoolEntry } from '@darkroom/shared/ports';
+import {
+  createRedisBatches,
+  createRedisCallNotes,
+  createRedisLatency,
+  createRedisQuota,
+} from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createPausedBatches } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
@@ -33,6 +38,12 @@ export type TestAttempts = AsyncDisposable & {
   answered: (ref: AttemptRef, image: Buffer) => Promise<{ entry: SpoolEntry; answer: Answer }>;
 };
 
+/** As a worker has them, with the default window; by the test's clock. */
+export function notesOfCalls({ redis, prefix, clock }: TestUsecases): CallNotes {
+  const window = { windowMs: 600_000, now: () => clock.now() };
+  return createRedisCallNotes({ redis, prefix, window, onError: () => undefined });
+}
+
 /** Opens it, for a provider that answers by `script`: an image, if nothing else is said. */
 export async function openTestAttempts(...script: StubReply[]): Promise<TestAttempts> {
   await using opened = new AsyncDisposableStack();
@@ -46,6 +57,8 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
   const lines: LogLine[] = [];
   const stopping = new AbortController();
   opened.defer(() => stopping.abort());
+  const calls = notesOfCalls(test);
+  opened.defer(() => calls.flush());
   const deps: AttemptDeps = {
     ledger,
     store,
@@ -53,6 +66,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     outbox,
     clock,
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
+    calls,
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     channel: opened.use(createGeminiChannel({ apiKey: 'AIzaTestKey', baseUrl: provider.url, apiVersion: 'v1beta' })),
     random: () => 0.5,

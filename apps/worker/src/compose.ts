@@ -21,7 +21,9 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createRedisActions,
+  createRedisAlerts,
   createRedisBatches,
+  createRedisCallNotes,
   createRedisDeliveries,
   createRedisEndpoints,
   createRedisEvents,
@@ -40,6 +42,7 @@ import {
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createOriginOf, createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
+import { alertOptions } from './alert-config.ts';
 import { runBatchLane } from './batch/lane.ts';
 import { laneOptions } from './batch/lane-options.ts';
 import { runBatches } from './batches/loops.ts';
@@ -52,6 +55,7 @@ import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
 import { createActionRounds } from './sweeper/actions.ts';
+import { alertsOnce } from './sweeper/alerts.ts';
 import { archiveOnce } from './sweeper/archive.ts';
 import { archiveEventsOnce, eventSweepDeps, forgetEventsOnce } from './sweeper/events.ts';
 import { sweepIngestsOnce } from './sweeper/ingests.ts';
@@ -130,6 +134,13 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   const draining = new AbortController();
   const stopping = new AbortController();
   await configureSharp({ concurrency: 1 });
+  const window = { windowMs: config.ALERT_WINDOW * 1_000, now: () => clock.now() };
+  const calls = createRedisCallNotes({
+    redis,
+    prefix,
+    window,
+    onError: (error) => log.debug(describeError(error), 'calls.not_noted'),
+  });
   const deps: AttemptDeps = {
     ledger,
     store,
@@ -137,6 +148,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: config.GEMINI_RPM }),
     channel,
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
+    calls,
     outbox,
     clock,
     random: Math.random,
@@ -200,7 +212,9 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       }
       if (roles.includes('sweeper')) {
         const archive = () => archiveOnce(deps, draining.signal);
+        const alerts = { ...deps, ...alertOptions(config), alerts: createRedisAlerts({ redis, prefix, window }) };
         loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
+        loops.push(loop('alerts', alerts.everyMs, () => alertsOnce(alerts), log, draining.signal));
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
         const ingests = () =>
           sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
@@ -229,6 +243,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       await Promise.all([lane.drain(), ...loops]);
       await recovery.idle();
       await outbox.flush();
+      await calls.flush();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

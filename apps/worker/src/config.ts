@@ -1,7 +1,9 @@
 import { commonEnv, secret } from '@darkroom/shared/config';
 import { z } from 'zod';
+import { alertEnv } from './alert-config.ts';
+import { webhookEnv } from './webhooks/config.ts';
 
-export const ROLES = ['standard', 'batch', 'sweeper'] as const;
+export const ROLES = ['standard', 'batch', 'webhooks', 'sweeper'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** The worker's environment. */
@@ -72,6 +74,8 @@ export const WorkerEnv = z.object({
     description:
       'Seconds after which a provider batch that has not begun is stuck; three of them stop new ones of the model.',
   }),
+  ...webhookEnv,
+  ...alertEnv,
   CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });
 export type WorkerConfig = z.output<typeof WorkerEnv>;

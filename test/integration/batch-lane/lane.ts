@@ -21,6 +21,7 @@ import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts'
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller, type Poller } from '../../../apps/worker/src/batch/poller.ts';
 import { createWorkerMetrics } from '../../../apps/worker/src/metrics.ts';
+import { notesOfCalls } from '../../support/attempts.ts';
 import { TENANT } from '../../support/ledger.ts';
 import { openTestUsecases, type TestUsecases } from '../../support/usecases.ts';
 import { type Account, openAccount } from './account.ts';
@@ -76,6 +77,8 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
   const planned: string[] = [];
   const paused = new Set<string>();
   const spool = { usage: async () => ({ entries: 0, bytes: 0 }), intend: never, recover: never };
+  const calls = notesOfCalls(test);
+  opened.defer(() => calls.flush());
   const deps: BatchDeps = {
     ledger,
     store,
@@ -93,6 +96,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     callers: createRedisBatches({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
+    calls,
     plan: {
       limits: { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000 },
       enqueuedTokens: Number.POSITIVE_INFINITY,

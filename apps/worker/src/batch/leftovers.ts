@@ -176,6 +176,7 @@ async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBat
   outbox.push(updated.job);
   deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
 }
+  deps.calls.failedOver(batch.id);
 
 /** Waiting since this very attempt ended. */
 function isBack({ state }: Job, { attempt }: ProviderBatchMember): boolean {

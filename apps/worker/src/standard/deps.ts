@@ -1,5 +1,6 @@
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type {
+  CallNotes,
   Channel,
   Clock,
   Exchange,
@@ -25,6 +26,7 @@ export type AttemptDeps = {
   quota: Quota;
   channel: Channel;
   latency: Latency;
+  calls: CallNotes;
   outbox: Outbox;
   clock: Clock;
   random: () => number;

@@ -4,6 +4,7 @@ import {
   type AttemptEnd,
   type AttemptRef,
   type Change,
+  callCountsAs,
   costOf,
   isAwaitingWake,
   type Job,
@@ -22,7 +23,7 @@ import { storeImage, storeThumbnail } from './store-image.ts';
 
 export type SettleDeps = Pick<
   AttemptDeps,
-  'ledger' | 'store' | 'outbox' | 'clock' | 'random' | 'latency' | 'log' | 'metrics' | 'draining'
+  'ledger' | 'store' | 'outbox' | 'clock' | 'random' | 'latency' | 'calls' | 'log' | 'metrics' | 'draining'
 >;
 
 /** What a lane does beside, at the steps on the way. */
@@ -60,6 +61,7 @@ export async function settleAttempt(
   if (updated.changed) {
     report(deps, ref, end, updated.job, settling.channel);
     noteTime(deps, ref, updated.job);
+    noteCall(deps, ref, end, { job: updated.job, channel: settling.channel });
   }
   if (judged.type !== 'image' || end.type !== 'image') return 'done';
   if (!settling.keepForLater) return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
@@ -103,6 +105,19 @@ function noteTime({ latency, clock, log }: SettleDeps, ref: AttemptRef, job: Job
 /** The record once the attempt has ended, with its twins and its next wake-up looked after. */
 export async function settleJob(
   deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
+/** For the alerts, which are about calls over all workers. Of a provider batch, its lines count, and not its hours. */
+function noteCall(
+  { calls }: SettleDeps,
+  ref: AttemptRef,
+  end: AttemptEnd,
+  { job, channel }: { job: Job; channel: string },
+): void {
+  const as = callCountsAs(end);
+  if (as === 'nothing') return;
+  const ms = laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined;
+  calls.ended({ channel, model: job.request.model, failed: as === 'failed', ...(ms && { ms }) });
+}
+
   ref: AttemptRef,
   end: AttemptEnd,
   decide: NonNullable<Settling['decide']> = (job) => settle(job, ref.attempt, end, deps.clock.now(), deps.random),

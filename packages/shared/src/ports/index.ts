@@ -1,4 +1,5 @@
 export * from './actions.ts';
+export * from './alerts.ts';
 export * from './api-keys.ts';
 export * from './batch-channel.ts';
 export * from './batches.ts';

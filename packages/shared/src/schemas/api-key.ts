@@ -5,20 +5,18 @@ import { z } from 'zod';
 export const SCOPES = ['jobs:write', 'jobs:read', 'webhooks:write', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+export const TENANT_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
 export const CreateKeyBody = z
   .strictObject({
     tenant: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1 to 63 of a-z 0-9 -')
+      .regex(TENANT_NAME, 'must be 1 to 63 of a-z 0-9 -')
       .meta({ description: 'Whose jobs it sees; a new name makes a new tenant.', examples: ['acme'] }),
-    scopes: z
-      .array(z.enum(SCOPES))
-      .min(1)
-      .default(['jobs:write', 'jobs:read'])
-      .meta({
-        description:
-          'What it may do. `webhooks:write` says who is told of everything, so no key has it unasked; `admin` makes keys, and sees figures of every tenant.',
-      }),
+    scopes: z.array(z.enum(SCOPES)).min(1).default(['jobs:write', 'jobs:read']).meta({
+      description:
+        'What it may do. `webhooks:write` says who is told of everything, so no key has it unasked; `admin` makes keys, and sees figures of every tenant.',
+    }),
   })
   .meta({ id: 'CreateKey', description: 'A key for a tenant. Nothing is shared between tenants.' });
 

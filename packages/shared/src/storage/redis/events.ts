@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import {
+  type AlertNote,
   type EventId,
   eventId,
   eventPlace,
@@ -43,11 +44,14 @@ export function createRedisEvents({ redis, prefix = '' }: { redis: Redis; prefix
   };
 }
 
-/** A row as the scripts write it: `t` type, `j` job, `b` batch, `e` endpoint, `w` its job has a webhook, `g` tags as JSON. */
+/**
+ * A row as the scripts write it: `t` type, `j` job, `b` batch, `e` endpoint, `w` its job has a webhook; as JSON, `d` the
+ * figure of an alert, `g` tags.
+ */
 export function parseEvent(tenant: Tenant, [place, values]: Row): LoggedEvent | undefined {
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < values.length; i += 2) fields.set(values[i] ?? '', values[i + 1] ?? '');
-  const [type, job, batch, endpoint, tags] = ['t', 'j', 'b', 'e', 'g'].map((name) => fields.get(name));
+  const [type, job, batch, endpoint, note, tags] = ['t', 'j', 'b', 'e', 'd', 'g'].map((name) => fields.get(name));
   if (!type) return undefined;
   const { ms, seq } = parsePlace(place);
   return {
@@ -58,6 +62,7 @@ export function parseEvent(tenant: Tenant, [place, values]: Row): LoggedEvent | 
     ...(batch && { batch }),
     ...(endpoint && { endpoint }),
     ...(fields.has('w') && { hooked: true }),
+    ...(note && { data: JSON.parse(note) as AlertNote }),
     tags: tags ? (JSON.parse(tags) as string[]) : [],
   };
 }

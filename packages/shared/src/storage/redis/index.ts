@@ -1,6 +1,8 @@
 export * from './actions.ts';
+export { createRedisAlerts } from './alerts.ts';
 export * from './api-keys.ts';
 export * from './batches.ts';
+export * from './call-notes.ts';
 export * from './changes.ts';
 export * from './connect.ts';
 export * from './deliveries.ts';

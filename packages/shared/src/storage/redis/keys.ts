@@ -39,6 +39,11 @@ export function keySpace(prefix: string) {
     providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
     turnCall: (turn: string) => `${prefix}{q:batches}:call:${turn}`,
     turnCause: (turn: string, cause: string) => `${prefix}{q:batches}:call:${turn}:${cause}`,
+    calls: (slotMs: number, slot: number) => `${prefix}{alerts}:calls:${slotMs}:${slot}`,
+    modelsInUse: `${prefix}{alerts}:models`,
+    failovers: `${prefix}{alerts}:failovers`,
+    doubtSamples: `${prefix}{alerts}:doubt`,
+    alertTurn: `${prefix}{alerts}:turn`,
     lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
   };
 }
@@ -56,6 +61,7 @@ function tenantKeys(tag: string) {
     retention: `${tag}retention`,
     events: `${tag}events`,
     archived: `${tag}events:archived`,
+    alerts: `${tag}alerts`,
     totals: `${tag}totals`,
     handoffs: `${tag}handoffs`,
     ingests: `${tag}ingests`,
