@@ -168,6 +168,30 @@ describe('a download', () => {
     expect(await readFile(sheet, 'utf8')).toContain('source: 0.5 MB, too large for this page');
   });
 
+  it('takes new links for those that ran out while it was busy with others', async () => {
+    const asked: string[] = [];
+    await using server = await listen(
+      createServer((req, res) => {
+        const url = req.url ?? '';
+        const path = '/v1/jobs/job_1/images/0';
+        const image = { url: '/stored?expired', mime: 'image/jpeg', bytes: 4, thumbnail_url: `${path}/thumbnail` };
+        asked.push(url);
+        if (url.startsWith('/v1/batches/bat_1/items'))
+          res.end(JSON.stringify({ data: [{ key: 'a', images: [image] }] }));
+        else if (url.startsWith('/v1/batches/bat_1/manifest')) res.end('key\n');
+        else if (url === path) res.writeHead(302, { location: '/stored?fresh' }).end();
+        else if (url === '/stored?fresh') res.end('jpeg');
+        else if (url.startsWith('/stored')) res.writeHead(400).end('ExpiredToken');
+        else res.end(JSON.stringify({ id: 'bat_1', status: 'completed', counts, cost }));
+      }),
+    );
+    const target = join(folder, 'fresh');
+
+    expect(await darkroom(server.url, 'download', 'bat_1', target)).toMatchObject({ code: 0, err: '' });
+    expect(await readFile(join(target, 'a.jpg'), 'utf8')).toBe('jpeg');
+    expect(asked.filter((url) => url.startsWith('/stored'))).toEqual(['/stored?expired', '/stored?fresh']);
+  });
+
   it('that goes on being cut ends with one line, and without half a file', async () => {
     await using server = await listen(store(['/v1/image/1']));
     const target = join(folder, 'cut');

@@ -5,6 +5,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BatchView, JobView } from '@darkroom/shared/schemas';
+import { DarkroomError } from '../error.ts';
 import { unreachable } from '../http.ts';
 import { insist } from '../insist.ts';
 import { writeContactSheet } from './contact-sheet.ts';
@@ -62,7 +63,12 @@ async function download(context: Context, id: string, folder: string): Promise<v
 
 async function fetchImage(context: Context, image: JobView['images'][number], path: string): Promise<void> {
   const known = await stat(path).catch(() => undefined);
-  if (known?.size !== image.bytes) await save(context, image.url, path);
+  if (known?.size === image.bytes) return;
+  await save(context, image.url, path).catch(async (error: unknown) => {
+    if (!(error instanceof DarkroomError) || error.retryable) throw error;
+    // A link lives for minutes, and a page has two hundred of them: the job gives a new one.
+    await save(context, image.thumbnail_url.replace(/\/thumbnail$/, ''), path);
+  });
 }
 
 /** Whole or not at all, through short outages: a cut must not leave half a picture under the name of one. */
