@@ -15,7 +15,7 @@ import {
   createRedisQuota,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
-import { createPausedBatches } from '@darkroom/shared/usecases';
+import { createOriginOf, createPausedBatches } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createSlots } from '../../apps/worker/src/standard/slots.ts';
@@ -79,6 +79,7 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     unfinished: new Set(),
     spoolBytesMax: 1 << 30,
     isPaused: createPausedBatches({ batches: createRedisBatches({ redis, prefix }), clock }),
+    originOf: createOriginOf({ batches: createRedisBatches({ redis, prefix }) }),
     draining: stopping.signal,
     stopping: stopping.signal,
   };

@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { ConfigError, parseEnv } from '@darkroom/shared/config';
-import { createLog, describeError } from '@darkroom/shared/observability';
+import { createLog, describeError, startTracing } from '@darkroom/shared/observability';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
 import { ApiEnv } from './config.ts';
@@ -12,6 +12,7 @@ const DRAIN_MS = 20_000;
 async function main(): Promise<void> {
   const config = parseEnv(ApiEnv, process.env);
   const log = createLog({ level: config.LOG_LEVEL, program: 'api' });
+  const flushTraces = await startTracing(config, { program: 'api', log });
   // The port is known only once it is ours, and signed links carry it: listen first, answer when composed.
   const { promise: app, resolve } = Promise.withResolvers<ReturnType<typeof createApp>>();
   const server = createHttpServer((req, res) => void app.then((handle) => handle(req, res)));
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
     server.closeIdleConnections();
     await closed;
     await composed[Symbol.asyncDispose]();
+    await flushTraces();
     process.exit(0);
   };
   onStop(stop);

@@ -1,11 +1,12 @@
 import { ConfigError, parseEnv } from '@darkroom/shared/config';
-import { createLog, describeError } from '@darkroom/shared/observability';
+import { createLog, describeError, startTracing } from '@darkroom/shared/observability';
 import { compose } from './compose.ts';
 import { WorkerEnv } from './config.ts';
 
 async function main(): Promise<void> {
   const config = parseEnv(WorkerEnv, process.env);
   const log = createLog({ level: config.LOG_LEVEL, program: 'worker' });
+  const flushTraces = await startTracing(config, { program: 'worker', log });
   const app = await compose(config, log);
 
   const stop = async (reason: string, code: number) => {
@@ -14,6 +15,7 @@ async function main(): Promise<void> {
     setTimeout(() => process.exit(1), config.DRAIN_SECONDS * 1_000).unref();
     await app.drain();
     await app[Symbol.asyncDispose]();
+    await flushTraces();
     process.exit(code);
   };
   let stopping = false;

@@ -15,7 +15,7 @@ import {
   createRedisProviderBatches,
 } from '@darkroom/shared/storage/redis';
 import { HOUR, type JobOverrides, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
-import { createOutbox, updateJob } from '@darkroom/shared/usecases';
+import { createOriginOf, createOutbox, updateJob } from '@darkroom/shared/usecases';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
@@ -93,6 +93,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     batches: turns,
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
+    originOf: createOriginOf({ batches: createRedisBatches({ redis, prefix }) }),
     callers: createRedisBatches({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },

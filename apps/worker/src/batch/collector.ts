@@ -27,6 +27,8 @@ import {
   straysUntil,
   troubled,
 } from '@darkroom/shared/domain';
+import { tellSpan } from '@darkroom/shared/observability';
+import { inChunkSpan } from '../attempt-span.ts';
 import type { BatchDeps } from './deps.ts';
 import { download, downloadAgain, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
@@ -160,7 +162,7 @@ async function settle(
 ): Promise<ProviderBatch | undefined> {
   for (let batch: ProviderBatch | undefined = fetched; batch; batch = await readAgain(deps, workspace, batch)) {
     const now = batch;
-    const done = await alone(() => account(deps, workspace, now));
+    const done = await alone(() => inChunkSpan('chunk.collect', now, () => account(deps, workspace, now)));
     if (done !== 'cut') return done;
   }
   return undefined;
@@ -214,6 +216,12 @@ async function account(
     log.error({ ...idsOf(ended), alarm }, 'chunk.alarm');
   }
   log.info({ ...idsOf(ended), end: ended.end?.type, ...counts, wasteMicros: next.waste }, 'chunk.harvested');
+  tellSpan({
+    'darkroom.outcome': ended.end?.type,
+    'darkroom.lines.settled': counts.settled,
+    'darkroom.lines.missing': counts.missing,
+    'darkroom.waste_micros': next.waste,
+  });
   deps.crash('chunk.harvested');
   return next;
 }

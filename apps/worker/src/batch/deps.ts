@@ -1,7 +1,7 @@
 import type { BatchRules, ChunkLimits, LaneTimes, ProviderBatchId } from '@darkroom/shared/domain';
 import type { CrashPoint } from '@darkroom/shared/observability';
 import type { BatchChannel, Batches, Pool, ProviderBatches } from '@darkroom/shared/ports';
-import type { PausedBatches } from '@darkroom/shared/usecases';
+import type { OriginOf, PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { SettleDeps } from '../standard/settle-attempt.ts';
 
@@ -28,6 +28,7 @@ export type BatchDeps = SettleDeps & {
   batches: ProviderBatches;
   pool: Pool;
   isPaused: PausedBatches;
+  originOf: OriginOf;
   /** The callers' batches, told which chunks carry their rows, and asked for their money. */
   callers: Pick<Batches, 'carriedBy' | 'read' | 'totals'>;
   rules: BatchRules;

@@ -11,6 +11,7 @@ import {
   settleLine,
 } from '@darkroom/shared/domain';
 import { ifReadable } from '@darkroom/shared/usecases';
+import { inSettleSpan } from '../attempt-span.ts';
 import { finishOrphan } from '../standard/orphan.ts';
 import { settleAttempt } from '../standard/settle-attempt.ts';
 import type { BatchDeps } from './deps.ts';
@@ -38,19 +39,16 @@ export async function finishLine(
   const settled = { type: 'settled', size: known.request.size } as const;
   if (!found || isOver(found.job, found.attempt)) return settled;
   const began = found.job.state.attempts.find((one) => one.id === found.attempt)?.startedAt ?? batch.createdAt;
-  const ended = await settleAttempt(
-    deps,
-    found.job,
-    ref,
-    { type: 'answered', answer: { ...answer, ms: deps.clock.now() - began } },
-    {
+  const exchange = { type: 'answered', answer: { ...answer, ms: deps.clock.now() - began } } as const;
+  const ended = await inSettleSpan(ref, found.job, () =>
+    settleAttempt(deps, found.job, ref, exchange, {
       channel: batch.channel,
       tellStoring: false,
       stored: () => deps.crash('chunk.line_stored'),
       settled: () => deps.crash('chunk.line_settled'),
       decide: (job, end) => settleLine(job, line, end, deps.clock.now(), deps.random),
       keepForLater: keep,
-    },
+    }),
   );
   if (ended === 'unrecorded') return orphan(deps, ref, answer);
   return ended === 'stopped' ? { type: 'stopped' } : settled;

@@ -17,6 +17,7 @@ import {
   reroute,
 } from '@darkroom/shared/domain';
 import { handOff, ifReadable, updateJob } from '@darkroom/shared/usecases';
+import { inSettleSpan } from '../attempt-span.ts';
 import { report, settleJob } from '../standard/settle-attempt.ts';
 import type { BatchDeps } from './deps.ts';
 
@@ -134,7 +135,8 @@ async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchM
   const { tenant, job, attempt } = member;
   const ref = { tenant, job, attempt };
   const updated = await settleJob(deps, ref, how);
-  if (updated?.changed) report(deps, ref, how, updated.job, batch.channel);
+  if (!updated?.changed) return;
+  await inSettleSpan(ref, updated.job, async () => report(deps, ref, how, updated.job, batch.channel));
 }
 
 /** Provider batches that may end without a job before it is made by itself: what ails them may well be one of their lines. */

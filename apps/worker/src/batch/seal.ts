@@ -9,12 +9,15 @@ import {
   seal,
   weighAll,
 } from '@darkroom/shared/domain';
+import { isTracing } from '@darkroom/shared/observability';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
 import type { BatchDeps } from './deps.ts';
 import { rescueTime } from './rescue-time.ts';
 
 /** Members' records written side by side. */
 const WIDTH = 50;
+/** Traces that a chunk is linked to; of thousands of members, the first ones stand for the others. */
+const TRACES_MAX = 16;
 
 /** @param batch in the state `sealing` */
 export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
@@ -34,13 +37,25 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
   );
   const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
   const rescue = await rescueTime(deps, batch, jobs);
-  const sealed = seal(batch, { ...weight, estimated, size: kept.length, ...rescue }, clock.now());
+  const traces = isTracing() ? await tracesOf(deps, jobs) : [];
+  const facts = { ...weight, estimated, size: kept.length, ...rescue, ...(traces.length && { traces }) };
+  const sealed = seal(batch, facts, clock.now());
   const members = kept.map(({ member }) => member);
   if (!sealed || !(await batches.seal(sealed, members))) return;
   crash('chunk.sealed');
   await tellCallers(deps, batch, jobs);
   log.info({ providerBatch: batch.id, model: batch.model, size: kept.length, state: sealed.state }, 'chunk.sealed');
   await pool.remove(batch.model, jobs);
+}
+
+async function tracesOf({ originOf }: BatchDeps, jobs: Job[]): Promise<string[]> {
+  const traces = new Set<string>();
+  for (const job of jobs) {
+    if (traces.size >= TRACES_MAX) break;
+    const from = await originOf(job);
+    if (from) traces.add('parent' in from ? from.parent : (from.links[0] ?? ''));
+  }
+  return [...traces];
 }
 
 /** For the view of each caller's batch; a crash before it leaves a view that is short of one, and nothing else. */

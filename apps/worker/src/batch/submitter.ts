@@ -20,7 +20,9 @@ import {
   uploaded,
   waitUntil,
 } from '@darkroom/shared/domain';
+import { failSpan, tellSpan } from '@darkroom/shared/observability';
 import type { Done } from '@darkroom/shared/ports';
+import { inChunkSpan } from '../attempt-span.ts';
 import type { BatchDeps } from './deps.ts';
 import { buildInput } from './input-file.ts';
 import { rejectMember } from './leftovers.ts';
@@ -47,7 +49,7 @@ export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<vo
   const pausedUntil = pauseOf(await batches.open(), sealed);
   if (pausedUntil > clock.now()) return void (await batches.write(waitUntil(sealed, pausedUntil)));
   if (await isHeldBack(deps, sealed)) return void (await batches.write(waitUntil(sealed, clock.now() + PAUSED_MS)));
-  const ready = sealed.input ? sealed : await upload(deps, sealed);
+  const ready = sealed.input ? sealed : await inChunkSpan('chunk.upload', sealed, () => upload(deps, sealed));
   if (ready) await create(deps, ready);
 }
 
@@ -88,7 +90,11 @@ function fileNameOf({ id }: ProviderBatch, { sha256 }: { sha256: string }): stri
 }
 
 /** Intent, then the one call. Also for the poller, when lists have shown for long enough that there is nothing. */
-export async function create(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
+export function create(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
+  return inChunkSpan('chunk.create', batch, () => createOnce(deps, batch));
+}
+
+async function createOnce(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
   const { batches, channel, clock, crash, log, random } = deps;
   const intended = intendCreate(batch, deps.rules, clock.now());
   if (!intended?.input || !(await batches.write(intended))) return;
@@ -108,6 +114,8 @@ export async function create(deps: BatchDeps, batch: ProviderBatch): Promise<voi
         ? createRefused(intended, done.verdict, now, random)
         : createUnknown(intended, now);
   if (next && (await batches.write(next))) crash('chunk.named');
+  tellSpan({ 'darkroom.outcome': done.type });
+  if (done.type !== 'done') failSpan(done.type === 'rejected' ? done.verdict.code : done.type);
   log[done.type === 'done' ? 'info' : 'warn'](
     {
       ...idsOf(batch),
@@ -129,6 +137,7 @@ async function trouble(
 ): Promise<undefined> {
   await batches.write(troubled(batch, clock.now(), random));
   const why = done.type === 'unknown' ? { reason: done.reason } : { http: done.verdict.http, error: done.verdict.code };
+  failSpan(done.type === 'unknown' ? done.type : done.verdict.code);
   log.warn({ ...idsOf(batch), step, ...why }, 'chunk.trouble');
 }
 

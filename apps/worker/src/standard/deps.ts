@@ -11,7 +11,7 @@ import type {
   Spool,
   SpoolEntry,
 } from '@darkroom/shared/ports';
-import type { Outbox, PausedBatches } from '@darkroom/shared/usecases';
+import type { OriginOf, Outbox, PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { Slots } from './slots.ts';
 
@@ -40,6 +40,7 @@ export type AttemptDeps = {
   /** A call is given up after this long, or the model's own limit if that is less. */
   callMsMax: number;
   isPaused: PausedBatches;
+  originOf: OriginOf;
   /** Bytes in the spool above which no new call leaves. */
   spoolBytesMax: number;
   /** Aborted when the process begins to stop: calls in flight end, no new one leaves. */

@@ -10,6 +10,7 @@ import {
 } from '@darkroom/shared/domain';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
+import { inAttemptSpan } from '../attempt-span.ts';
 import type { AttemptDeps } from './deps.ts';
 import { takeLease } from './lease.ts';
 import { finishOrphan } from './orphan.ts';
@@ -22,10 +23,21 @@ export async function finishAttempt(
   exchange: Exchange,
   now: number,
 ): Promise<void> {
-  const { crash, channel } = deps;
   const { ref } = entry;
   const job = await onRecord(deps, ref, exchange);
   if (!job) return finishUnrecorded(deps, entry, exchange);
+  return inAttemptSpan(deps, ref, job, () => finishRecorded(deps, entry, exchange, job, now));
+}
+
+async function finishRecorded(
+  deps: AttemptDeps,
+  entry: SpoolEntry,
+  exchange: Exchange,
+  job: Job,
+  now: number,
+): Promise<void> {
+  const { crash, channel } = deps;
+  const { ref } = entry;
   const settled = await settleAttempt(deps, job, ref, exchange, {
     channel: channel.id,
     tellStoring: true,

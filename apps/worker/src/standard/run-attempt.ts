@@ -10,9 +10,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
-import { type CrashPoint, describeError, withCrashPoints } from '@darkroom/shared/observability';
+import { type CrashPoint, describeError, failSpan, withCrashPoints } from '@darkroom/shared/observability';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
+import { inAttemptSpan } from '../attempt-span.ts';
 import type { AttemptDeps } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, takeLease } from './lease.ts';
@@ -75,7 +76,7 @@ async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, { inHandUn
   crash('attempt.admitted');
   const ready = await makeReady(deps, job, hopeful);
   if (ready.type !== 'ready') return ready;
-  await callOnce(deps, job, slot, ready);
+  await inAttemptSpan(deps, ready.entry.ref, job, () => callOnce(deps, job, slot, ready));
   return DONE;
 }
 
@@ -157,6 +158,7 @@ async function callOnce(deps: AttemptDeps, job: Job, slot: Slot, { call, entry }
     await finishAttempt(deps, entry, exchange, clock.now());
   } catch (error) {
     deps.unfinished.add({ entry, exchange });
+    failSpan('unfinished');
     deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
   }
 }

@@ -14,7 +14,7 @@ import {
   type SpooledBlob,
   settle,
 } from '@darkroom/shared/domain';
-import { describeError } from '@darkroom/shared/observability';
+import { describeError, failSpan, tellSpan, withSpan } from '@darkroom/shared/observability';
 import type { Exchange } from '@darkroom/shared/ports';
 import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
@@ -84,7 +84,10 @@ async function store(
   if (settling.tellStoring)
     await updateJob(deps.ledger, ref.tenant, ref.job, (now) => received(now, ref.attempt, deps.clock.now()));
   settling.received?.();
-  const image = await storeImage(deps, job, judged.blob);
+  const { blob } = judged;
+  const image = await withSpan('store', { facts: { 'darkroom.image.bytes': blob.bytes } }, () =>
+    storeImage(deps, job, blob),
+  );
   if (image === 'stopped') return undefined;
   return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
 }
@@ -161,4 +164,14 @@ export function report(
     },
     'attempt.ended',
   );
+  tellSpan({
+    'darkroom.outcome': outcome,
+    'darkroom.status': state.status,
+    'darkroom.cost_micros': cost.actual,
+    'darkroom.in_doubt_micros': cost.inDoubt || undefined,
+    'darkroom.retry_at': state.status === 'queued' ? new Date(state.runAt).toISOString() : undefined,
+  });
+  // A refusal is an answer; these are calls that came to nothing.
+  if (end.type === 'rejected') failSpan(end.verdict.code);
+  if (end.type === 'in_doubt' || end.type === 'unsent') failSpan(end.type);
 }

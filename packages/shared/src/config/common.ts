@@ -45,8 +45,27 @@ export const commonEnv = {
 
 function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>): void {
   try {
+  OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl().meta({
+    description: 'Where traces go: an OpenTelemetry collector. Set, tracing is on; see Traces.',
+  }),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: otlpUrl().meta({
+    description: 'The same, as the full address for traces alone.',
+  }),
+  OTEL_TRACES_EXPORTER: z.string().optional().meta({
+    description: '`otlp` (to a collector) or `console`: tracing is on; `none`: it is off, whatever else is set.',
+  }),
+  OTEL_SERVICE_NAME: z.string().optional().meta({
+    description: "The program's name in traces. Default: `darkroom-api`, `darkroom-worker`.",
+  }),
+  OTEL_RESOURCE_ATTRIBUTES: z.string().optional().meta({
+    description: 'More that traces say of the program: `name=value`, by commas.',
+  }),
     parseStorageUrl(value);
   } catch (error) {
+function otlpUrl() {
+  return z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// url' }).optional();
+}
+
     context.addIssue({ code: 'custom', message: String(error).replace(/^TypeError: STORAGE_URL /, '') });
   }
 }

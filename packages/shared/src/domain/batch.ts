@@ -104,6 +104,8 @@ export type Batch = {
   metadata: Record<string, string>;
   tags: string[];
   webhook?: OwnWebhook;
+  /** W3C traceparent of its submission; absent when no trace was recorded. */
+  trace?: string;
 };
 
 /** Nothing of it will change any more. */

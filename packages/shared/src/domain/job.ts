@@ -160,6 +160,8 @@ export type JobState = {
   error?: JobError;
   /** The twin whose result this job shares. */
   leader?: JobId;
+  /** W3C traceparent of what made it, for the spans of its attempts; absent when no trace was recorded. A row's is its batch's. */
+  trace?: string;
   /** How the result was come by: `joined` a twin, or out of the result `cache`. */
   source?: 'joined' | 'cache';
   warnings?: string[];

@@ -51,7 +51,11 @@ export function chunkOf(displayName: string): ProviderBatchId | undefined {
 }
 
 /** Members and sums are final; a chunk that nobody is left in is closed. */
-export function seal(batch: ProviderBatch, kept: Sums & Rescue, now: EpochMs): ProviderBatch | undefined {
+export function seal(
+  batch: ProviderBatch,
+  kept: Sums & Rescue & Pick<ProviderBatch, 'traces'>,
+  now: EpochMs,
+): ProviderBatch | undefined {
   if (batch.state !== 'sealing') return undefined;
   return next(dropping(batch, 'rescueDue', 'rescueSize'), {
     ...kept,

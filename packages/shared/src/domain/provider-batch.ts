@@ -90,6 +90,8 @@ export type ProviderBatch = {
   waste: Micros;
   /** Failed steps in a row, for the backoff. */
   troubles: number;
+  /** W3C traceparents of what its members were submitted by, when traces were recorded. Bounded. */
+  traces?: string[];
   /** What an operator should know: double batches, duplicate lines, unknown keys. Bounded. */
   alarms: string[];
 };

@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { isTracing, traceFields } from './trace.ts';
 
 export type Log = {
   debug(fields: object, event: string): void;
@@ -64,17 +65,22 @@ function gather(out: ReturnType<typeof pino.destination>) {
 /** Trouble is written at once: the process may not live to the next flush. */
 function toLog(logger: Logger, fixed: Logger, flush: () => void): Log {
   return {
-    debug: (fields, event) => logger.debug(fields, event),
-    info: (fields, event) => (event === ACCESS ? fixed : logger).info(fields, event),
+    debug: (fields, event) => logger.debug(placed(fields), event),
+    info: (fields, event) => (event === ACCESS ? fixed : logger).info(placed(fields), event),
     warn: (fields, event) => {
-      logger.warn(fields, event);
+      logger.warn(placed(fields), event);
       flush();
     },
     error: (fields, event) => {
-      logger.error(fields, event);
+      logger.error(placed(fields), event);
       flush();
     },
   };
+}
+
+/** With the trace that the line belongs to, when there is one. */
+function placed(fields: object): object {
+  return isTracing() ? { ...fields, ...traceFields() } : fields;
 }
 
 /** A failure in words fit for a log: name, code and message, cut; no stack unless it is a bug. */

@@ -42,3 +42,4 @@ export * from './sweep-ingests.ts';
 export * from './templates.ts';
 export * from './update-job.ts';
 export * from './wait-for-job.ts';
+export * from './trace-origin.ts';

@@ -20,8 +20,10 @@ import {
   type Reference,
   type Tenant,
 } from '../domain/index.ts';
+import { tellSpan, traceparent, withSpan } from '../observability/trace.ts';
 import type { Templates } from '../ports/index.ts';
 import type { BatchCheckView, BatchOptions, ReferenceBody } from '../schemas/index.ts';
+import { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 import { createRowCheck } from './ingest/check-rows.ts';
 import {
   type Accepted,
@@ -36,12 +38,14 @@ import type { IncomingRow } from './ingest/read-rows.ts';
 import { createReferenceCache } from './ingest/reference-cache.ts';
 import { createRowErrors } from './ingest/row-errors.ts';
 import { createShardWriter, type Shard } from './ingest/shards.ts';
+import { ownWebhookOf } from './resolve-request.ts';
 import { deleteIngest } from './sweep-ingests.ts';
 import { findTemplate } from './templates.ts';
 
 export type SubmitBatchDeps = IngestDeps &
   PriceDeps & {
     templates: Templates;
+    checkUrl: UrlCheck;
     resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   };
 
@@ -70,10 +74,26 @@ type Stored = Found & { id: BatchId; shards: Shard[] };
  * @throws AppError `invalid_rows` when rows are bad and the caller wants all or nothing, or when none is good
  * @throws AppError `conflict` (retryable) while the same key's body is arriving on another connection
  */
-export async function submitBatch(deps: SubmitBatchDeps, submission: BatchSubmission): Promise<BatchSubmitted> {
+export function submitBatch(deps: SubmitBatchDeps, submission: BatchSubmission): Promise<BatchSubmitted> {
+  return withSpan('batch.admit', { facts: { 'darkroom.tenant': submission.tenant } }, async () => {
+    const submitted = await submitOnce(deps, submission);
+    if (submitted.type !== 'checked') {
+      const { batch, replayed } = submitted;
+      const { id, total, route } = batch;
+      const facts = { 'darkroom.batch.id': id, 'darkroom.batch.rows': total, 'darkroom.lane': route.lane };
+      tellSpan({ ...facts, 'darkroom.replayed': replayed || undefined });
+    }
+    return submitted;
+  });
+}
+
+async function submitOnce(deps: SubmitBatchDeps, submission: BatchSubmission): Promise<BatchSubmitted> {
   const { options } = submission;
   expiresAt(options, deps.clock.now()); // Not after hours of rows.
+  const checkWebhook = async () =>
+    options.webhook && checkWebhookUrl(deps.checkUrl, options.webhook.url, 'webhook.url');
   if (options.dry_run) {
+    await checkWebhook();
     const id = deps.newBatchId();
     return {
       type: 'checked',
@@ -82,6 +102,7 @@ export async function submitBatch(deps: SubmitBatchDeps, submission: BatchSubmis
   }
   const first = await recallBatch(deps, submission);
   if (first) return first;
+  await checkWebhook();
   await using ingest = await beginIngest(deps, submission);
   const found = await readRows(deps, submission, ingest.id);
   if (found.errors.rows() && (options.on_invalid === 'reject' || found.valid === 0)) {
@@ -142,6 +163,7 @@ async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found
   const { options, tenant } = submission;
   const now = deps.clock.now();
   const { cap, ...route } = await routeBatch(deps, tenant, options, found);
+  const trace = traceparent();
   return newBatch({
     id: found.id,
     tenant,
@@ -158,6 +180,8 @@ async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found
     ...(options.canary !== undefined && { canaryRows: options.canary }),
     metadata: options.metadata,
     tags: options.tags,
+    ...ownWebhookOf(options.webhook),
+    ...(trace && { trace }),
   });
 }
 

@@ -6,6 +6,7 @@ import {
   type Job,
   type JobRequest,
   type JobState,
+  laneOf,
   type Micros,
   promptDigest,
   type Reference,
@@ -13,10 +14,12 @@ import {
   type Tenant,
   unreachable,
 } from '../domain/index.ts';
+import { type SpanFacts, tellSpan, traceparent, withSpan } from '../observability/trace.ts';
 import type { Clock, Latency, Ledger, ObjectStore, Quotes } from '../ports/index.ts';
 import type { SubmitJobBody } from '../schemas/index.ts';
 import { admitAsTrue } from './admission.ts';
 import { readArchive } from './archive.ts';
+import { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 import { findJob } from './get-job.ts';
 import type { Outbox } from './outbox.ts';
 import { capOf } from './quote-jobs.ts';
@@ -33,6 +36,8 @@ export type SubmitDeps = {
   newJobId: () => string;
   /** Turns the body's references into images at rest. */
   resolveReferences: (tenant: Tenant, references: SubmitJobBody['references']) => Promise<Reference[]>;
+  /** Looks at the address of its own webhook. */
+  checkUrl: UrlCheck;
   /** How long a job without a deadline may take. */
   deadlineMs: number;
 };
@@ -66,7 +71,26 @@ const DEADLINE_MAX_MS = 30 * 86_400_000;
  * When this resolves the record is durable. Everything that can be known to fail is refused before anything is
  * stored; the message to the workers follows by itself.
  */
-export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
+export function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
+  return withSpan('job.admit', { facts: { 'darkroom.tenant': submit.tenant } }, async () => {
+    const submitted = await submitOnce(deps, submit);
+    tellSpan(factsOf(submitted));
+    return submitted;
+  });
+}
+
+function factsOf({ job, replayed, dedup, cache }: Submitted): SpanFacts {
+  return {
+    'darkroom.job.id': job.id,
+    'darkroom.model': job.request.model,
+    'darkroom.lane': laneOf(job),
+    'darkroom.replayed': replayed || undefined,
+    'darkroom.dedup': dedup,
+    'darkroom.cache': cache,
+  };
+}
+
+async function submitOnce(deps: SubmitDeps, submit: Submit): Promise<Submitted> {
   const { body } = submit;
   // Hashed once for both: the body it came in, and the work that it is.
   const prompt = promptDigest(body.prompt);
@@ -90,6 +114,7 @@ export async function submitJob(deps: SubmitDeps, submit: Submit): Promise<Submi
 async function prepare(deps: SubmitDeps, submit: Submit, prompt: string): Promise<Job> {
   const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
+  if (body.webhook) await checkWebhookUrl(deps.checkUrl, body.webhook.url, 'webhook.url');
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
   const maxCost = body.quote === undefined ? body.max_cost : await quotedCost(deps, tenant, body);
   const { lane, reason } = await routeJob(deps.latency, body, { model, maxCost, now: deps.clock.now() });
@@ -180,6 +205,7 @@ function newJob(
       fix: 'Send a later time, with its time zone.',
     });
   }
+  const trace = traceparent();
   const state: JobState = {
     status: 'queued',
     ...((route?.lane ?? request.lane) === 'batch' && { phase: 'accumulating' }),
@@ -192,6 +218,7 @@ function newJob(
     images: [],
     lateImages: [],
     ...(warnings.length && { warnings }),
+    ...(trace && { trace }),
   };
   const id = ownId ?? deps.newJobId();
   return { id, tenant, version: 1, fingerprint: fingerprint(request, prompt), request, state };

@@ -8,6 +8,7 @@
 
 import { type Fetch, GoogleGenAI } from '@google/genai';
 import type { JobRequest } from '../../domain/job.ts';
+import { failSpan, type SpanFacts, tellSpan, withSpan } from '../../observability/trace.ts';
 import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
 import { type Connect, createDispatcher } from './dispatcher.ts';
 import { exchange, type HttpRequest, reasonOf, type WireEnd } from './exchange.ts';
@@ -33,10 +34,18 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
   const connections = createPreconnect(connect);
   const dispatcher = createDispatcher(connections.connect);
   const turns = createTurns();
+  const host = new URL(baseUrl).hostname;
   // Everything is passed, so that no environment variable can send calls elsewhere.
   const gemini = new GoogleGenAI({ apiKey, vertexai: false, apiVersion, httpOptions: { baseUrl, apiVersion } });
 
-  async function call(request: JobRequest, callOptions: CallOptions): Promise<Exchange> {
+  const call = (request: JobRequest, callOptions: CallOptions) =>
+    withSpan('gemini generateContent', { kind: 'client', facts: factsOf(request, host) }, async () => {
+      const ended = await callOnce(request, callOptions);
+      tellEnd(ended);
+      return ended;
+    });
+
+  async function callOnce(request: JobRequest, callOptions: CallOptions): Promise<Exchange> {
     const { entry, references, timeoutMs, signal } = callOptions;
     let end: WireEnd | undefined;
     const fetchOnce: Fetch = async (url, init) => {
@@ -66,6 +75,23 @@ export function createGeminiChannel(options: GeminiChannelOptions): Channel & As
       await dispatcher.destroy();
     },
   };
+}
+
+function factsOf({ model, references }: JobRequest, host: string): SpanFacts {
+  return {
+    'gen_ai.operation.name': 'generate_content',
+    'gen_ai.provider.name': 'gcp.gemini',
+    'gen_ai.request.model': model,
+    'server.address': host,
+    'darkroom.references': references.length,
+  };
+}
+
+function tellEnd(ended: Exchange): void {
+  if (ended.type !== 'answered') return failSpan(ended.type);
+  const { httpStatus: status } = ended.answer;
+  tellSpan({ 'http.response.status_code': status });
+  if (status >= 300) failSpan(String(status));
 }
 
 function toHttp(url: unknown, init: RequestInit | undefined): HttpRequest {
