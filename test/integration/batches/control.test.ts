@@ -288,6 +288,18 @@ describe('a patch', () => {
     expect((await test.batches.paused(TENANT)).size).toBe(0);
   });
 
+  it('of the priority leaves no message at the former one', async () => {
+    const batch = await loaded(3);
+    await test.outbox.flush();
+    expect(await test.messages()).toHaveLength(3);
+
+    await test.change(batch.id, { priority: 1 });
+    await test.settle(batch.id);
+    await test.outbox.flush();
+
+    expect(await test.messages()).toHaveLength(3);
+  });
+
   it('reaches open jobs and rows to come', async () => {
     const batch = await test.accept(rows(6), {}, 3);
     await loadBatch(test.deps, TENANT, batch.id);
