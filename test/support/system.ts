@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Emulator, type EmulatorOptions, startEmulator } from '@darkroom/emulator';
+import { derivedKey, Secret } from '@darkroom/shared/config';
 import { createApiKeys } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { spooledIn } from './spooled.ts';
@@ -132,7 +133,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     client,
     clientOf: async (tenant) => {
       const other = `dk_test_${randomBytes(16).toString('hex')}`;
-      const keys = createApiKeys({ redis, prefix, pepper: Buffer.from(secret), now: Date.now });
+      const keys = createApiKeys({ redis, prefix, pepper: derivedKey(new Secret(secret), 'api-keys'), now: Date.now });
       await keys.register(other, { tenant, scopes: ['jobs:write', 'jobs:read', 'admin'] });
       const made = createClient({ url, apiKey: other });
       clients.push(made);

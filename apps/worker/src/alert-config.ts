@@ -47,7 +47,7 @@ export const alertEnv = {
     .meta({
       description: 'Days before the end of a model that is in use at which it is told of; `never` = not at all.',
     }),
-  ALERT_WINDOW: z.coerce.number().int().min(10).max(86_400).default(600).meta({
+  ALERT_WINDOW: z.coerce.number().int().min(5).max(86_400).default(600).meta({
     description: 'Seconds over which calls are counted for alerts; the same for all workers.',
   }),
 };
