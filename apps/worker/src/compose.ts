@@ -24,6 +24,7 @@ import {
   createRedisAlerts,
   createRedisBatches,
   createRedisCallNotes,
+  createRedisChanges,
   createRedisDeliveries,
   createRedisEndpoints,
   createRedisEvents,
@@ -62,6 +63,7 @@ import { sweepIngestsOnce } from './sweeper/ingests.ts';
 import { loop } from './sweeper/loop.ts';
 import { sweepOnce } from './sweeper/sweep.ts';
 import { createWatchdog, LOOKS_MAX } from './watchdog.ts';
+import { createWebhookLane } from './webhooks/lane.ts';
 import { createStandardLane } from './worker.ts';
 
 export type WorkerApp = {
@@ -130,6 +132,10 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     write: { before: 'batch.decided', after: 'batch.written' },
   });
   const spoolBytesMax = config.SPOOL_MAX_MB * MEBIBYTE;
+  const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
+  const recent = createRedisEvents({ redis, prefix });
+  const endpoints = createRedisEndpoints({ redis, prefix });
+  const deliveries = createRedisDeliveries({ redis, prefix, deadMs: retentionMs });
   const metrics = createWorkerMetrics({ ledger, clock, spool, spoolBytesMax, lane: { batches, pool } });
   const draining = new AbortController();
   const stopping = new AbortController();
@@ -172,6 +178,18 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     pool,
     channel: opened.use(createGeminiBatchChannel(account)),
   });
+  const subscriber = closing(openBlockingRedis(config.REDIS_URL));
+  const webhookLane = opened.use(
+    createWebhookLane(config, {
+      ...deps,
+      batches: callers,
+      recent,
+      endpoints,
+      deliveries,
+      changes: () => createRedisChanges({ redis, subscriber, prefix }),
+      registry: metrics.registry,
+    }),
+  );
   const broken = new AbortController();
   const giveUp = (queue: string) => broken.abort(`no messages are taken from ${queue}`);
   const check = () => checkRedis(redis, `${prefix}probe`);
@@ -210,6 +228,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       if (roles.includes('batch')) {
         loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }), ...runBatchLane(batchDeps));
       }
+      if (roles.includes('webhooks')) loops.push(...webhookLane.run(draining.signal));
       if (roles.includes('sweeper')) {
         const archive = () => archiveOnce(deps, draining.signal);
         const alerts = { ...deps, ...alertOptions(config), alerts: createRedisAlerts({ redis, prefix, window }) };
@@ -218,15 +237,13 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
         const ingests = () =>
           sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
-        const recent = createRedisEvents({ redis, prefix });
-        const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
         const events = eventSweepDeps(deps, { recent, store, clock, retentionMs });
         const actions = createActionRounds({
           ...deps,
           queue,
           events: events.events.log,
-          endpoints: createRedisEndpoints({ redis, prefix }),
-          deliveries: createRedisDeliveries({ redis, prefix, deadMs: retentionMs }),
+          endpoints,
+          deliveries,
           actions: createRedisActions({ redis, prefix }),
           walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
           newJobId: () => idFrom('job', randomUUIDv7()),

@@ -36,7 +36,7 @@ export function createWorkerMetrics(deps: {
   spoolBytesMax: number;
   /** Given by a worker that runs the batch lane. */
   lane?: { batches: ProviderBatches; pool: Pool };
-}): WorkerMetrics {
+}): WorkerMetrics & { registry: Registry } {
   const registry = createRegistry();
   const registers = [registry];
   registerLedgerMetrics(registry, deps);
@@ -73,6 +73,7 @@ export function createWorkerMetrics(deps: {
   });
   if (deps.lane) registerLane(registry, { ...deps.lane, clock: deps.clock });
   return {
+    registry,
     batchLines: (outcome, count) => lines.inc({ outcome }, count),
     batchAlarm: () => alarms.inc(),
     called: () => called.inc(),

@@ -37,14 +37,14 @@ export const commonEnv = {
     .enum(['true', 'false'])
     .default('false')
     .meta({ description: 'Allow webhooks to `http://`, any port and this machine itself; development only.' }),
+  WEBHOOK_ALLOW_LOCAL: z.enum(['true', 'false']).default('false').meta({
+    description:
+      'Webhooks may go to this machine, by `http://` and to any port as well; development only. `npm start` allows it.',
+  }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS)
     .default('info')
     .meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
-};
-
-function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>): void {
-  try {
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl().meta({
     description: 'Where traces go: an OpenTelemetry collector. Set, tracing is on; see Traces.',
   }),
@@ -60,12 +60,16 @@ function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>):
   OTEL_RESOURCE_ATTRIBUTES: z.string().optional().meta({
     description: 'More that traces say of the program: `name=value`, by commas.',
   }),
-    parseStorageUrl(value);
-  } catch (error) {
+};
+
 function otlpUrl() {
   return z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// url' }).optional();
 }
 
+function checkStorageUrl(value: string, context: z.core.$RefinementCtx<string>): void {
+  try {
+    parseStorageUrl(value);
+  } catch (error) {
     context.addIssue({ code: 'custom', message: String(error).replace(/^TypeError: STORAGE_URL /, '') });
   }
 }

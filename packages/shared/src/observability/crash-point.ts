@@ -71,7 +71,18 @@ export const BATCH_CRASH_POINTS = [
   'chunk.closed',
 ] as const;
 
-export type CrashPointName = (typeof CRASH_POINTS)[number] | (typeof BATCH_CRASH_POINTS)[number];
+/** Steps of an event on its way to who listens, which have tests of their own. */
+export const WEBHOOK_CRASH_POINTS = [
+  'webhook.fanned', // its deliveries are on record, nothing is sent
+  'webhook.claimed', // this process has taken some, nothing is sent
+  'webhook.sent', // the receiver has answered, nobody knows
+  'webhook.settled',
+] as const;
+
+export type CrashPointName =
+  | (typeof CRASH_POINTS)[number]
+  | (typeof BATCH_CRASH_POINTS)[number]
+  | (typeof WEBHOOK_CRASH_POINTS)[number];
 
 /** Marks a step after which the process may be made to die; does nothing unless it was asked for. */
 export type CrashPoint = (name: CrashPointName) => void;
@@ -87,7 +98,7 @@ const NEVER: CrashPoint = () => {};
 export function createCrashPoint(target: string | undefined): CrashPoint {
   if (!target) return NEVER;
   const [name = '', nth = '1'] = target.split(':');
-  if (![...CRASH_POINTS, ...BATCH_CRASH_POINTS].some((point) => point === name))
+  if (![...CRASH_POINTS, ...BATCH_CRASH_POINTS, ...WEBHOOK_CRASH_POINTS].some((point) => point === name))
     throw new RangeError(`CRASH_AT: there is no step ${name}`);
   let left = Number(nth);
   return (passed) => {

@@ -1,0 +1,69 @@
+import type { Tenant } from '@darkroom/shared/domain';
+import type { Changes } from '@darkroom/shared/ports';
+
+/** Which tenants something has happened to. */
+export type News = {
+  /** Those whose logs are to be read now; all of them from time to time, as news may be lost. */
+  take(tenants: Tenant[]): Tenant[];
+  add(tenant: Tenant): void;
+  isPending(): boolean;
+  /** Ends a wait: there is room again. */
+  wake(): void;
+  /** Until there is news, or `ms` are over, or the signal. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+  stop(): void;
+};
+
+/** @param now any clock that goes steadily, in milliseconds */
+export function createNews(changes: Changes, { now, lookAtAllMs }: { now: () => number; lookAtAllMs: number }): News {
+  const watched = new Map<Tenant, () => void>();
+  const told = new Set<Tenant>();
+  let awake = false;
+  let waking: (() => void) | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  const wake = () => {
+    awake = true;
+    waking?.();
+  };
+  const add = (tenant: Tenant) => {
+    told.add(tenant);
+    wake();
+  };
+  return {
+    add,
+    wake,
+    isPending: () => told.size > 0,
+    take: (tenants) => {
+      const isTimeForAll = now() - lookedAt >= lookAtAllMs;
+      if (isTimeForAll) lookedAt = now();
+      for (const tenant of tenants) {
+        if (isTimeForAll || !watched.has(tenant)) told.add(tenant);
+        if (!watched.has(tenant))
+          watched.set(
+            tenant,
+            changes.watchAll(tenant, () => add(tenant)),
+          );
+      }
+      const all = [...told];
+      told.clear();
+      return all;
+    },
+    wait: async (ms, signal) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, ms);
+      const end = () => resolve();
+      signal.addEventListener('abort', end, { once: true });
+      waking = resolve;
+      if (awake || signal.aborted) resolve();
+      await promise;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      awake = false;
+      waking = undefined;
+    },
+    stop: () => {
+      for (const unwatch of watched.values()) unwatch();
+      watched.clear();
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Keeps deliveries going: reads the log of each tenant that something happened to, and posts what is due.
+ *
+ * News comes by `Changes`, which is best effort; so all logs are looked at now and then, and all receivers twice a second.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EpochMs, ReceiverId, Tenant } from '@darkroom/shared/domain';
+import { describeError } from '@darkroom/shared/observability';
+import { each } from '../sweeper/each.ts';
+import { deliver } from './deliver.ts';
+import type { WebhookDeps } from './deps.ts';
+import { fanOut } from './fan-out.ts';
+import { createLines, type Place } from './lines.ts';
+import { createNews } from './news.ts';
+
+export type Pump = {
+  /** Makes deliveries of what is new in the logs, and begins to send what is due. @returns whether there is more to do */
+  round(): Promise<boolean>;
+  /** Rounds, until the signal. */
+  run(signal: AbortSignal): Promise<void>;
+  /** What is under way has ended. */
+  idle(): Promise<void>;
+};
+
+/** Posts that may be under way to one receiver. */
+const PER_RECEIVER = 10;
+/** Much longer than a post takes, and its answer to be written. */
+const LEASE_MS = 45_000;
+/** Between two looks without news, and two looks at all logs. */
+const LOOK_MS = 500;
+const LOOK_AT_ALL_MS = 5_000;
+/** Between two rounds. */
+const GATHER_MS = 10;
+/** Tenants whose logs are read side by side. */
+const WIDTH = 4;
+/** Steps in one tenant's log before others get their turn. */
+const STEPS = 5;
+
+type Waiting = { tenant: Tenant; receiver: ReceiverId };
+
+export function createPump(deps: WebhookDeps): Pump {
+  const { clock, deliveries, log } = deps;
+  const lines = createLines({ places: deps.concurrency, perReceiver: PER_RECEIVER }, () => performance.now());
+  const news = createNews(deps.changes, { now: () => performance.now(), lookAtAllMs: LOOK_AT_ALL_MS });
+  const sending = new Set<Promise<void>>();
+  /** When each tenant's receivers are to be looked at. */
+  const lookAt = new Map<Tenant, EpochMs>();
+
+  async function readOn(tenants: Tenant[]): Promise<void> {
+    const failed = await each(tenants, WIDTH, async (tenant) => {
+      for (let n = 0; n < STEPS; n++) if (!(await fanOut(deps, tenant))) return;
+      news.add(tenant);
+    });
+    for (const { item, error } of failed) log.warn({ tenant: item, ...describeError(error) }, 'webhook.not_fanned_out');
+  }
+
+  /** Receivers that could be sent to, of each tenant in turn. */
+  async function waiting(tenants: Tenant[]): Promise<Waiting[]> {
+    const now = clock.now();
+    const due = tenants.filter((tenant) => (lookAt.get(tenant) ?? 0) <= now);
+    // Those that have their places already are among them; the others must be seen behind them.
+    const found = await Promise.all(due.map((tenant) => deliveries.ready(tenant, now, 2 * deps.concurrency)));
+    for (const [i, tenant] of due.entries()) lookAt.set(tenant, found[i]?.length ? now : now + LOOK_MS);
+    const turns = Math.max(0, ...found.map(({ length }) => length));
+    return Array.from({ length: turns }, (_, turn) =>
+      due.flatMap((tenant, i) => {
+        const receiver = found[i]?.[turn];
+        return receiver === undefined ? [] : [{ tenant, receiver }];
+      }),
+    ).flat();
+  }
+
+  /** @returns whether anything was taken */
+  async function send(one: Waiting, others: number): Promise<boolean> {
+    const line = `${one.tenant} ${one.receiver}`;
+    const places = Array.from({ length: lines.room(line, others) }, () => lines.take(line));
+    if (!places.length) return false;
+    const free = (place: Place | undefined, post?: { well: boolean; ms: number }) => {
+      if (place) lines.free(place, post);
+      news.wake();
+    };
+    const take = { max: places.length, now: clock.now(), leaseMs: LEASE_MS };
+    const claim = await deliveries.claim(one.tenant, one.receiver, take).catch((error: unknown) => {
+      log.warn({ ...one, ...describeError(error) }, 'webhook.not_claimed');
+    });
+    const taken = claim?.deliveries.length ?? 0;
+    for (const place of places.splice(taken)) lines.free(place);
+    if (!claim || !taken) return false;
+    const sent = deliver(deps, one, claim, (post) => free(places.pop(), post))
+      .catch((error: unknown) => log.warn({ ...one, ...describeError(error) }, 'webhook.not_delivered'))
+      .finally(() => {
+        for (const place of places.splice(0)) free(place);
+        sending.delete(sent);
+      });
+    sending.add(sent);
+    return true;
+  }
+
+  const round = async () => {
+    const tenants = await deps.ledger.tenants();
+    const told = news.take(tenants);
+    await readOn(told);
+    for (const tenant of told) lookAt.delete(tenant);
+    const ready = await waiting(tenants);
+    const begun = await Promise.all(ready.map((one, i) => send(one, ready.length - i - 1)));
+    return news.isPending() || begun.includes(true);
+  };
+
+  return {
+    round,
+    run: async (signal) => {
+      while (!signal.aborted) {
+        await round().catch((error: unknown) => log.warn({ loop: 'webhooks', ...describeError(error) }, 'loop.failed'));
+        await sleep(GATHER_MS);
+        await news.wait(LOOK_MS, signal);
+      }
+      news.stop();
+    },
+    idle: async () => {
+      while (sending.size) await Promise.all(sending);
+    },
+  };
+}
