@@ -96,8 +96,8 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     originOf: createOriginOf({ batches: createRedisBatches({ redis, prefix }) }),
     callers: createRedisBatches({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
-    rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     calls,
+    rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {
       limits: { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000 },
       enqueuedTokens: Number.POSITIVE_INFINITY,

@@ -176,9 +176,9 @@ async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBat
   });
   if (!updated?.changed) return failures >= FAILURES_MAX_POOR ? giveUp(deps, member, failures) : undefined;
   outbox.push(updated.job);
+  deps.calls.failedOver(batch.id);
   deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
 }
-  deps.calls.failedOver(batch.id);
 
 /** Waiting since this very attempt ended. */
 function isBack({ state }: Job, { attempt }: ProviderBatchMember): boolean {

@@ -105,9 +105,6 @@ function noteTime({ latency, clock, log }: SettleDeps, ref: AttemptRef, job: Job
     .catch((error: unknown) => log.debug({ ...ref, ...describeError(error) }, 'latency.not_noted'));
 }
 
-/** The record once the attempt has ended, with its twins and its next wake-up looked after. */
-export async function settleJob(
-  deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
 /** For the alerts, which are about calls over all workers. Of a provider batch, its lines count, and not its hours. */
 function noteCall(
   { calls }: SettleDeps,
@@ -121,6 +118,9 @@ function noteCall(
   calls.ended({ channel, model: job.request.model, failed: as === 'failed', ...(ms && { ms }) });
 }
 
+/** The record once the attempt has ended, with its twins and its next wake-up looked after. */
+export async function settleJob(
+  deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
   ref: AttemptRef,
   end: AttemptEnd,
   decide: NonNullable<Settling['decide']> = (job) => settle(job, ref.attempt, end, deps.clock.now(), deps.random),
