@@ -56,7 +56,7 @@ export function writeArgs(
       isPackedJob(before) || isPackedJob(after) || before.request !== after.request ? record.request : 'keep',
       record.state,
       standing(state),
-      state.open ?? '',
+      openMark(state),
       isAwaitingWake(state) ? state.runAt : '',
       hasLease(state) ? leaseTicks(options.tickMs, state.phase === 'storing') : '',
       state.createdAt,
@@ -91,6 +91,12 @@ export function tagsArg(tags: string[]): string {
 /** A call of a worker's own ends with that worker; one in a provider batch lives on without anybody. */
 function hasLease({ open, attempts }: Job['state']): boolean {
   return open !== undefined && attempts.find(({ id }) => id === open)?.providerBatch === undefined;
+}
+
+/** What the scripts know of the attempt that is out: its id, by which it renews its lease, or that there is one without. */
+function openMark(state: JobState): string {
+  if (state.open === undefined) return '';
+  return hasLease(state) ? state.open : '-';
 }
 
 /** What the scripts know of a state: its status, and of a job that waits for the operator that nobody is to join it. */

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../domain/index.ts';
 import { aJob, anAttempt, anImage, NOON } from '../../testing/factories.ts';
-import { DICTIONARY } from './pack.ts';
+import { FIRST, second } from './dictionaries.ts';
 import { formatRecord, parseRecord } from './record.ts';
 
 const unicode = fc.string({ unit: 'binary', maxLength: 2_000 });
@@ -75,10 +75,10 @@ describe('a record', () => {
 });
 
 describe('the packed form', () => {
-  // What lies in Redis was packed so: this must be readable for ever. A better dictionary takes the next first byte.
-  const GOLDEN =
+  // What lies in Redis was packed so: each must be readable for ever. A better dictionary takes the next first byte.
+  const FIRST_FORM =
     'AcOVA0CBkVuarvCoYYrChT0XdlxsUPgwv3crMXFETNLGLGGIqS+IKuJplVPwlHiwTJSUmgctLhFZSSm/CFLLm5gbGiphz1iIZgtKtrI0NTIytjS3NDQ3R4tsiIyFpaGJMUa8w+RMLQ3Q8qWlqbGhgTHUPHgWRbEFKbeipXczIwMzpDSPJTmiNk6oWKCDQpT05hXx7VJESzIvX6m2trYWAA==';
-  const golden: Job = {
+  const job: Job = {
     id: 'job_01a1fbb251ca7be583c77d490862da44',
     tenant: 'default',
     version: 4,
@@ -114,13 +114,84 @@ describe('the packed form', () => {
     },
   };
 
-  it('has the dictionary of the first day', () => {
-    expect(hash('sha256', DICTIONARY)).toBe('dbb2ac0e2ca01bd9db0d7fc5196897fad5ce0b568adf054238753c536a29f346');
+  const SECOND_FORM =
+    'AsXWyU0DUQwG4FamBNvPz0s5bzMnjhwjpQFu3KkCiQNFhBaoICUgmCQaCIsGgbhblvVLn+3PpL4svcuri+lpezPtHnb3j9tpf3t9twLsfPDXif13QyquRpETJR3opUvAW1dk9ENaZP6elueMKAmJ07myuf5rZazRFFCrgFW0JNY4q/Nqea+Nimiljp1qrkISoOPPNDpmmzUykeWTSHLXhUqCM5gqgN/hPLy2B52ysCkLmSnxAmdQHigFSu2YtJi5SRdrgqLh7BHaqDcmgmwBURGgah8+EIkhfgH3cYRVyOckP0RuyJk3m2c=';
+  const row: Job = {
+    id: 'job_01a1fd6226927e5d8013ba360c28f33c',
+    tenant: 'default',
+    version: 3,
+    fingerprint: '9X1SM4ZN19Gj9hvRfrRifU',
+    request: {
+      prompt: 'A red mug — мир 🍵',
+      model: 'gemini-3.1-flash-image',
+      size: '512',
+      references: [],
+      tools: [],
+      safety: [],
+      lane: 'batch',
+      priority: 5,
+      onUnknownOutcome: 'retry',
+      dedup: { windowMs: 60_000 },
+      tags: [],
+      metadata: {},
+      batch: { id: 'bat_01a1fd622692769782f53237e19ad6f0', key: 'SKU-1282' },
+    },
+    state: {
+      status: 'succeeded',
+      createdAt: 1_795_252_432_892,
+      expiresAt: 1_795_511_631_243,
+      runAt: 1_795_252_432_892,
+      attempts: [
+        {
+          id: 'att_01a1fd6247fc7017b608b18368c45794',
+          channel: 'gemini',
+          providerBatch: 'pb_01a1fd6247fc7a67b2d1d2b5b626f07e',
+          model: 'gemini-3.1-flash-image',
+          lane: 'batch',
+          state: 'settled',
+          startedAt: 1_795_252_439_158,
+          ms: 42_285,
+          cost: 22_997,
+          tokens: 1_201,
+        },
+      ],
+      estimated: 27_601,
+      images: [
+        {
+          n: 0,
+          mime: 'image/jpeg',
+          width: 64,
+          height: 64,
+          bytes: 1_334,
+          sha256: 'f25e16a0abd137a88986d68c6167f949ff7c2dc422058f0fb100b7de9e11240f',
+          key: 'results/2026/11/21/job_01a1fd6226927e5d8013ba360c28f33c/0-f25e16a0.jpg',
+        },
+      ],
+      lateImages: [],
+      startedAt: 1_795_252_439_158,
+      completedAt: 1_795_252_481_454,
+    },
+  };
+  const goldens: [form: string, packed: string, golden: Job][] = [
+    ['first', FIRST_FORM, job],
+    ['second', SECOND_FORM, row],
+  ];
+
+  it('has the dictionaries of the first day', () => {
+    expect(hash('sha256', FIRST)).toBe('dbb2ac0e2ca01bd9db0d7fc5196897fad5ce0b568adf054238753c536a29f346');
+    expect(hash('sha256', second(row.id))).toBe('fb38312ad7ce1e8b2a39e637338922f8edafb9fc3d508f4215bb2b2acd1d6d92');
+    expect(hash('sha256', second('own:1'))).toBe('088c1cb51972312882bff21673d61decf5303857d95a59ddeb102e8e76ef0ee6');
   });
 
-  it('is read as on the first day', () => {
-    const values = ['', Buffer.from(GOLDEN, 'base64'), '4', golden.fingerprint].map((value) => Buffer.from(value));
+  it.each(goldens)('that is the %s is read as on the first day', (_, packed, golden) => {
+    const values = ['', Buffer.from(packed, 'base64'), '4', golden.fingerprint].map((value) => Buffer.from(value));
 
-    expect(parseRecord(golden.tenant, golden.id, values)).toEqual(golden);
+    expect(parseRecord(golden.tenant, golden.id, values)).toEqual({ ...golden, version: 4 });
+  });
+
+  it('takes a quarter of what a row that has its image would as JSON', () => {
+    const plain = JSON.stringify({ request: row.request, state: row.state });
+
+    expect(formatRecord(row).state.length).toBeLessThan(plain.length / 4);
   });
 });

@@ -5,8 +5,8 @@
 -- In the order of `writeArgs`:
 local job, of_old_status, of_new_status, wakes, leases, tick_key, deadlines, retention, events, fingerprint, cache,
   totals, followers_key, handoffs, batch_totals, rows = unpack(KEYS)
--- request: 'keep' = leave it. open: '' = no attempt is out. run_at: '' = wake nobody. lease_ticks: '' = no lease.
--- retained_until: '' = not terminal.
+-- request: 'keep' = leave it. open: '' = no attempt is out, '-' = one without a lease.
+-- run_at: '' = wake nobody. lease_ticks: '' = no lease. retained_until: '' = not terminal.
 -- joinable_ms: how long the fingerprint stays joinable; '' = leave it, '0' = drop it, 'claim' = take it if free.
 -- cached_ms: '' = not to be cached. event_types: csv. sums: name,amount,name,amount …
 -- expires_at: '' = its batch sees to that. row: old and new status of a batch's row, '' = it is none. row_sums: like sums,
