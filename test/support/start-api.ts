@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv } from '@darkroom/shared/config';
-import type { SafeFetch } from '@darkroom/shared/net';
+import { createUrlCheck, type Lookup, localToo, type SafeFetch } from '@darkroom/shared/net';
 import type { Log } from '@darkroom/shared/observability';
 import type { Scope } from '@darkroom/shared/schemas';
 import { resolveReferences } from '@darkroom/shared/usecases';
@@ -26,6 +26,8 @@ export type StartApi = {
   env?: Record<string, string>;
   /** The way out to callers' URLs; by default there is none. */
   safeFetch?: SafeFetch;
+  /** Where the host names of webhooks lead; by default nowhere. */
+  lookup?: Lookup;
   limits?: Partial<HttpLimits>;
   /** Parts of the composed API to put in place of its own. */
   replace?: (deps: ApiDeps) => Partial<ApiDeps>;
@@ -119,8 +121,10 @@ export async function startApi(options: StartApi = {}): Promise<TestApi> {
   };
 }
 
-function withReplaced(composed: ApiDeps, { safeFetch = NO_WAY_OUT, replace }: StartApi): ApiDeps {
-  const deps = { ...composed, ...replace?.(composed) };
+function withReplaced(composed: ApiDeps, { safeFetch = NO_WAY_OUT, replace, ...options }: StartApi): ApiDeps {
+  const { lookup = async () => [], env } = options;
+  const checkUrl = createUrlCheck(env?.['WEBHOOK_HTTP'] === 'true' ? localToo({ lookup }) : { lookup });
+  const deps = { ...composed, checkUrl, ...replace?.(composed) };
   return {
     ...deps,
     safeFetch,

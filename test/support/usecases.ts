@@ -69,6 +69,7 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
       resolutions++;
       return [aReference(resolutions)];
     },
+    checkUrl: async () => undefined,
     deadlineMs: HOUR,
   };
   opened.defer(() => {

@@ -14,6 +14,7 @@ import { openApiDocument } from './openapi.ts';
 import { actionsRouter } from './routes/actions.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';
+import { deliveriesRouter } from './routes/deliveries.ts';
 import { docsRouter } from './routes/docs.ts';
 import { errorsRouter } from './routes/errors.ts';
 import { eventsRouter } from './routes/events.ts';
@@ -27,6 +28,7 @@ import { providerWebhooksRouter } from './routes/provider-webhooks.ts';
 import { quotesRouter } from './routes/quotes.ts';
 import { replaysRouter } from './routes/replays.ts';
 import { templatesRouter } from './routes/templates.ts';
+import { webhookEndpointsRouter, webhookSecretRouter } from './routes/webhook-endpoints.ts';
 
 const MEBIBYTE = 1_048_576;
 
@@ -60,7 +62,9 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/batches', auth, batchesRouter(deps));
   app.use('/v1/actions', auth, budget, actionsRouter(deps));
   app.use('/v1/events', auth, eventsRouter(deps));
-  app.use('/v1/webhook-endpoints', auth, budget, replaysRouter(deps));
+  app.use('/v1/webhook-endpoints', auth, budget, webhookEndpointsRouter(deps), replaysRouter(deps));
+  app.use('/v1/webhook-secret', auth, budget, webhookSecretRouter(deps));
+  app.use('/v1/deliveries', auth, deliveriesRouter(deps));
   app.use('/v1/models', auth, modelsRouter());
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));

@@ -3,7 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { derivedKey } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
-import { createSafeFetch } from '@darkroom/shared/net';
+import { createSafeFetch, createUrlCheck, localToo } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
 import { type ApiKeys, systemClock } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
@@ -34,6 +34,7 @@ import {
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
 import { createEventArchive, createEventLog, createOutbox, resolveReferences } from '@darkroom/shared/usecases';
+import { createSecretSeal, ownWebhookSecret } from '@darkroom/shared/webhooks';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './deps.ts';
 import { createHealth } from './health.ts';
@@ -87,6 +88,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
   const pepper = derivedKey(config.DARKROOM_SECRET, 'api-keys');
   const keys = createApiKeys({ redis, prefix, pepper, now: () => clock.now() });
   await registerFirstKey(keys, config);
+  const ownKey = derivedKey(config.DARKROOM_SECRET, 'webhook-own');
   const safeFetch = createSafeFetch({ allowHttp: config.DOWNLOAD_HTTP === 'true' });
   const providerBatches = createRedisProviderBatches({ redis, prefix });
   const workers = createRedisWorkers({ redis, prefix });
@@ -128,9 +130,13 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
       },
     }),
     safeFetch,
+    checkUrl: createUrlCheck(config.WEBHOOK_HTTP === 'true' ? localToo() : {}),
+    secrets: createSecretSeal(derivedKey(config.DARKROOM_SECRET, 'webhook-secrets')),
+    ownSecret: (tenant, generation) => ownWebhookSecret(ownKey, tenant, generation),
     newJobId: () => idFrom('job', randomUUIDv7()),
     newBatchId: () => idFrom('bat', randomUUIDv7()),
     newActionId: () => idFrom('act', randomUUIDv7()),
+    newEndpointId: () => idFrom('whe', randomUUIDv7()),
     resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
     deadlineMs: config.JOB_DEADLINE * 1_000,
     batchPace: BATCH_PACE,

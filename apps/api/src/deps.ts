@@ -1,5 +1,5 @@
 import type { Secret } from '@darkroom/shared/config';
-import type { ActionId, BatchId, Job, Reference, Tenant } from '@darkroom/shared/domain';
+import type { ActionId, BatchId, EndpointId, Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type {
@@ -21,7 +21,8 @@ import type {
 } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
-import type { Outbox } from '@darkroom/shared/usecases';
+import type { Outbox, UrlCheck } from '@darkroom/shared/usecases';
+import type { SecretSeal } from '@darkroom/shared/webhooks';
 import type { Pace } from './http/slow-body.ts';
 import type { ApiMetrics } from './metrics.ts';
 
@@ -53,9 +54,16 @@ export type ApiDeps = {
   /** Where the provider tells that a batch is over; none = it is not asked to. `cause` names what it tells. */
   providerWebhook?: { secret: Secret; wake: (cause: string) => Promise<void> };
   safeFetch: SafeFetch;
+  /** Looks at an address that is to be posted to. */
+  checkUrl: UrlCheck;
+  /** What secrets of webhook endpoints are kept under. */
+  secrets: SecretSeal;
+  /** What signs for addresses that a tenant's jobs name: derived, by generation. */
+  ownSecret: (tenant: Tenant, generation: number) => string;
   newJobId: () => Job['id'];
   newBatchId: () => BatchId;
   newActionId: () => ActionId;
+  newEndpointId: () => EndpointId;
   resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   deadlineMs: number;
   bodyLimitMb: number;

@@ -44,7 +44,7 @@ const file = (operationId: string, summary: string, type: string) => ({
 
 /** Objects ride as `mapping[SKU]=key`, one parameter for each member. */
 const deep = (schema: z.ZodType) => schema.optional().meta({ param: { style: 'deepObject', explode: true } });
-const { mapping, metadata, cache, dedup, ...flat } = BatchOptions.shape;
+const { mapping, metadata, cache, dedup, webhook, ...flat } = BatchOptions.shape;
 const submitQuery = z
   .object(flat)
   .partial()
@@ -53,6 +53,7 @@ const submitQuery = z
     metadata: deep(metadata),
     cache: deep(cache),
     dedup: deep(dedup),
+    webhook: deep(webhook),
   });
 
 export const batchPaths: ZodOpenApiPathsObject = {

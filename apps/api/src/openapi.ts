@@ -24,6 +24,7 @@ import { eventPaths } from './openapi-events.ts';
 import { json, open, operation } from './openapi-operation.ts';
 import { providerWebhookPaths } from './openapi-provider-webhooks.ts';
 import { templatePaths } from './openapi-templates.ts';
+import { webhookPaths } from './openapi-webhooks.ts';
 import { AssetFromUrl } from './routes/assets.ts';
 import { ErrorKind } from './routes/errors.ts';
 
@@ -175,6 +176,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       ...batchPaths,
       ...eventPaths,
       ...actionPaths,
+      ...webhookPaths,
       '/v1/assets': {
         post: operation('uploadAsset', 'assets', {
           summary: 'Upload a reference image, or fetch it from a url',

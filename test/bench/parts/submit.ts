@@ -48,6 +48,7 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => [],
+    checkUrl: async () => undefined,
     deadlineMs: 3_600_000,
   };
   await redis.sadd('tenants', TENANT);

@@ -38,6 +38,8 @@ const MOUNTS = [
   '/v1/assets',
   '/v1/events',
   '/v1/webhook-endpoints',
+  '/v1/webhook-secret',
+  '/v1/deliveries',
   '/v1/models',
   '/v1/templates',
   '/v1/quotes',
@@ -127,7 +129,7 @@ describe('the OpenAPI document', () => {
     expect(schema.additionalProperties).toBe(false);
     expect(schema.required).toBeUndefined();
     expect(Object.keys(schema.properties).toSorted()).toEqual(
-      'aspect_ratio cache deadline dedup lane locale max_cost metadata model on_unknown_outcome priority prompt quote references safety seed size tags template thinking tools variables'.split(
+      'aspect_ratio cache deadline dedup lane locale max_cost metadata model on_unknown_outcome priority prompt quote references safety seed size tags template thinking tools variables webhook'.split(
         ' ',
       ),
     );
@@ -141,12 +143,19 @@ describe('what the document says of a field', () => {
       .filter(([, schema]) => !schema.description && !schema.$ref)
       .map(([field]) => field);
 
-  it.each(['SubmitJob', 'Reference', 'CreateKey', 'Job', 'Image', 'Attempt', 'JobError'])(
-    'is never nothing in %s',
-    (name) => {
-      expect(undescribed(name)).toEqual([]);
-    },
-  );
+  it.each([
+    'SubmitJob',
+    'Reference',
+    'CreateKey',
+    'Job',
+    'Image',
+    'Attempt',
+    'JobError',
+    'CreateWebhookEndpoint',
+    'UpdateWebhookEndpoint',
+  ])('is never nothing in %s', (name) => {
+    expect(undescribed(name)).toEqual([]);
+  });
 
   it('is never nothing in a query or a header', () => {
     const silent = Object.entries<Json>(document.paths)

@@ -17,6 +17,7 @@ import type { z } from 'zod';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { isSeen, waitOf } from '../http/conditional.ts';
+import { sendPage } from '../http/send-page.ts';
 import { controlRoutes } from './batch-control.ts';
 import { streamBatchEvents } from './batch-events.ts';
 import { exportRoutes } from './batch-exports.ts';
@@ -121,12 +122,4 @@ async function itemView(
 ): Promise<z.output<typeof ItemView>> {
   if (item.job) return presentJob(deps, item.job);
   return { key, batch: batch.id, status: itemStatus(batch, item) };
-}
-
-function sendPage(req: Request, res: Response, data: unknown[], nextCursor: string | undefined): void {
-  if (nextCursor) {
-    const query = new URLSearchParams({ ...(req.query as Record<string, string>), after: nextCursor });
-    res.set('link', `<${req.baseUrl}${req.path}?${query.toString()}>; rel="next"`);
-  }
-  res.json({ data, has_more: nextCursor !== undefined, ...(nextCursor && { next_cursor: nextCursor }) });
 }

@@ -1,6 +1,6 @@
 import { AppError, type LoggedEvent, type Tenant } from '@darkroom/shared/domain';
 import { assertBounded, type EventView, ListEventsQuery, parse, StreamEventsQuery } from '@darkroom/shared/schemas';
-import { LINK_MS, listEvents, presentEvents } from '@darkroom/shared/usecases';
+import { deliveriesOfEvent, LINK_MS, listEvents, presentDeliveries, presentEvents } from '@darkroom/shared/usecases';
 import { type Request, type Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
@@ -19,6 +19,11 @@ export function eventsRouter(deps: ApiDeps): Router {
     else await stream(tenant, parse(StreamEventsQuery, req.query), req, res);
   });
   router.get('/:id', async (req, res) => get(deps, req, res));
+  router.get('/:id/deliveries', async (req, res) => {
+    const { tenant } = callerOf(res, 'jobs:read');
+    const found = await deliveriesOfEvent(deps, tenant, req.params.id);
+    res.json({ data: await presentDeliveries(deps, tenant, found) });
+  });
   return router;
 }
 

@@ -60,6 +60,10 @@ export function localToo({ lookup = createLookup() }: { lookup?: Lookup } = {}):
   };
 }
 
+/** For so long an origin that passed is taken to pass again: it is looked at anew before anything goes there. */
+const PASSED_MS = 10_000;
+const PASSED_MAX = 1_000;
+
 /**
  * For an address that is to be posted to later.
  *
@@ -68,10 +72,15 @@ export function localToo({ lookup = createLookup() }: { lookup?: Lookup } = {}):
 export function createUrlCheck(options: GuardOptions & { timeoutMs?: number } = {}): (url: string) => Promise<void> {
   const { timeoutMs = 5_000, ...rules } = options;
   const guard = createGuard(rules);
+  const passed = new Map<string, number>();
   return async (url) => {
     const target = guard.target(url);
+    const { origin } = target.url;
+    if ((passed.get(origin) ?? 0) > performance.now()) return;
     try {
       await guard.pin(target, AbortSignal.timeout(timeoutMs));
+      if (passed.size >= PASSED_MAX) passed.clear();
+      passed.set(origin, performance.now() + PASSED_MS);
     } catch (error) {
       if (!isUnresolved(error) && !isTimeout(error)) throw error;
       throw refusedUrl('its host name does not resolve', 'Check the host name; its name servers must answer.');

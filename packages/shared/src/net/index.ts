@@ -8,4 +8,4 @@ export {
   type DownloadOptions,
   type SafeFetch,
 } from './safe-fetch.ts';
-export { createSafePost, type SafePost } from './safe-post.ts';
+export { createSafePost, POST_HEADERS, type SafePost } from './safe-post.ts';

@@ -28,7 +28,8 @@ const BODY_MS = 2_000;
 const IDLE_MS = 3_000;
 /** A connection takes no more requests after this, so that its address is checked again. */
 const CONNECTION_MS = 60_000;
-const REQUEST_HEADERS = {
+/** Of every request, beside those that it is given. */
+export const POST_HEADERS = {
   'content-type': 'application/json',
   'user-agent': 'darkroom',
   accept: '*/*',
@@ -54,7 +55,7 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
       const signal = AbortSignal.timeout(timeoutMs);
       try {
         const { url } = guard.target(text);
-        const sent = { ...headers, ...REQUEST_HEADERS };
+        const sent = { ...headers, ...POST_HEADERS };
         return await answered(await request(url, { dispatcher, method: 'POST', signal, headers: sent, body }));
       } catch (error) {
         if (error instanceof AppError) return { type: 'refused', reason: error.message };

@@ -9,7 +9,7 @@ import type { EpochMs, Tenant } from '../domain/job.ts';
 export type EndpointNews = Extract<LoggedType, `webhook_endpoint.${string}`>;
 
 export type Endpoints = {
-  /** `full` = the tenant has as many as it may. Safe to send twice. */
+  /** `full` = the tenant has as many as it may. One of that id that is there stays as it is: safe to send twice. */
   create(endpoint: Endpoint): Promise<'created' | 'full'>;
   read(tenant: Tenant, id: EndpointId): Promise<Endpoint | undefined>;
   /** All of the tenant's, newest first: there are few. */

@@ -2,21 +2,31 @@
 
 const WHOLE = new Set(['priority', 'canary', 'seed']);
 const LISTS = new Set(['tags', 'tools', 'locales']);
-const LIVES: Record<string, string> = { cache: 'ttl', dedup: 'window' };
-const NESTED = /^(mapping|metadata|cache|dedup)\[([^\]]{1,128})\]$/;
+/** Fields that one text may stand for: what it then is. */
+const SHORT: Record<string, string> = { cache: 'ttl', dedup: 'window', webhook: 'url' };
+const NESTED = /^(mapping|metadata|cache|dedup|webhook)\[([^\]]{1,128})\]$/;
 
 /**
- * `tags=a&tags=b` or `tags=a,b`, `mapping[SKU]=key`, `cache=24h` or `cache[ttl]=24h`, `dry_run=true`; objects and lists also
- * as JSON. What cannot be read stays text, for the schema to refuse.
+ * `tags=a&tags=b` or `tags=a,b`, `mapping[SKU]=key`, `cache=24h` or `cache[ttl]=24h`, `webhook=URL&webhook[events]=job.*`,
+ * `dry_run=true`; objects and lists also as JSON. What cannot be read stays text, for the schema to refuse.
  */
 export function batchQuery(query: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const options = new Map<string, unknown>();
   for (const [name, value] of Object.entries(query)) {
     const [, field, key] = NESTED.exec(name) ?? [];
-    if (field && key) options.set(field, new Map(entriesOf(options.get(field))).set(key, value));
-    else options.set(name, read(name, value));
+    if (field && key) options.set(field, new Map(entriesOf(options.get(field))).set(key, nested(field, key, value)));
+    else options.set(name, beside(options.get(name), read(name, value)));
   }
   return fromEntries([...options].map(([name, value]) => [name, value instanceof Map ? fromEntries(value) : value]));
+}
+
+function nested(field: string, key: string, value: unknown): unknown {
+  return field === 'webhook' && key === 'events' ? listOf(value) : value;
+}
+
+/** A short form may come after parts of the long one. */
+function beside(before: unknown, value: unknown): unknown {
+  return before instanceof Map ? new Map([...entriesOf(before), ...entriesOf(value)]) : value;
 }
 
 function entriesOf(value: unknown): [string, unknown][] {
@@ -30,15 +40,16 @@ function fromEntries(entries: Iterable<[string, unknown]>): Record<string, unkno
 }
 
 function read(name: string, value: unknown): unknown {
-  if (LISTS.has(name)) {
-    const parts = Array.isArray(value) ? value : [value];
-    return parts.flatMap((part) => (typeof part === 'string' ? part.split(',') : [part]));
-  }
+  if (LISTS.has(name)) return listOf(value);
   if (typeof value !== 'string') return value;
   if (WHOLE.has(name) && /^-?\d{1,15}$/.test(value)) return Number(value);
   if (value === 'true' || value === 'false') return name === 'name' ? value : value === 'true';
   if (/^[[{]/.test(value) && name !== 'name') return parsed(value);
-  return Object.hasOwn(LIVES, name) ? { [LIVES[name] ?? '']: value } : value;
+  return Object.hasOwn(SHORT, name) ? { [SHORT[name] ?? '']: value } : value;
+}
+
+function listOf(value: unknown): unknown[] {
+  return [value].flat().flatMap((part: unknown) => (typeof part === 'string' ? part.split(',') : [part]));
 }
 
 function parsed(text: string): unknown {

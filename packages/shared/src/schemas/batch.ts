@@ -27,6 +27,9 @@ const {
   ...DEFAULTABLE
 } = SubmitJobBody.omit(PER_BATCH).shape;
 
+/** Names of what the batch says for all of its rows, and no row for itself. */
+export const BATCH_FIELDS: readonly string[] = Object.keys(PER_BATCH);
+
 /** One row: a job under a key, without what its batch says for all. */
 export const BatchItemBody = SubmitJobBody.omit(PER_BATCH)
   .extend({

@@ -10,7 +10,8 @@ export const ENDPOINT_ID = /^whe_[0-9a-f]{32}$/;
 export const DELIVERY_ID = /^dlv_[0-9a-f]{32}$/;
 
 const DESCRIPTION_MAX = 200;
-const HEADERS_MAX = 10;
+/** Most headers of an endpoint. */
+export const HEADERS_MAX = 10;
 const HEADER_VALUE_MAX = 1_024;
 
 /** What says who the caller is; never what HTTP, a proxy on the way or the signature says. */

@@ -2,10 +2,14 @@ import type { Endpoint, EndpointId, EpochMs, OwnWebhook, ReceiverHealth } from '
 import type { JobView, WebhookEndpointView } from '../schemas/index.ts';
 
 /** What a caller sees of an endpoint: nothing of its secrets, nor of the values of its headers. */
-export function presentEndpoint(endpoint: Endpoint, health: ReceiverHealth & { waiting: number }): WebhookEndpointView {
+export function presentEndpoint(
+  endpoint: Endpoint,
+  health: ReceiverHealth & { waiting: number },
+  now: EpochMs,
+): WebhookEndpointView {
   const { id, url, description, events, headers, secrets, disabled, createdAt } = endpoint;
   const self = endpointPath(id);
-  const old = secrets.flatMap(({ until }) => (until === undefined ? [] : [iso(until)]));
+  const old = secrets.flatMap(({ until = 0 }) => (until > now ? [iso(until)] : []));
   return {
     id,
     url: shownUrl(url),
@@ -15,7 +19,7 @@ export function presentEndpoint(endpoint: Endpoint, health: ReceiverHealth & { w
     enabled: !disabled,
     ...(disabled && { disabled_reason: disabled.reason, disabled_at: iso(disabled.at) }),
     created_at: iso(createdAt),
-    health: presentHealth(health),
+    health: presentHealth(health, now),
     ...(old.length && { old_secrets_until: old }),
     urls: { self, deliveries: `${self}/deliveries`, test: `${self}/test` },
   };
@@ -25,12 +29,14 @@ export function endpointPath(id: EndpointId): string {
   return `/v1/webhook-endpoints/${id}`;
 }
 
-function presentHealth(health: ReceiverHealth & { waiting: number }): WebhookEndpointView['health'] {
-  const { failures, failingSince, openUntil, waiting } = health;
+function presentHealth(
+  { failures, failingSince, openUntil = 0, waiting }: ReceiverHealth & { waiting: number },
+  now: EpochMs,
+): WebhookEndpointView['health'] {
   return {
     failures,
     ...(failingSince !== undefined && { failing_since: iso(failingSince) }),
-    ...(openUntil !== undefined && { paused_until: iso(openUntil) }),
+    ...(openUntil > now && { paused_until: iso(openUntil) }),
     waiting,
   };
 }

@@ -117,10 +117,18 @@ async function batchData(deps: PresentEventDeps, tenant: Tenant, id: string): Pr
   }
 }
 
-async function endpointData({ endpoints }: PresentEventDeps, tenant: Tenant, id: string): Promise<EndpointEventData> {
+async function endpointData(
+  { endpoints, clock }: PresentEventDeps,
+  tenant: Tenant,
+  id: string,
+): Promise<EndpointEventData> {
   const [endpoint, [health]] = await Promise.all([endpoints.read(tenant, id), endpoints.health(tenant, [id])]);
   if (!endpoint || !health) return { id, urls: { self: endpointPath(id) } };
-  const { url, description, enabled, disabled_reason, disabled_at, ...view } = presentEndpoint(endpoint, health);
+  const { url, description, enabled, disabled_reason, disabled_at, ...view } = presentEndpoint(
+    endpoint,
+    health,
+    clock.now(),
+  );
   return {
     id,
     url,

@@ -11,7 +11,7 @@ import {
   type Reference,
   type Template,
 } from '../../domain/index.ts';
-import { BatchItemBody, parse, type SubmitJobBody } from '../../schemas/index.ts';
+import { BATCH_FIELDS, BatchItemBody, parse, type SubmitJobBody } from '../../schemas/index.ts';
 import { checkCapabilities, type Resolved, toRequest } from '../resolve-request.ts';
 import { lanesFor } from '../route-job.ts';
 import { fillTemplate } from '../templates.ts';
@@ -66,7 +66,7 @@ export function createRowCheck(
       const body: SubmitJobBody = Object.assign(item, common);
       return { row, key: item.key, body, resolved: checkCapabilities(body) };
     } catch (error) {
-      return rowErrorsOf(error, { ...row, ...(key && { key: key.slice(0, 64) }) });
+      return rowErrorsOf(error, { ...row, ...(key && { key: key.slice(0, 64) }) }).map(optionNamed);
     }
   };
   const filled = (asked: Record<string, unknown>): Record<string, unknown> => {
@@ -123,6 +123,12 @@ export function createRowCheck(
       return candidates.map((one) => (Array.isArray(one) ? one : finish(one)));
     },
   };
+}
+
+/** What a row may not say for itself is no slip of the pen. */
+function optionNamed(error: RowError): RowError {
+  if (!BATCH_FIELDS.includes(error.path)) return error;
+  return { ...error, message: 'is an option of the whole batch: say it once, beside the rows' };
 }
 
 const NONE: Reference[] = [];
