@@ -32,12 +32,16 @@ export function readSettings(given, cwd) {
   };
 }
 
+/** Whom only this machine reaches may post to this machine. */
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
 /** The environments of the API and the worker: each gets the secrets that it needs. */
 export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret }) {
   const { env, dataDir, host } = settings;
   const { GEMINI_API_KEY, DARKROOM_API_KEY: _, ...rest } = env;
   const shared = {
     STORAGE_URL: pathToFileURL(join(dataDir, 'objects')).href,
+    WEBHOOK_HTTP: String(LOOPBACK.includes(host)),
     ...rest,
     DARKROOM_DATA: dataDir,
     DARKROOM_SECRET: secret,

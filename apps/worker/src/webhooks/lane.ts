@@ -40,7 +40,7 @@ export function createWebhookLane(
 ): WebhookLane {
   const { store, clock, log } = parts;
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
-  const poster = createSafePost(config.WEBHOOK_ALLOW_LOCAL === 'true' ? localToo() : {});
+  const poster = createSafePost(config.WEBHOOK_HTTP === 'true' ? localToo() : {});
   const deps = {
     ...parts,
     metrics: registerWebhookMetrics(registry, parts),

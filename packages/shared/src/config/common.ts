@@ -33,13 +33,9 @@ export const commonEnv = {
   EVENTS_RETENTION_DAYS: z.coerce.number().int().min(1).max(3_650).default(30).meta({
     description: 'Whole days for which events are kept; those of more than a day ago rest in the object store.',
   }),
-  WEBHOOK_HTTP: z
-    .enum(['true', 'false'])
-    .default('false')
-    .meta({ description: 'Allow webhooks to `http://`, any port and this machine itself; development only.' }),
-  WEBHOOK_ALLOW_LOCAL: z.enum(['true', 'false']).default('false').meta({
+  WEBHOOK_HTTP: z.enum(['true', 'false']).default('false').meta({
     description:
-      'Webhooks may go to this machine, by `http://` and to any port as well; development only. `npm start` allows it.',
+      'Allow webhooks to `http://`, any port and this machine itself; development only. `npm start` does while `HOST` is this machine.',
   }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS)
