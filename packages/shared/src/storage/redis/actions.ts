@@ -20,7 +20,7 @@ const STEP = 100;
 export function createRedisActions({ redis, prefix = '' }: { redis: Redis; prefix?: string }): Actions {
   const space = keySpace(prefix);
   const newNonce = createNonces();
-  const accept = loadScript(redis, 'accept-action');
+  const accept = loadScript(redis, 'accept-action', 'first-answer');
   const write = loadScript(redis, 'write-action');
   const letGo = loadScript(redis, 'let-go');
   return {

@@ -22,7 +22,7 @@ const LIST_STEP = 100;
 export function createRedisBatches({ redis, prefix = '', tailMs = DAY_MS }: BatchesOptions): Batches {
   const space = keySpace(prefix);
   const newNonce = createNonces();
-  const accept = loadScript(redis, 'accept-batch');
+  const accept = loadScript(redis, 'accept-batch', 'first-answer');
   const write = loadScript(redis, 'write-batch');
   const enlist = loadScript(redis, 'enlist');
   const forget = loadScript(redis, 'forget-batch');

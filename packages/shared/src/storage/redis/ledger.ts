@@ -48,7 +48,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
     reader.read(tenant, id, recordValues(await redis.hgetallBuffer(space.of(tenant).job(id))));
 
   return {
-    admit: createAdmissions(loadScript(redis, 'admit'), space, { tailMs, backlogMax, newNonce }),
+    admit: createAdmissions(loadScript(redis, 'admit', 'first-answer'), space, { tailMs, backlogMax, newNonce }),
     recall: async (tenant, idempotencyKey) => {
       const value = await redis.get(space.of(tenant).idempotency(idempotencyKey));
       const at = value?.indexOf('|') ?? -1;

@@ -5,13 +5,8 @@ local id, record, created_at, body, kept_ms, nonce, open_max = unpack(ARGV)
 if redis.call('HGET', action, 'n') == nonce then return { 'created' } end
 
 if kept_ms ~= '' then
-  local seen = redis.call('GET', idempotency)
-  if seen then
-    local at = string.find(seen, '|', 1, true)
-    local first = string.sub(seen, at + 1)
-    if string.sub(seen, 1, at - 1) ~= body then return { 'reused', first } end
-    return { 'replayed', first }
-  end
+  local answer, first = first_answer(idempotency, body)
+  if answer then return { answer, first } end
 end
 if redis.call('ZCARD', open) >= tonumber(open_max) then return { 'full' } end
 

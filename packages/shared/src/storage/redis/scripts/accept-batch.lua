@@ -9,11 +9,9 @@ if kept_ms ~= '' then
   local seen = redis.call('GET', idempotency)
   if seen and string.sub(seen, 1, 1) == '~' then
     if seen ~= '~' .. owner then return { 'busy' } end
-  elseif seen then
-    local at = string.find(seen, '|', 1, true)
-    local first = string.sub(seen, at + 1)
-    if string.sub(seen, 1, at - 1) ~= body then return { 'reused', first } end
-    return { 'replayed', first }
+  else
+    local answer, first = first_answer(idempotency, body)
+    if answer then return { answer, first } end
   end
 end
 if redis.call('EXISTS', batch) == 1 then return { 'replayed', id } end

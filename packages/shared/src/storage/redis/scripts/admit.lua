@@ -35,11 +35,8 @@ local function admit(nonce, k, a)
   if known[2] == nonce then return 'created', '' end
 
   if keyed == '1' then
-    local seen = redis.call('GET', idempotency)
-    if seen then
-      local at = string.find(seen, '|', 1, true)
-      return string.sub(seen, 1, at - 1) == body and 'replayed' or 'reused', string.sub(seen, at + 1)
-    end
+    local answer, first = first_answer(idempotency, body)
+    if answer then return answer, first end
   end
   if known[1] then return known[1] == body and 'replayed' or 'reused', id end
 
