@@ -9,6 +9,7 @@ import { rename, rm } from 'node:fs/promises';
 import {
   type Answer,
   classify,
+  NO_COUNTS,
   type ProviderBatch,
   type ProviderBatchMember,
   type SpooledBlob,
@@ -17,7 +18,7 @@ import { createTempBlob } from '@darkroom/shared/storage/spool';
 import type { BatchDeps } from './deps.ts';
 import { type FinishedLine, finishLine } from './finish-line.ts';
 import { inParallel } from './in-parallel.ts';
-import { createTally, NO_COUNTS, type Tally } from './tally.ts';
+import { createTally, type Tally } from './tally.ts';
 import type { Workspace } from './workspace.ts';
 
 /** Lines in hand at a time: one that is parsed, and those whose images are on their way into the store. */

@@ -1,14 +1,12 @@
 /** What is counted while the lines of a result file are read, and what an operator is told of it. */
 
-import { type Answer, actualCost, type Counted, classify, type Micros } from '@darkroom/shared/domain';
+import { type Answer, actualCost, classify, type LineCounts, type Micros, NO_COUNTS } from '@darkroom/shared/domain';
 import type { ResultLine } from '@darkroom/shared/ports';
 import type { FinishedLine } from './finish-line.ts';
 import { createLineMeter } from './line-meter.ts';
 
 const KEYS_TOLD = 5;
 const KEY_MAX = 80;
-
-type Counts = Omit<Counted, 'missing'>;
 
 export type Tally = {
   line(): void;
@@ -23,17 +21,7 @@ export type Tally = {
   finished(ended: FinishedLine, answer: Answer): void;
   wasted(answer: Answer): void;
   /** `waste` = what answers cost that are on no job's record. `lineBytes` = average bytes of a line, by image size. */
-  sums(): { counts: Counts; waste: Micros; alarms: string[]; lineBytes: ReadonlyMap<string, number> };
-};
-
-export const NO_COUNTS: Counts = {
-  lines: 0,
-  settled: 0,
-  orphans: 0,
-  duplicates: 0,
-  unknown: 0,
-  unreadable: 0,
-  truncated: false,
+  sums(): { counts: LineCounts; waste: Micros; alarms: string[]; lineBytes: ReadonlyMap<string, number> };
 };
 
 export function createTally(model: string): Tally {
@@ -69,7 +57,7 @@ export function createTally(model: string): Tally {
   };
 }
 
-function alarmsOf({ duplicates, unknown, unreadable, truncated }: Counts, strange: string[]): string[] {
+function alarmsOf({ duplicates, unknown, unreadable, truncated }: LineCounts, strange: string[]): string[] {
   return [
     duplicates > 0 && `${duplicates} lines repeat a key: each may be billed, the first answer counts`,
     unknown > 0 && `${unknown} lines have a key that was not sent: ${strange.join(', ')}`,

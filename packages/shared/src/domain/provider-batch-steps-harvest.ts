@@ -36,17 +36,19 @@ export function rawStored(batch: ProviderBatch, raw: RawResults, now: EpochMs): 
   return next(batch, { harvest: { ...NO_LINES, ...raw }, dueAt: now, troubles: 0 });
 }
 
-const NO_LINES: ProviderBatchHarvest = {
-  bytes: 0,
+/** What is counted line by line; who is missing shows at the end. */
+export type LineCounts = Omit<Counted, 'missing'>;
+
+export const NO_COUNTS: LineCounts = {
   lines: 0,
   settled: 0,
   orphans: 0,
   duplicates: 0,
   unknown: 0,
   unreadable: 0,
-  missing: 0,
   truncated: false,
 };
+const NO_LINES: ProviderBatchHarvest = { ...NO_COUNTS, bytes: 0, missing: 0 };
 
 /** A download can end early without an error; a file that tells of too little is brought again this often. */
 const REREADS_MAX = 2;
