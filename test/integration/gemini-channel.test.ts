@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { createGeminiChannel, type GeminiChannelOptions } from '@darkroom/shared/channels';
 import type { JobRequest, Reference } from '@darkroom/shared/domain';
@@ -430,12 +431,14 @@ describe('time', () => {
   });
 
   it('is not up while bytes still flow', async () => {
+    // What is under test: an answer that comes in pieces, with the call's whole time over before the second one.
+    const PAUSE_MS = 250;
     const text = JSON.stringify(SUCCESS);
     const stub = await aStub(async (response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       for (let at = 0; at < text.length; at += 100_000) {
         response.write(text.slice(at, at + 100_000));
-        await new Promise((later) => void setTimeout(later, 250));
+        await sleep(PAUSE_MS);
       }
       response.end();
     });
