@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { type Emulator, startEmulator } from '@darkroom/emulator';
 import { type Figure, figure } from './figure.ts';
 import type { BenchOptions } from './main.ts';
-import { submitBatch, untilSeen, writeRows } from './parts/batch-call.ts';
+import { submitBatch, untilSeen, WORKER_RSS_MAX_MB, writeRows } from './parts/batch-call.ts';
 import type { Child } from './parts/child.ts';
 import { type Served, startResultFiles } from './parts/result-files.ts';
 import { alternate, median, untilQuiet } from './parts/sample.ts';
@@ -22,12 +22,10 @@ import { openStand, type Stand } from './parts/stand.ts';
 const IMAGE_BYTES = 4_500_000;
 const SIGNATURE_BYTES = 1_500_000;
 const LINES = 100;
-const RSS_MAX_MB = 400;
 const PATIENCE_MS = 300_000;
 const LOOK_MS = 50;
 /** Longer than any batch here takes, by the emulator's clock, which stands still but for this. */
 const NIGHT_MS = 3_600_000;
-const QUERY = 'lane=batch&model=gemini-3.1-flash-image&size=512&canary=0';
 const NAMES = ['batch.collect_chunk', 'batch.collect_cpu', 'batch.collect_rss'];
 
 type Spent = { ms: number; cpuMs: number };
@@ -73,7 +71,7 @@ export async function* batchChunk(options: BenchOptions): AsyncGenerator<Figure>
   yield figure('batch.collect_cpu', 'ms', of(cpu));
   const [ours, theirs] = await Promise.all([home.worker.read(), bare.read()]);
   const rss = { value: ours.rssMbMax, baseline: theirs.rssMbMax };
-  yield figure('batch.collect_rss', 'MB', rss, { of: 'value', is: '<', than: RSS_MAX_MB });
+  yield figure('batch.collect_rss', 'MB', rss, { of: 'value', is: '<', than: WORKER_RSS_MAX_MB });
 }
 
 type Ground = AsyncDisposable & {
@@ -95,8 +93,8 @@ async function openGround(stand: Stand, emulator: Emulator): Promise<Ground> {
 
   const bring = async () => {
     chunks++;
-    const path = await writeRows(stand.folder, { name: `chunk${chunks}`, rows: LINES, chars: 300 });
-    const { id } = await submitBatch(url, { path, rows: LINES, query: QUERY });
+    const path = await writeRows(stand.folder, { name: `chunk${chunks}`, rows: LINES });
+    const { id } = await submitBatch(url, { path, rows: LINES });
     await emulator.control.whenBatch(({ state, lines }) => state !== 'SUCCEEDED' && lines === LINES);
     await untilQuiet();
     const begun = new Promise<{ file: Served; at: number; cpuMs: number }>((resolve) => {

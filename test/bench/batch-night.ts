@@ -6,18 +6,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Figure, figure } from './figure.ts';
 import type { BenchOptions } from './main.ts';
-import { readBatch, submitBatch, writeRows } from './parts/batch-call.ts';
+import { readBatch, submitBatch, WORKER_RSS_MAX_MB, writeRows } from './parts/batch-call.ts';
 import { openStand, type Stand } from './parts/stand.ts';
 
 const ROWS = 20_000;
-const CHARS = 300;
-const WORKER_RSS_MAX_MB = 400;
 const API_RSS_MAX_MB = 250;
 const REDIS_BYTES_MAX = 1_024;
 const PATIENCE_MS = 900_000;
 const LOOK_MS = 250;
 const SECOND = 1_000;
-const QUERY = 'lane=batch&model=gemini-3.1-flash-image&size=512&canary=0';
 const NAMES = ['batch.night_rate', 'batch.night_worker_rss', 'batch.night_api_rss', 'batch.night_redis'];
 
 export async function* batchNight(options: BenchOptions): AsyncGenerator<Figure> {
@@ -30,12 +27,12 @@ export async function* batchNight(options: BenchOptions): AsyncGenerator<Figure>
     concurrency: 4,
     env: { WORKER_ROLES: 'batch,sweeper', BATCH_GATHER: '2', BATCH_POLL: '1', BATCH_ENQUEUED_TOKENS: '0' },
   });
-  const path = await writeRows(stand.folder, { name: 'night', rows: ROWS, chars: CHARS });
+  const path = await writeRows(stand.folder, { name: 'night', rows: ROWS });
   await sleep(SECOND);
   const before = await usedBytes(stand);
 
   const startedAt = performance.now();
-  const { id } = await submitBatch(url, { path, rows: ROWS, query: QUERY });
+  const { id } = await submitBatch(url, { path, rows: ROWS });
   const ingested = await api.read();
   const bytesMax = await peakUntil(stand, async () => {
     const { counts, status } = await readBatch(url, id);

@@ -12,28 +12,27 @@ import type { BatchView } from '@darkroom/shared/schemas';
 import { API_KEY } from './stand.ts';
 
 const AUTHORIZATION = { authorization: `Bearer ${API_KEY}` };
+/** Small images of the batch lane, all of them: no row goes ahead. */
+const QUERY = 'lane=batch&model=gemini-3.1-flash-image&size=512&canary=0';
+const PROMPT_CHARS = 300;
+/** What a worker may take at its peak, whatever it brings home. */
+export const WORKER_RSS_MAX_MB = 400;
 const WORDS =
   'a red ceramic mug with a wooden handle on an old oak table beside the window, morning light, soft shadows, ';
 
-/** Writes so many rows; no prompt is that of another file or row. @param chars of each prompt */
-export async function writeRows(
-  folder: string,
-  { name, rows, chars }: { name: string; rows: number; chars: number },
-): Promise<string> {
+/** Writes so many rows; no prompt is that of another file or row. */
+export async function writeRows(folder: string, { name, rows }: { name: string; rows: number }): Promise<string> {
   const path = join(folder, `${name}.csv`);
-  const line = (n: number) => `${name}-${n},"${`${name} ${n}: `.padEnd(chars, WORDS)}"\n`;
+  const line = (n: number) => `${name}-${n},"${`${name} ${n}: `.padEnd(PROMPT_CHARS, WORDS)}"\n`;
   await writeFile(path, ['key,prompt\n', ...Array.from({ length: rows }, (_, n) => line(n))]);
   return path;
 }
 
 /** @throws when it is not accepted whole */
-export async function submitBatch(
-  api: string,
-  { path, rows, query }: { path: string; rows: number; query: string },
-): Promise<BatchView> {
+export async function submitBatch(api: string, { path, rows }: { path: string; rows: number }): Promise<BatchView> {
   const { size } = await stat(path);
   const headers = { ...AUTHORIZATION, 'content-type': 'text/csv', 'content-length': size };
-  const sent = request(`${api}/v1/batches?${query}`, { method: 'POST', headers });
+  const sent = request(`${api}/v1/batches?${QUERY}`, { method: 'POST', headers });
   const answered = once(sent, 'response');
   await pipeline(createReadStream(path), sent);
   const [response] = (await answered) as [IncomingMessage];
