@@ -18,6 +18,7 @@ import { DAY } from '@darkroom/shared/testing/factories';
 import { createEventArchive, createEventLog } from '@darkroom/shared/usecases';
 import { createSecretSeal, newWebhookSecret } from '@darkroom/shared/webhooks';
 import type { WebhookDeps } from '../../apps/worker/src/webhooks/deps.ts';
+import { fanOut } from '../../apps/worker/src/webhooks/fan-out.ts';
 import { registerWebhookMetrics } from '../../apps/worker/src/webhooks/metrics.ts';
 import { createPump, type Pump } from '../../apps/worker/src/webhooks/pump.ts';
 import { openTestLedger, TENANT, type TestLedger } from './ledger.ts';
@@ -106,6 +107,8 @@ export async function openTestWebhooks(
       return { ...endpoint, secret };
     },
     settle: async () => {
+      // News takes its time from Redis to here; nothing waits for it.
+      while (await fanOut(deps, TENANT));
       do await pump.idle();
       while (await pump.round());
       await pump.idle();

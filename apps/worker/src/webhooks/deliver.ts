@@ -94,7 +94,7 @@ function tell({ log, metrics }: WebhookDeps, delivery: Delivery, url: string, ou
   metrics.tried(outcome, ms, status);
   const end = outcome.type === 'answered' ? { http: outcome.http } : { reason: outcome.reason };
   const host = URL.canParse(url) ? new URL(url).host : '';
-  log.info({ tenant, delivery: id, event, receiver, host, try: tries, status, ...end, ms }, 'webhook.tried');
+  log.info({ tenant, delivery: id, about: event, receiver, host, try: tries, status, ...end, ms }, 'webhook.tried');
 }
 
 async function settle(

@@ -47,7 +47,7 @@ export async function bodiesOf(
     // One of them that cannot be shown must not hold up the others.
     for (const event of known) {
       const [shown] = await present(deps, tenant, [event]).catch((error: unknown) => {
-        deps.log.error({ tenant, event: event.id, ...describeError(error) }, 'webhook.not_shown');
+        deps.log.error({ tenant, about: event.id, ...describeError(error) }, 'webhook.not_shown');
         return [];
       });
       if (shown) bodies.set(...shown);
