@@ -1,6 +1,6 @@
 /** Which chunks are taken back, and when: one by one as time runs out, and none whose rows have not the money to leave. */
 
-import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
+import { HOUR, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
@@ -9,7 +9,7 @@ import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { renewRescues } from '../../../apps/worker/src/batch/rescue-time.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { errorLine, imageLine } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
@@ -137,6 +137,56 @@ it('takes rows back whose batch has got the money for it', async () => {
   expect(canceled()).toEqual(['cancel batches/b1']);
   expect((await callers.totals(id)).rescued).toBe(3);
 });
+
+it('takes rows back for whom there is money once others have cost less than they were expected to', async () => {
+  const id = await pooled(6, { ms: 5 * HOUR, maxCost: 6 * 23_000 + 40_000 });
+  const deps = withPlan({ limits: { ...lane.deps.plan.limits, lines: 3 } });
+  await round(deps);
+  expect(lane.account.made).toBe(2);
+  const lines = lane.account.keys(lane.account.batch(1)).map((key) => errorLine(key, 3, 'no'));
+  const goOn = async (ms: number) => {
+    lane.test.clock.advance(began + ms - lane.test.clock.now());
+    await round(deps);
+  };
+
+  await goOn(5 * HOUR - STANDARD_MS - MINUTE);
+  expect(canceled()).toEqual([]);
+  lane.account.end('succeeded', lines, lane.account.batch(1));
+  await goOn(5 * HOUR - STANDARD_MS - 30 * SECOND);
+  expect((await callers.totals(id)).counts).toMatchObject({ failed: 3, running: 3 });
+  await goOn(5 * HOUR - STANDARD_MS - 3 * SECOND);
+  await goOn(5 * HOUR - STANDARD_MS - 2 * SECOND);
+
+  expect(canceled()).toEqual(['cancel batches/b1']);
+  expect((await callers.totals(id)).rescued).toBe(3);
+});
+
+it.each(['resumed', 'by itself'])(
+  'leaves rows of a paused batch there, and takes them when it goes on: %s',
+  async (how) => {
+    const id = await pooled(3, { ms: 5 * HOUR });
+    await lane.send();
+    await callers.control(id, 'pause');
+    lane.paused.add(id);
+    const goOn = async (ms: number) => {
+      lane.test.clock.advance(began + ms - lane.test.clock.now());
+      await renewRescues(lane.deps);
+      await round(lane.deps);
+    };
+
+    await goOn(5 * HOUR - STANDARD_MS - 2 * SECOND);
+    await goOn(5 * HOUR - STANDARD_MS - 1 * SECOND);
+    expect(canceled()).toEqual([]);
+    if (how === 'resumed') {
+      await callers.control(id, 'resume');
+      await callers.settle(id);
+    }
+    lane.paused.delete(id);
+    await goOn(5 * HOUR - STANDARD_MS + (how === 'resumed' ? 0 : 5 * MINUTE));
+
+    expect(canceled()).toEqual(['cancel batches/b1']);
+  },
+);
 
 it('charges no attempt for a chunk that was never sent', async () => {
   const limit = {

@@ -13,11 +13,15 @@ export type Leaver = { job: Job; share: number };
 
 /**
  * Those that can leave together. Of a batch whose money does not suffice for all its rows among `jobs`, none can: taking
- * back a chunk for some of them would cost the others their place in it.
+ * back a chunk for some of them would cost the others their place in it. `poor` = what others cost less than they were
+ * expected to, or not at all, may be enough for them later.
  */
-export async function leaversOf(deps: FundsDeps, jobs: Job[]): Promise<Leaver[]> {
+export async function leaversOf(deps: FundsDeps, jobs: Job[]): Promise<{ leavers: Leaver[]; poor: Job[] }> {
   const funds = await fundsOf(deps, jobs);
-  return funds.flatMap(({ group, share, suffices }) => (suffices ? group.map((job) => ({ job, share })) : []));
+  return {
+    leavers: funds.flatMap(({ group, share, suffices }) => (suffices ? group.map((job) => ({ job, share })) : [])),
+    poor: funds.flatMap(({ group, suffices }) => (suffices ? [] : group)),
+  };
 }
 
 /** As many as are expected to be able to leave one after the other, whichever of a batch's rows these turn out to be. */

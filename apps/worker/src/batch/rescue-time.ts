@@ -33,11 +33,15 @@ import { type Leaver, leaversOf } from './funds.ts';
 const INSTANTS_MAX = 32;
 /** Members' records read side by side. */
 const WIDTH = 50;
+/** Between two looks at whether they may leave that may not. */
+const REVIEW_MS = 300_000;
 
 type Chunk = Pick<ProviderBatch, 'id' | 'model' | 'createdAt'> & Partial<Pick<ProviderBatch, 'state' | 'submittedAt'>>;
-type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches' | 'callers'>;
+type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches' | 'callers' | 'clock'>;
 /** A member that has to leave the lane by then, and its share of those that can. @see Leaver */
 type Leaving = { at: EpochMs; share: number };
+/** `kept` = those that would have to, and may not: they have not the money, or their batch is paused. */
+type Ends = { leaving: Leaving[]; kept: Leaving[] };
 
 /**
  * When those members that can be must be taken back: so that the standard lane can make them one by one in time, and
@@ -45,7 +49,13 @@ type Leaving = { at: EpochMs; share: number };
  */
 export async function rescueTime(deps: RescueDeps, chunk: Chunk, jobs: Job[]): Promise<Rescue> {
   const times = await deps.plan.times(chunk.model);
-  return rescueOf(deps, chunk, leavingOf(await leaversOf(deps, jobs), times), times);
+  return rescueOf(deps, chunk, await endsOf(deps, jobs, times), times);
+}
+
+async function endsOf(deps: RescueDeps, jobs: Job[], times: LaneTimes, paused: Job[] = []): Promise<Ends> {
+  const { leavers, poor } = await leaversOf(deps, jobs);
+  const kept = [...poor, ...paused].map((job) => ({ job, share: 1 }));
+  return { leaving: leavingOf(leavers, times), kept: leavingOf(kept, times) };
 }
 
 function leavingOf(leavers: Leaver[], times: LaneTimes): Leaving[] {
@@ -71,10 +81,10 @@ function outlivedAt({ createdAt, submittedAt = createdAt }: Chunk, { rules }: Pi
   return Math.min(createdAt, submittedAt) + rules.lifeMs;
 }
 
-async function rescueOf(deps: RescueDeps, chunk: Chunk, ends: Leaving[], times: LaneTimes): Promise<Rescue> {
+async function rescueOf(deps: RescueDeps, chunk: Chunk, ends: Ends, times: LaneTimes): Promise<Rescue> {
   const { plan } = deps;
   const { id, model, state = 'sealing' } = chunk;
-  const instants = instantsOf(ends);
+  const instants = instantsOf(ends.leaving);
   const dues = instants.map(({ due }) => due);
   const leaving = await countLeaving(deps, model, dues, times, id);
   const bounds = instants.map(({ due: rescueDue, own }, n) => {
@@ -84,11 +94,20 @@ async function rescueOf(deps: RescueDeps, chunk: Chunk, ends: Leaving[], times: 
     return { rescueAt: rescueDue - (here + sent) * plan.rescueMsPerJob, rescueDue, rescueSize: own };
   });
   const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
-  return within(outlivedAt(chunk, deps), first);
+  return { ...within(outlivedAt(chunk, deps), first), ...reviewOf(ends, deps) };
 }
 
 function within(most: EpochMs, rescue?: Rescue): Rescue {
   return rescue ? { ...rescue, rescueAt: Math.min(most, rescue.rescueAt) } : { rescueAt: most };
+}
+
+/** Whether they may is of no interest before time is short, nor when there is none left. */
+function reviewOf({ kept }: Ends, { plan, clock }: RescueDeps): Pick<Rescue, 'reviewAt'> {
+  const now = clock.now();
+  const instants = instantsOf(kept.filter(({ at }) => at > now));
+  if (!instants.length) return {};
+  const shortAt = Math.min(...instants.map(({ due, own }) => due - own * plan.rescueMsPerJob));
+  return { reviewAt: Math.max(shortAt, now + REVIEW_MS) };
 }
 
 /**
@@ -97,13 +116,14 @@ function within(most: EpochMs, rescue?: Rescue): Rescue {
  * by themselves.
  */
 export async function comeToRescue(
-  deps: RescueDeps & Pick<BatchDeps, 'ledger' | 'clock' | 'log'>,
+  deps: EndsDeps & Pick<BatchDeps, 'log'>,
   batch: ProviderBatch,
 ): Promise<ProviderBatch | undefined> {
   const { plan, batches, clock, log } = deps;
   const now = clock.now();
   if (now >= outlivedAt(batch, deps) || batch.cancelAskedAt !== undefined) return batch;
-  const instants = instantsOf(await leavingNow(deps, batch, await plan.times(batch.model)));
+  const ends = await endsNow(deps, batch, await plan.times(batch.model));
+  const instants = instantsOf(ends.leaving);
   const others = (await batches.open()).filter((other) => other.id !== batch.id && isBackable(other, batch));
   const bounds = instants.map(({ due, own }) => {
     const chunks = others.filter(({ rescueDue }) => rescueDue !== undefined && rescueDue <= due).map(asRescuable);
@@ -119,8 +139,8 @@ export async function comeToRescue(
   const going = bounds.findLast(({ go }) => go.has(batch.id));
   const [first] = bounds.toSorted((a, b) => a.rescueAt - b.rescueAt);
   const rescue = going
-    ? { ...rescueIn(going), rescueAt: batch.rescueAt }
-    : within(outlivedAt(batch, deps), first && rescueIn(first));
+    ? { ...rescueIn(going), rescueAt: Math.min(batch.rescueAt, now) }
+    : { ...within(outlivedAt(batch, deps), first && rescueIn(first)), ...reviewOf(ends, deps) };
   const next = rescheduled(batch, rescue);
   if (next && !(await batches.write(next))) return undefined;
   if (going) return next ?? batch;
@@ -179,16 +199,15 @@ function isOnItsWay(batch: ProviderBatch | undefined): boolean {
 }
 
 /** By the records of those members that are open in it as they are now. */
-export async function rescueNow(deps: RescueDeps & Pick<BatchDeps, 'ledger'>, batch: ProviderBatch): Promise<Rescue> {
+export async function rescueNow(deps: EndsDeps, batch: ProviderBatch): Promise<Rescue> {
   const times = await deps.plan.times(batch.model);
-  return rescueOf(deps, batch, await leavingNow(deps, batch, times), times);
+  return rescueOf(deps, batch, await endsNow(deps, batch, times), times);
 }
 
-async function leavingNow(
-  deps: RescueDeps & Pick<BatchDeps, 'ledger'>,
-  batch: ProviderBatch,
-  times: LaneTimes,
-): Promise<Leaving[]> {
+type EndsDeps = RescueDeps & Pick<BatchDeps, 'ledger' | 'isPaused'>;
+
+/** Rows of a paused batch stay: by themselves they would wait as well, and be made by nobody. */
+async function endsNow(deps: EndsDeps, batch: ProviderBatch, times: LaneTimes): Promise<Ends> {
   const members = await deps.batches.members(batch.id);
   const open: Job[] = [];
   for (let at = 0; at < members.length; at += WIDTH) {
@@ -201,5 +220,11 @@ async function leavingNow(
     );
     open.push(...jobs.filter((job) => job !== undefined));
   }
-  return leavingOf(await leaversOf(deps, open), times);
+  const paused = new Set<Job>();
+  for (const job of open) {
+    const { batch: row } = job.request;
+    if (row && (await deps.isPaused(job.tenant, row.id))) paused.add(job);
+  }
+  const going = open.filter((job) => !paused.has(job));
+  return endsOf(deps, going, times, [...paused]);
 }

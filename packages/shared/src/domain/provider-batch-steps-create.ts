@@ -133,7 +133,7 @@ export function createRefused(
     state: 'sealed',
     creates: [],
     troubles,
-    dueAt: waitsUntil({ state: 'sealed', rescueAt: batch.rescueAt }, until),
+    dueAt: waitsUntil({ ...batch, state: 'sealed' }, until),
     ...(verdict.limit && { refusedUntil: until }),
     ...(verdict.channelDown && alarm(batch, why)),
   });

@@ -18,16 +18,23 @@ export function alarm({ alarms }: ProviderBatch, text: string): Pick<ProviderBat
 /** The record without what no longer holds. */
 export function dropping(
   batch: ProviderBatch,
-  ...names: ('cancelAskedAt' | 'cancelAgainAt' | 'unseen' | 'providerState' | 'rescueDue' | 'rescueSize')[]
+  ...names: ('cancelAskedAt' | 'cancelAgainAt' | 'unseen' | 'providerState' | 'rescueDue' | 'rescueSize' | 'reviewAt')[]
 ): ProviderBatch {
   const copy = { ...batch };
   for (const name of names) delete copy[name];
   return copy;
 }
 
+type Returning = Pick<ProviderBatch, 'state' | 'rescueAt' | 'reviewAt'>;
+
+/** When it may have to be taken back. */
+export function returnAt({ rescueAt, reviewAt = rescueAt }: Omit<Returning, 'state'>): EpochMs {
+  return Math.min(rescueAt, reviewAt);
+}
+
 /** One that is not sent yet waits for whatever it is, but not beyond the time when it may have to be taken back. */
-export function waitsUntil({ state, rescueAt }: Pick<ProviderBatch, 'state' | 'rescueAt'>, at: EpochMs): EpochMs {
-  return state === 'sealed' ? Math.min(at, rescueAt) : at;
+export function waitsUntil(batch: Returning, at: EpochMs): EpochMs {
+  return batch.state === 'sealed' ? Math.min(at, returnAt(batch)) : at;
 }
 
 /** Over at the provider, or without it. */

@@ -10,7 +10,7 @@
 
 import type { EpochMs, ProviderBatchId } from './job.ts';
 import type { ProviderBatch } from './provider-batch.ts';
-import { dropping, endedBy, next, waitsUntil } from './provider-batch-steps-next.ts';
+import { dropping, endedBy, next, returnAt, waitsUntil } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
@@ -20,7 +20,7 @@ const CANCEL_MS = MINUTE_MS;
 const CANCEL_MS_MAX = 10 * MINUTE_MS;
 
 /** When a chunk is looked at for being taken back, for which deadline, and for how many. */
-export type Rescue = Pick<ProviderBatch, 'rescueAt' | 'rescueDue' | 'rescueSize'>;
+export type Rescue = Pick<ProviderBatch, 'rescueAt' | 'rescueDue' | 'rescueSize' | 'reviewAt'>;
 
 type Sums = Pick<ProviderBatch, 'size' | 'estimated' | 'tokens' | 'inputBytes' | 'outputBytes'>;
 
@@ -57,7 +57,7 @@ export function seal(
   now: EpochMs,
 ): ProviderBatch | undefined {
   if (batch.state !== 'sealing') return undefined;
-  return next(dropping(batch, 'rescueDue', 'rescueSize'), {
+  return next(dropping(batch, 'rescueDue', 'rescueSize', 'reviewAt'), {
     ...kept,
     state: kept.size ? 'sealed' : 'closed',
     dueAt: now,
@@ -88,9 +88,11 @@ export function cancelReason(
   // While it goes on all the same: again, after a while.
   if (batch.cancelAskedAt !== undefined) return now >= (batch.cancelAgainAt ?? 0) ? batch.cancelFor : undefined;
   if (batch.stray) return 'stray';
-  if (now >= batch.rescueAt) return 'rescue';
+  if (now >= returnAt(batch)) return 'rescue';
   return wanted ? undefined : 'callers';
 }
+
+const TERMS = ['rescueAt', 'rescueDue', 'rescueSize', 'reviewAt'] as const;
 
 /**
  * Its members have other terms than before, or other chunks go first. `undefined` when that changes nothing, or it is
@@ -98,10 +100,9 @@ export function cancelReason(
  */
 export function rescheduled(batch: ProviderBatch, rescue: Rescue): ProviderBatch | undefined {
   if (batch.cancelAskedAt !== undefined || batch.state === 'ended' || batch.state === 'closed') return undefined;
-  const { rescueAt, rescueDue, rescueSize } = rescue;
-  if (rescueAt === batch.rescueAt && rescueDue === batch.rescueDue && rescueSize === batch.rescueSize) return undefined;
-  const dueAt = waitsUntil({ state: batch.state, rescueAt }, batch.dueAt);
-  return next(dropping(batch, 'rescueDue', 'rescueSize'), { ...rescue, dueAt });
+  if (TERMS.every((term) => rescue[term] === batch[term])) return undefined;
+  const dueAt = waitsUntil({ state: batch.state, ...rescue }, batch.dueAt);
+  return next(dropping(batch, 'rescueDue', 'rescueSize', 'reviewAt'), { ...rescue, dueAt });
 }
 
 /** Whether a member that must leave the lane by `leaveBy` is one that the chunk was taken back for; the others may go again. */
@@ -147,5 +148,5 @@ export function troubled(batch: ProviderBatch, now: EpochMs, random: () => numbe
   const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(troubles - 1, 10));
   const at = now + Math.round(most * (0.5 + random() / 2));
   // One whose time has come fails to be taken back: that is no reason to try it without a pause.
-  return next(batch, { troubles, dueAt: now < batch.rescueAt ? waitsUntil(batch, at) : at });
+  return next(batch, { troubles, dueAt: now < returnAt(batch) ? waitsUntil(batch, at) : at });
 }

@@ -45,6 +45,8 @@ export type ProviderBatch = {
   rescueDue?: EpochMs;
   /** How many of those members are expected to leave: others of them have not the money. */
   rescueSize?: number;
+  /** Others of them would have to leave, and may not: when that is looked at again. */
+  reviewAt?: EpochMs;
   /** Unique and chosen beforehand: how a batch is found again when the answer to its creation was lost. */
   displayName: string;
   /** SHA-256 (hex) of the input file, and its name at the provider: recorded once it is there. */
