@@ -83,6 +83,31 @@ describe('the client', () => {
     items: (client) => drain(client.items('ID')),
     manifest: (client) => drain(client.manifest('ID')),
     download: (client) => client.download('/v1/jobs/ID/images/0'),
+    previewAction: (client) => client.previewAction({ action: 'cancel', filter: {} }),
+    createAction: (client) => client.createAction({ action: 'cancel', filter: {} }),
+    getAction: (client) => client.getAction('ID'),
+    actions: (client) => drain(client.actions()),
+    abortAction: (client) => client.abortAction('ID'),
+    getEvent: (client) => client.getEvent('ID'),
+    events: (client) => drain(client.events()),
+    streamEvents: async (client) => {
+      const stopped = AbortSignal.timeout(100);
+      await expect(drain(client.streamEvents({}, { signal: stopped }))).rejects.toThrow('timeout');
+    },
+    createEndpoint: (client) => client.createEndpoint({ url: 'https://example.com/' }),
+    listEndpoints: (client) => client.listEndpoints(),
+    getEndpoint: (client) => client.getEndpoint('ID'),
+    updateEndpoint: (client) => client.updateEndpoint('ID', { enabled: true }),
+    deleteEndpoint: (client) => client.deleteEndpoint('ID'),
+    rotateEndpointSecret: (client) => client.rotateEndpointSecret('ID'),
+    testEndpoint: (client) => client.testEndpoint('ID'),
+    replayEvents: (client) => client.replayEvents('ID', { since: '2026-11-21T06:00:00Z' }),
+    getWebhookSecret: (client) => client.getWebhookSecret(),
+    rotateWebhookSecret: (client) => client.rotateWebhookSecret(),
+    deliveries: (client) => drain(client.deliveries('ID')),
+    deliveriesOfEvent: (client) => client.deliveriesOfEvent('ID'),
+    getDelivery: (client) => client.getDelivery('ID'),
+    resendDelivery: (client) => client.resendDelivery('ID'),
   };
 
   it.each(Object.entries(CALLS))('asks by %s for a route of the OpenAPI document', async (_name, use) => {

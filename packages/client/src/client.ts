@@ -10,11 +10,15 @@ import type {
   SubmitJobInput,
   TemplateList,
 } from '@darkroom/shared/schemas';
+import { type ActionMethods, actionMethods } from './actions.ts';
 import { DarkroomError } from './error.ts';
+import { type EventMethods, eventMethods } from './events.ts';
 import { type Call, createHttp, type Http, unreachable } from './http.ts';
-import { insist, pause } from './insist.ts';
+import { pause } from './insist.ts';
 import { readLines } from './lines.ts';
+import { pages } from './pages.ts';
 import { createWatchedFetch, type WatchedFetch } from './silence.ts';
+import { type WebhookMethods, webhookMethods } from './webhooks.ts';
 
 export type ClientOptions = {
   /** Such as `http://127.0.0.1:8080`. */
@@ -36,29 +40,30 @@ export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
 /** The rows: CSV or JSON lines, as bytes of any length. */
 export type BatchInput = { type: 'text/csv' | 'application/x-ndjson'; body: ReadableStream<Uint8Array> | string };
 
-export type Client = {
-  submitJob(job: SubmitJobInput, options?: Submission): Promise<JobView>;
-  /** @param options.waitSeconds answer as soon as it ends, or after so long */
-  getJob(id: string, options?: Options & { waitSeconds?: number }): Promise<JobView>;
-  cancelJob(id: string, options?: Options): Promise<JobView>;
-  quoteJob(job: SubmitJobInput, options?: Options): Promise<QuoteView>;
-  listTemplates(options?: Options): Promise<TemplateList>;
-  /** Checks every row and prices them; nothing is submitted. */
-  checkBatch(input: BatchInput, query: BatchQuery, options?: Options): Promise<BatchCheckView>;
-  submitBatch(input: BatchInput, query: BatchQuery, options?: Submission): Promise<BatchView>;
-  getBatch(id: string, options?: Options): Promise<BatchView>;
-  /** Pauses, resumes or cancels it, or makes its failed rows again. */
-  controlBatch(id: string, action: BatchAction, options?: Options): Promise<BatchView>;
-  /** The batch whenever it has changed, until it is over. Outages of the way there are sat out. */
-  watchBatch(id: string, options?: Options & { everyMs?: number }): AsyncGenerator<BatchView>;
-  /** All rows in their order. Short outages are sat out. */
-  items(id: string, options?: Options): AsyncGenerator<ItemList['data'][number]>;
-  manifest(id: string, options?: Options): AsyncGenerator<ManifestRow>;
-  /** Follows a path or link of a view to its bytes. */
-  download(link: string, options?: Options): Promise<Response>;
-};
+export type Client = ActionMethods &
+  EventMethods &
+  WebhookMethods & {
+    submitJob(job: SubmitJobInput, options?: Submission): Promise<JobView>;
+    /** @param options.waitSeconds answer as soon as it ends, or after so long */
+    getJob(id: string, options?: Options & { waitSeconds?: number }): Promise<JobView>;
+    cancelJob(id: string, options?: Options): Promise<JobView>;
+    quoteJob(job: SubmitJobInput, options?: Options): Promise<QuoteView>;
+    listTemplates(options?: Options): Promise<TemplateList>;
+    /** Checks every row and prices them; nothing is submitted. */
+    checkBatch(input: BatchInput, query: BatchQuery, options?: Options): Promise<BatchCheckView>;
+    submitBatch(input: BatchInput, query: BatchQuery, options?: Submission): Promise<BatchView>;
+    getBatch(id: string, options?: Options): Promise<BatchView>;
+    /** Pauses, resumes or cancels it, or makes its failed rows again. */
+    controlBatch(id: string, action: BatchAction, options?: Options): Promise<BatchView>;
+    /** The batch whenever it has changed, until it is over. Outages of the way there are sat out. */
+    watchBatch(id: string, options?: Options & { everyMs?: number }): AsyncGenerator<BatchView>;
+    /** All rows in their order. Short outages are sat out. */
+    items(id: string, options?: Options): AsyncGenerator<ItemList['data'][number]>;
+    manifest(id: string, options?: Options): AsyncGenerator<ManifestRow>;
+    /** Follows a path or link of a view to its bytes. */
+    download(link: string, options?: Options): Promise<Response>;
+  };
 
-const PAGE = 200;
 const SILENCE_MS = 60_000;
 /** Before it answers a submission, the server fetches what its references name. */
 const FETCHING_MS = 240_000;
@@ -102,21 +107,14 @@ export function createClient(options: ClientOptions): Client {
       if (body) for await (const line of readLines(body)) yield JSON.parse(line) as ManifestRow;
     },
     download: (link, options) => follow(http, fetch, new URL(link, url), options),
+    ...actionMethods(http),
+    ...eventMethods(http),
+    ...webhookMethods(http),
   };
 }
 
 function rows({ type, body }: BatchInput): Call {
   return { method: 'POST', body, headers: { 'content-type': type }, extraMs: FETCHING_MS };
-}
-
-async function* pages(http: Http, path: string, options: Options = {}): AsyncGenerator<ItemList['data'][number]> {
-  let after: string | undefined;
-  do {
-    const call: Call = { query: { limit: PAGE, after }, ...options };
-    const page = await insist(() => http.json<ItemList>(path, call), options);
-    yield* page.data;
-    after = page.next_cursor;
-  } while (after);
 }
 
 /** A link of the object store is asked without the API key, which is nobody else's business. */

@@ -1,3 +1,4 @@
+export type { ActionMethods } from './actions.ts';
 export {
   type BatchAction,
   type BatchInput,
@@ -7,3 +8,11 @@ export {
   createClient,
 } from './client.ts';
 export { DarkroomError } from './error.ts';
+export type { EventFilter, EventMethods } from './events.ts';
+export {
+  type ReceivedWebhook,
+  verifyWebhook,
+  type WebhookHeaders,
+  WebhookVerificationError,
+} from './verify-webhook.ts';
+export type { WebhookMethods } from './webhooks.ts';

@@ -4,8 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { DarkroomError } from '../error.ts';
 import { addBatch } from './commands/batch.ts';
 import { addDownload } from './commands/download.ts';
+import { addEvents } from './commands/events.ts';
 import { addJobs } from './commands/jobs.ts';
 import { addStatus } from './commands/status.ts';
+import { addWebhooks } from './commands/webhooks.ts';
 import { type GlobalOptions, type Open, openContext, type Terminal } from './context.ts';
 import { EXIT, Exit } from './exit.ts';
 
@@ -31,6 +33,8 @@ export function createProgram(terminal: Terminal): { run(args: string[]): Promis
   addBatch(program, open, end);
   addStatus(program, open, end);
   addDownload(program, open, end);
+  addEvents(program, open);
+  addWebhooks(program, open);
   return {
     run: async (args) => {
       try {

@@ -1,6 +1,13 @@
-/** How batches are spoken of on a terminal. Pure. */
+/** How all of it is spoken of on a terminal. Pure. */
 
-import type { BatchCheckView, BatchView, JobView } from '@darkroom/shared/schemas';
+import type {
+  BatchCheckView,
+  BatchView,
+  DeliveryView,
+  EventView,
+  JobView,
+  WebhookEndpointView,
+} from '@darkroom/shared/schemas';
 
 const OVER = ['succeeded', 'blocked', 'failed', 'canceled', 'expired'] as const;
 
@@ -46,4 +53,24 @@ export function describeCheck({ counts, cost, lane, route }: BatchCheckView): st
     `${counts.rows} ${counts.rows === 1 ? 'row' : 'rows'}, ${counts.invalid === 0 ? 'all valid' : `${counts.invalid} not valid`}`,
     `${prices.join('   ')}   (${route})`,
   ];
+}
+
+/** `whe_…  https://example.com/hook  enabled  3 waiting`. */
+export function describeEndpoint({ id, url, enabled, disabled_reason: reason, health }: WebhookEndpointView): string {
+  const failing = health.failures ? `, ${health.failures} failures in a row` : '';
+  return `${id}  ${url}  ${enabled ? 'enabled' : `disabled (${reason})`}  ${health.waiting} waiting${failing}`;
+}
+
+/** `dlv_…  job.succeeded  dead (exhausted)  10 tries, the last: 500`. */
+export function describeDelivery({ id, type, status, cause, tries, next_try_at: next }: DeliveryView): string {
+  const last = tries.at(-1);
+  const end = last
+    ? `${tries.length} ${tries.length === 1 ? 'try' : 'tries'}, the last: ${last.http ?? last.error}`
+    : '';
+  return `${id}  ${type}  ${status}${cause ? ` (${cause})` : ''}  ${end}${next ? `  next at ${next}` : ''}`.trimEnd();
+}
+
+/** `2026-11-21T06:00:00.000Z  job.succeeded  job_…`. */
+export function describeEvent({ timestamp, type, data }: EventView): string {
+  return `${timestamp}  ${type}  ${'id' in data ? data.id : data.message}`;
 }

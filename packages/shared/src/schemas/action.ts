@@ -37,6 +37,8 @@ export const CreateActionBody = z
   })
   .meta({ id: 'CreateAction', description: 'What is to be done, and to which jobs.' });
 export type CreateActionBody = z.output<typeof CreateActionBody>;
+/** As a caller may write it: everything with a default left out. */
+export type CreateActionInput = z.input<typeof CreateActionBody>;
 
 const count = {
   count: z.int().meta({ description: 'Jobs or events that it would be done to, as they stand now.' }),

@@ -16,3 +16,4 @@ export const ReplayBody = z
   })
   .meta({ id: 'Replay', description: 'Which events are to be sent to the endpoint (again).' });
 export type ReplayBody = z.output<typeof ReplayBody>;
+export type ReplayInput = z.input<typeof ReplayBody>;

@@ -65,6 +65,8 @@ export const CreateEndpointBody = z
   })
   .meta({ id: 'CreateWebhookEndpoint' });
 export type CreateEndpointBody = z.output<typeof CreateEndpointBody>;
+/** As a caller may write it: everything with a default left out. */
+export type CreateEndpointInput = z.input<typeof CreateEndpointBody>;
 
 export const UpdateEndpointBody = z
   .strictObject({
@@ -81,6 +83,7 @@ export const UpdateEndpointBody = z
   .refine((patch) => Object.values(patch).some((value) => value !== undefined), 'must name at least one field')
   .meta({ id: 'UpdateWebhookEndpoint' });
 export type UpdateEndpointBody = z.output<typeof UpdateEndpointBody>;
+export type UpdateEndpointInput = z.input<typeof UpdateEndpointBody>;
 
 const OVERLAP_MAX = '7d';
 
@@ -100,6 +103,7 @@ export const RotateSecretBody = z
       }),
   })
   .meta({ id: 'RotateSecret' });
+export type RotateSecretInput = z.input<typeof RotateSecretBody>;
 
 const instant = z.string().meta({ format: 'date-time' });
 
