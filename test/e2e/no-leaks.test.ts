@@ -1,6 +1,6 @@
 /**
- * What callers and operators confide is in no log, figure or error: both programs at their most talkative, through every
- * way in which a job, a batch or a request can end, and then all they ever said is searched.
+ * What callers and operators confide is in no log, figure, trace or error: both programs at their most talkative, through
+ * every way in which a job, a batch or a request can end, and then all they ever said is searched.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -8,6 +8,7 @@ import type { Fault, FaultRule } from '@darkroom/emulator';
 import type { BatchView } from '@darkroom/shared/schemas';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Collector, startCollector } from '../support/collector.ts';
 import { testRedisUrl } from '../support/redis.ts';
 import { type Client, createClient } from '../support/system/client.ts';
 import { createProgram, type Env } from '../support/system/program.ts';
@@ -22,6 +23,7 @@ const SECRETS = {
   redisPassword: canary('redis'),
   webhookSecret: `whsec_${Buffer.from(canary('provider-webhook')).toString('base64')}`,
   providerKey: PROVIDER_KEY,
+  collectorKey: canary('collector'),
 };
 /** Everything that must not be told, by what it is. Grows as the programs give out more of it. */
 const confided = new Map<string, string>(Object.entries(SECRETS));
@@ -31,6 +33,7 @@ const faults: FaultRule[] = [];
 
 let system: System;
 let admin: Redis;
+let collector: Collector;
 let client: Client;
 let user: string;
 
@@ -48,6 +51,8 @@ beforeAll(async () => {
   const redisUrl = new URL(testRedisUrl());
   redisUrl.username = user;
   redisUrl.password = SECRETS.redisPassword;
+  collector = await startCollector();
+  const traces = collector.env(SECRETS.collectorKey);
   system = await startSystem({
     redisUrl: redisUrl.href,
     emulator: { settings: { longest_side: 128, batches: { turnaround_ms: 100, spread: 0 } } },
@@ -56,8 +61,9 @@ beforeAll(async () => {
       GEMINI_WEBHOOK_SECRET: SECRETS.webhookSecret,
       DOWNLOAD_HTTP: 'true',
       LOG_LEVEL: 'trace',
+      ...traces,
     },
-    workerEnv: { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', LOG_LEVEL: 'trace' },
+    workerEnv: { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', LOG_LEVEL: 'trace', ...traces },
   });
   confided.set('secret', system.secret);
   const { url } = await system.api.line(({ event }) => event === 'api.listening');
@@ -67,6 +73,7 @@ afterAll(async () => {
   await system?.[Symbol.asyncDispose]();
   await admin.call('ACL', 'DELUSER', user);
   admin.disconnect();
+  await collector?.[Symbol.asyncDispose]();
 });
 
 /** One request; what it answers is kept when it is an error. */
@@ -235,7 +242,7 @@ describe('programs that cannot start', () => {
   });
 });
 
-it('what was confided is in no line, no figure and no error', async () => {
+it('what was confided is in no line, no figure, no trace and no error', async () => {
   const listening = await system.workers[0]?.line(({ event }) => event === 'worker.listening');
   told.push(await (await fetch(String(listening?.['metrics']))).text());
   told.push((await client.call<string>('GET', '/metrics')).body);
@@ -252,13 +259,20 @@ it('what was confided is in no line, no figure and no error', async () => {
   ]);
 
   const output = [system.api, ...system.workers].map((program) => program.output());
-  const lines = [...output, ...told].flatMap((text) => text.split('\n'));
+  const traces = collector.sent.map(({ body }) => body);
+  const lines = [...output, ...traces, ...told].flatMap((text) => text.split('\n'));
 
   expect(confided.size).toBeGreaterThan(60);
   expect([...confided.values()].every((word) => word.length >= 12)).toBe(true);
   for (const event of ['http.request', 'attempt.ended', 'chunk.harvested', 'redis.unfit']) {
     expect(output.join('\n')).toContain(event);
   }
+  for (const span of ['job.admit', 'attempt', 'gemini generateContent', 'store', 'batch.admit', 'chunk.collect']) {
+    expect(traces.join('\n')).toContain(`"name":"${span}"`);
+  }
+  // A line leads to the trace that it belongs to.
+  const ended = system.workers.flatMap(({ lines }) => lines).find(({ event }) => event === 'attempt.ended');
+  expect(traces.join('\n')).toContain(String(ended?.['trace_id']));
   const leaks = [...confided].flatMap(([what, word]) =>
     lines.filter((line) => line.includes(word)).map((line) => `${what}: ${line.slice(0, 300)}`),
   );

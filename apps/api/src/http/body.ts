@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '@darkroom/shared/domain';
+import { inThisSpan } from '@darkroom/shared/observability';
 import { assertBounded } from '@darkroom/shared/schemas';
 import type { NextFunction } from 'express';
 import express, { type Request, type RequestHandler } from 'express';
@@ -52,14 +53,15 @@ function readPlain(req: Request, next: NextFunction): void {
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));
   req.on('error', (cause) => next(Object.assign(new Error('the body broke off', { cause }), { status: 400 })));
-  req.on('end', () => {
+  const ended = () => {
     try {
       req.body = parsePlain(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
       next();
     } catch (error) {
       next(error);
     }
-  });
+  };
+  req.on('end', inThisSpan(ended));
 }
 
 function parsePlain(bytes: Buffer): unknown {

@@ -86,6 +86,11 @@ export function withSpan<T>(name: string, options: SpanOptions, work: () => Prom
   });
 }
 
+/** `work` as it is to be called from elsewhere, such as by a socket: in the span that is around this. */
+export function inThisSpan<A extends unknown[]>(work: (...args: A) => void): (...args: A) => void {
+  return tracer ? context.bind(context.active(), work) : work;
+}
+
 /** Runs `work` as if no span were around it. For what is too small and too often to be told. */
 export function untraced<T>(work: () => T): T {
   return tracer ? context.with(ROOT_CONTEXT, work) : work();
