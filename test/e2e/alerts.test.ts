@@ -2,10 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventList } from '@darkroom/shared/schemas';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { z } from 'zod';
 import { testRedisUrl } from '../support/redis.ts';
 import { aBody, type System, startSystem } from '../support/system.ts';
+import { startSink, verified } from '../support/webhook-sink.ts';
 
 const MODEL = 'gemini-nano-banana-2.1';
 const UNTIL_MS = 30_000;
@@ -27,15 +28,19 @@ async function untilTold(system: System, count: number, meanwhile: () => Promise
 }
 
 it('tells once that the calls of a model fail, though two workers see it, and once that they go well again', async () => {
+  await using sink = await startSink();
   await using system = await startSystem({
     redisUrl: testRedisUrl(),
     workers: 2,
-    workerEnv: { ALERT_WINDOW: '5' },
+    apiEnv: { WEBHOOK_HTTP: 'true' },
+    workerEnv: { WEBHOOK_HTTP: 'true', ALERT_WINDOW: '5' },
     emulator: { settings: { longest_side: 64 } },
   });
   const { client, emulator } = system;
   const body = () => aBody({ model: MODEL, size: '1K' });
   const make = async () => client.end((await client.submit(body())).body.id);
+  const pager = { url: sink.url('/pager'), events: ['channel.*', 'alert.*', 'model.*'] };
+  const endpoint = await client.call<{ secret: string }>('POST', '/v1/webhook-endpoints', { body: pager });
   emulator.control.putFaults([{ fault: { kind: 'invalid_argument' } }]);
 
   await Promise.all(Array.from({ length: 40 }, make));
@@ -52,6 +57,10 @@ it('tells once that the calls of a model fail, though two workers see it, and on
     `Now: 100 % of the calls to ${MODEL} through gemini failed; 5 % may.`,
     `Over: 0 % of the calls to ${MODEL} through gemini failed; 5 % may.`,
   ]);
+  const delivered = await vi.waitUntil(() => (sink.received.length >= 2 ? sink.received : undefined), 10_000);
+  expect(delivered.map((one) => verified(endpoint.body.secret, one))).toEqual(
+    all.map(({ type, timestamp, data }) => ({ type, timestamp, data })),
+  );
   const other = await system.clientOf('somebody-else');
   expect((await other.call('GET', '/v1/events?type=channel.*')).body).toEqual({ data: [], has_more: false });
 });

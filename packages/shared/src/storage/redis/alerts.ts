@@ -47,9 +47,9 @@ export function createRedisAlerts(options: { redis: Redis; prefix?: string; wind
       // Events of a tenant that is not listed would never leave Redis.
       await redis.sadd(space.tenants, tenant);
       const { alerts, events } = space.of(tenant);
-      const state = JSON.stringify(next);
-      const args = [fieldOf(subject), next.version, state, type, JSON.stringify(note)];
-      return (await tell([alerts, events], args)) === 1;
+      const field = fieldOf(subject);
+      const change = [field, next.version, JSON.stringify(next), type, JSON.stringify(note)];
+      return (await tell([alerts, events], [...change, space.changes, `${tenant} ${field}`])) === 1;
     },
   };
 }
