@@ -239,6 +239,30 @@ describe('on a terminal', () => {
   }, 20_000);
 });
 
+it('a watch whose reader goes away is an interruption', async () => {
+  let done = 0;
+  await using server = await listen(
+    createServer((_req, res) => {
+      const counts = { total: 9_999, succeeded: ++done, blocked: 0, failed: 0, canceled: 0, expired: 0 };
+      res.end(JSON.stringify({ id: 'bat_1', status: 'running', counts, cost: { actual: '0', estimated: '1' } }));
+    }),
+  );
+  const args = ['--conditions=source', MAIN, '--url', server.url, '--key', api.key, 'status', 'bat_1', '--watch'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let err = '';
+  child.stderr.on('data', (chunk) => {
+    err += String(chunk);
+  });
+  const ended = once(child, 'close');
+  await once(child.stdout, 'data');
+
+  child.stdout.destroy();
+
+  const [code] = await ended;
+  expect(code).toBe(130);
+  expect(err).toBe('The batch goes on; see it with `darkroom status bat_1 --watch`.\n');
+}, 20_000);
+
 describe('what the command is told', () => {
   it.each([
     ['an address without its scheme', ['--url', 'localhost:18431', 'status', 'x'], 'begin it with http://'],

@@ -8,6 +8,9 @@ if (process.env['INIT_CWD']) process.chdir(process.env['INIT_CWD']);
 
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => stop.abort(new Error('interrupted')));
+// As by `| head -1`: whoever reads no further wants no more.
+for (const output of [process.stdout, process.stderr])
+  output.on('error', () => stop.abort(new Error('nobody reads the output any more')));
 
 process.exitCode = await createProgram({
   env: process.env,
