@@ -6,10 +6,10 @@ import { keySpace } from './keys.ts';
 
 type Notes = { calls: Map<string, number>; models: Set<string>; batches: Set<string> };
 
-/**
- * The first note leaves at once; what comes meanwhile shares the next trip. So a quiet worker writes each by itself, and a
- * busy one writes hundreds with one transaction.
- */
+/** What is noted within this shares a trip: so it costs a worker a trip a second at most, and a dead one its last second. */
+const GATHER_MS = 1_000;
+
+/** One transaction for all that was gathered, and never two at a time. @see CallNotes */
 export function createRedisCallNotes(options: {
   redis: Redis;
   prefix?: string;
@@ -19,7 +19,8 @@ export function createRedisCallNotes(options: {
   const { redis, prefix = '', window, onError } = options;
   const space = keySpace(prefix);
   let waiting = none();
-  let running: Promise<void> | undefined;
+  let gathering: PromiseWithResolvers<void> | undefined;
+  let sent = Promise.resolve();
 
   const send = async ({ calls, models, batches }: Notes) => {
     const now = window.now();
@@ -39,29 +40,33 @@ export function createRedisCallNotes(options: {
     }
     await trip.exec();
   };
-  const run = async () => {
-    while (waiting.calls.size || waiting.batches.size) {
-      const notes = waiting;
-      waiting = none();
-      await send(notes).catch(onError);
-    }
-    running = undefined;
+  const gathered = async () => {
+    const notes = waiting;
+    waiting = none();
+    gathering = undefined;
+    await send(notes).catch(onError);
   };
-  const start = () => {
-    running ??= run();
+  const gather = () => {
+    if (gathering) return;
+    const { promise, resolve } = (gathering = Promise.withResolvers<void>());
+    setTimeout(resolve, GATHER_MS).unref();
+    sent = sent.then(() => promise).then(gathered);
   };
   return {
     ended: (call) => {
       const field = formatCall(call);
       waiting.calls.set(field, (waiting.calls.get(field) ?? 0) + 1);
       waiting.models.add(call.model);
-      start();
+      gather();
     },
     failedOver: (batch) => {
       waiting.batches.add(batch);
-      start();
+      gather();
     },
-    flush: async () => running,
+    flush: async () => {
+      gathering?.resolve();
+      await sent;
+    },
   };
 }
 
