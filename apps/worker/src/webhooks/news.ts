@@ -14,8 +14,12 @@ export type News = {
   stop(): void;
 };
 
+/** Between two looks at all logs, and for each tenant at least: with very many, looking costs more than news that are late. */
+const LOOK_AT_ALL_MS = 500;
+const LOOK_MS_EACH = 2;
+
 /** @param now any clock that goes steadily, in milliseconds */
-export function createNews(changes: Changes, { now, lookAtAllMs }: { now: () => number; lookAtAllMs: number }): News {
+export function createNews(changes: Changes, now: () => number): News {
   const watched = new Map<Tenant, () => void>();
   const told = new Set<Tenant>();
   let awake = false;
@@ -34,7 +38,7 @@ export function createNews(changes: Changes, { now, lookAtAllMs }: { now: () => 
     wake,
     isPending: () => told.size > 0,
     take: (tenants) => {
-      const isTimeForAll = now() - lookedAt >= lookAtAllMs;
+      const isTimeForAll = now() - lookedAt >= Math.max(LOOK_AT_ALL_MS, LOOK_MS_EACH * tenants.length);
       if (isTimeForAll) lookedAt = now();
       for (const tenant of tenants) {
         if (isTimeForAll || !watched.has(tenant)) told.add(tenant);

@@ -1,7 +1,8 @@
 /**
  * Keeps deliveries going: reads the log of each tenant that something happened to, and posts what is due.
  *
- * News comes by `Changes`, which is best effort; so all logs are looked at now and then, and all receivers twice a second.
+ * News comes by `Changes`, which is best effort, and not of jobs that are new; so all logs and all receivers are looked at
+ * twice a second.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,9 +28,8 @@ export type Pump = {
 const PER_RECEIVER = 10;
 /** Much longer than a post takes, and its answer to be written. */
 const LEASE_MS = 45_000;
-/** Between two looks without news, and two looks at all logs. */
+/** Between two looks without news. */
 const LOOK_MS = 500;
-const LOOK_AT_ALL_MS = 5_000;
 /** Between two rounds. */
 const GATHER_MS = 10;
 /** Tenants whose logs are read side by side. */
@@ -42,7 +42,7 @@ type Waiting = { tenant: Tenant; receiver: ReceiverId };
 export function createPump(deps: WebhookDeps): Pump {
   const { clock, deliveries, log } = deps;
   const lines = createLines({ places: deps.concurrency, perReceiver: PER_RECEIVER }, () => performance.now());
-  const news = createNews(deps.changes, { now: () => performance.now(), lookAtAllMs: LOOK_AT_ALL_MS });
+  const news = createNews(deps.changes, () => performance.now());
   const sending = new Set<Promise<void>>();
   /** When each tenant's receivers are to be looked at. */
   const lookAt = new Map<Tenant, EpochMs>();
