@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -262,6 +262,33 @@ it('a watch whose reader goes away is an interruption', async () => {
   expect(code).toBe(130);
   expect(err).toBe('The batch goes on; see it with `darkroom status bat_1 --watch`.\n');
 }, 20_000);
+
+describe('a disk that takes no images', () => {
+  it('is found before anything is submitted', async () => {
+    const before = await batches();
+    const path = await rows('unwritable.csv');
+
+    const folders = await darkroom(api.url, 'batch', path, '--download', join(path, 'images'));
+    const sheet = await darkroom(api.url, 'batch', path, '--contact-sheet', join(folder, 'nowhere', 'sheet.html'));
+
+    expect([folders.code, sheet.code]).toEqual([2, 2]);
+    expect((await batches()) - before).toBe(0);
+  });
+
+  it('ends a download with how to go on', async () => {
+    const counts = { total: 0, succeeded: 0, blocked: 0, failed: 0, canceled: 0, expired: 0 };
+    const view = { id: 'bat_1', status: 'completed', counts, cost: { actual: '0', estimated: '0' }, data: [] };
+    await using server = await listen(createServer((_req, res) => void res.end(JSON.stringify(view))));
+    const target = join(folder, 'full');
+    // A folder where a file is to be written.
+    await mkdir(join(target, 'manifest.csv.part'), { recursive: true });
+
+    const ended = await darkroom(server.url, 'download', 'bat_1', target);
+
+    expect(ended.code).toBe(1);
+    expect(ended.err).toContain(`Go on with \`darkroom download bat_1 ${target}\``);
+  });
+});
 
 describe('what the command is told', () => {
   it.each([

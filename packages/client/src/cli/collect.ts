@@ -1,8 +1,8 @@
 /** Brings a batch's images to this machine. */
 
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BatchView, JobView } from '@darkroom/shared/schemas';
 import { DarkroomError } from '../error.ts';
@@ -18,7 +18,18 @@ const AT_ONCE = 6;
 
 type Wanted = { folder?: string | undefined; contactSheet?: string | undefined };
 
-/** Brings home what was made, whether or not all of it was. @throws Exit, when stopped, that says how to go on */
+/** Makes sure, before anything is paid for, that it can be written here. @throws the file system's error that says why not */
+export async function prepare({ folder, contactSheet }: Wanted): Promise<void> {
+  if (folder) await mkdir(folder, { recursive: true });
+  for (const target of [folder, contactSheet && dirname(contactSheet)])
+    if (target) await access(target, constants.W_OK);
+}
+
+/**
+ * Brings home what was made, whether or not all of it was.
+ *
+ * @throws Exit that says how to go on, when stopped or when the disk takes no more
+ */
 export async function collect(context: Context, id: string, { folder, contactSheet }: Wanted): Promise<BatchView> {
   const { client, signal } = context;
   try {
@@ -27,10 +38,17 @@ export async function collect(context: Context, id: string, { folder, contactShe
     if (contactSheet) await writeContactSheet(context, batch, contactSheet);
     return batch;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    const disk =
+      !signal.aborted && isSystemError(error) ? `${error.path ?? folder ?? contactSheet}: ${error.message}` : '';
+    if (!signal.aborted && !disk) throw error;
     const rest = `${folder ? ` ${folder}` : ''}${contactSheet ? ` --contact-sheet ${contactSheet}` : ''}`;
-    throw new Exit(EXIT.interrupted, `Interrupted. Go on with \`darkroom download ${id}${rest}\`.`);
+    const goOn = `Go on with \`darkroom download ${id}${rest}\`.`;
+    throw disk ? new Exit(EXIT.partial, `${disk}\n${goOn}`) : new Exit(EXIT.interrupted, `Interrupted. ${goOn}`);
   }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** Every image as `KEY.EXT` in `folder`, and the manifest beside them. What is there already is not fetched again. */

@@ -1,7 +1,7 @@
 /** What a script learns from the exit code. */
 export const EXIT = {
   ok: 0,
-  /** It ran, and some of the images were not made. */
+  /** It ran, and some of the images were not made, or could not be written here. */
   partial: 1,
   /** The command line, the file or a row is wrong; nothing was submitted. */
   invalid: 2,

@@ -2,7 +2,7 @@ import { confirm, isCancel } from '@clack/prompts';
 import type { BatchCheckView } from '@darkroom/shared/schemas';
 import type { Command } from 'commander';
 import type { BatchQuery } from '../../client.ts';
-import { collect } from '../collect.ts';
+import { collect, prepare } from '../collect.ts';
 import type { Context, Open } from '../context.ts';
 import { parseDeadline } from '../deadline.ts';
 import { EXIT, Exit } from '../exit.ts';
@@ -82,6 +82,8 @@ async function run(context: Context, file: string, options: BatchOptions): Promi
   }
   refuse(context, check, options);
   const quote = await agree(context, check, options);
+  const wanted = { folder: options.download, contactSheet: options.contactSheet };
+  await prepare(wanted);
   const asked: BatchQuery = { ...query, quote };
   const batch = await submitOnce(
     context,
@@ -92,7 +94,7 @@ async function run(context: Context, file: string, options: BatchOptions): Promi
   print(batch);
   if (!options.watch && !options.download && !options.contactSheet) return EXIT.ok;
   const code = await follow(context, batch.id);
-  await collect(context, batch.id, { folder: options.download, contactSheet: options.contactSheet });
+  await collect(context, batch.id, wanted);
   return code;
 }
 
