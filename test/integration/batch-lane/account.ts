@@ -36,6 +36,8 @@ export type Account = {
   end(end: NonNullable<RemoteBatch['end']>, lines?: (string | Buffer)[], batch?: Kept): void;
   /** Batches that were made for real. */
   made: number;
+  /** Calls to cancel, in order: `cancel NAME`. */
+  cancels(): string[];
 };
 
 export function openAccount(clock: { now: () => number }): Account {
@@ -51,6 +53,7 @@ export function openAccount(clock: { now: () => number }): Account {
     lagMs: 0,
     broken: {},
     made: 0,
+    cancels: () => calls.filter((call) => call.startsWith('cancel')),
     batch: (n = batches.length - 1) => {
       const batch = batches[n];
       if (!batch) throw new Error(`the account has no batch ${n}`);
@@ -161,6 +164,14 @@ export function imageLine(key: string, image: Buffer): string {
   const candidates = [{ content: { parts: [{ inlineData }], role: 'model' }, finishReason: 'STOP' }];
   return `${JSON.stringify({ response: { candidates, usageMetadata }, key })}\n`;
 }
+
+/** One for each key. */
+export function imageLines(keys: string[], image: Buffer): string[] {
+  return keys.map((key) => imageLine(key, image));
+}
+
+/** What such a line costs in a provider batch, in micros. */
+export const LINE_COST = 33_603;
 
 /** A result line with an error, as the provider's gRPC codes have it. */
 export function errorLine(key: string, code: number, message: string): string {

@@ -16,9 +16,8 @@ beforeEach(async () => {
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-const cancels = () => account.calls.filter((call) => call.startsWith('cancel')).length;
+const cancels = () => account.cancels().length;
 const routes = async () => (await lane.jobs()).map(({ state }) => state.route?.lane ?? 'batch');
-const totals = () => lane.test.ledger.totals('default');
 
 /** Two jobs in a batch that runs, and whose time is up. */
 async function runOutOfTime(): Promise<void> {
@@ -47,7 +46,7 @@ it.each(['has its answer lost', 'is the last thing its process does'])(
 
     expect(await lane.chunk()).toMatchObject({ state: 'closed', end: { type: 'canceled' }, cancelFor: 'rescue' });
     expect(await routes()).toEqual(['standard', 'standard']);
-    expect(await totals()).toMatchObject({ calls: 2, rejected: 2, inDoubt: 0 });
+    expect(await lane.totals()).toMatchObject({ calls: 2, rejected: 2, inDoubt: 0 });
   },
 );
 

@@ -9,7 +9,7 @@ import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts'
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { imageLines } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
 
 const JOBS = 4;
@@ -35,11 +35,7 @@ async function live(lane: TestLane, deps: BatchDeps, image: Buffer): Promise<voi
 
 function endAll({ account }: TestLane, image: Buffer): void {
   for (const batch of account.batches.filter(({ end }) => !end))
-    account.end(
-      'succeeded',
-      account.keys(batch).map((key) => imageLine(key, image)),
-      batch,
-    );
+    account.end('succeeded', imageLines(account.keys(batch), image), batch);
 }
 
 const CASES = POINTS.flatMap((point) => [1, 2].map((nth) => [point, nth] as const));
@@ -60,7 +56,7 @@ it.each(CASES)('dies at %s, passing %i: one batch, each job ends once, the bill 
   expect(await lane.batches.open()).toEqual([]);
   expect(lane.account.made).toBe(1);
   expect(lane.account.files.size).toBe(0);
-  const totals = await lane.test.ledger.totals('default');
+  const totals = await lane.totals();
   expect(totals).toMatchObject({ calls: JOBS, settled: JOBS, rejected: 0, inDoubt: 0 });
   const stored = await Promise.all(
     (await lane.jobs()).map(({ state }) => lane.test.store.head(state.images[0]?.key ?? '-')),

@@ -5,7 +5,7 @@ import { MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
-import { type Account, imageLine } from './account.ts';
+import { type Account, imageLines } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
@@ -19,11 +19,10 @@ beforeEach(async () => {
   await lane.submit(3, { request: { onUnknownOutcome: 'fail' } });
   await lane.send();
   keys = account.keys();
-  lines = keys.map((key) => imageLine(key, image));
+  lines = imageLines(keys, image);
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-const totals = () => lane.test.ledger.totals('default');
 const downloads = () => account.calls.filter((call) => call === 'download').length;
 const left = () => [...account.files.keys()].filter((name) => name.startsWith('files/batch-'));
 
@@ -48,7 +47,7 @@ it.each([
   await lane.collect();
 
   expect(await lane.statuses()).toEqual({ succeeded: 3 });
-  expect(await totals()).toMatchObject({ calls: 3, settled: 3, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 3, settled: 3, inDoubt: 0 });
   expect((await lane.chunk()).harvest).toMatchObject({ bytes: lines.join('').length, settled: 3, truncated: false });
   expect([downloads(), left()]).toEqual([2, []]);
 });
@@ -61,7 +60,7 @@ it('takes the longest of three, and leaves the file that was never brought twice
   await lane.collect();
 
   expect(await lane.statuses()).toEqual({ succeeded: 2, failed: 1 });
-  expect(await totals()).toMatchObject({ settled: 2, inDoubt: 1 });
+  expect(await lane.totals()).toMatchObject({ settled: 2, inDoubt: 1 });
   expect([downloads(), left()]).toEqual([3, ['files/batch-b1']]);
 });
 

@@ -33,7 +33,7 @@ it.each(['failed', 'expired'] as const)('fail a job after three that %s when max
   expect(job?.state).toMatchObject({ status: 'failed', error: { code: 'max_cost_exceeded' } });
   expect(job?.state.error?.detail).toMatch(/^3 provider batches failed or expired without it, and max_cost/);
   expect(await lane.statuses()).toEqual({ failed: 2 });
-  expect(await lane.test.ledger.totals('default')).toMatchObject({ calls: 6, rejected: 6, actualCost: 0, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 6, rejected: 6, actualCost: 0, inDoubt: 0 });
   expect(await lane.chunks()).toHaveLength(3);
 });
 

@@ -6,7 +6,7 @@ import { MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
-import { blockedLine, errorLine, imageLine } from './account.ts';
+import { blockedLine, errorLine, imageLine, imageLines } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
@@ -29,10 +29,6 @@ function attemptOf(job: Job | undefined) {
   return job?.state.attempts.at(-1);
 }
 
-async function totals() {
-  return lane.test.ledger.totals('default');
-}
-
 const alarms = () => lane.lines.filter(({ event }) => event === 'chunk.alarm').map(({ alarm }) => alarm);
 
 it('puts every job back when a batch expires empty, and nothing is spent', async () => {
@@ -43,7 +39,7 @@ it('puts every job back when a batch expires empty, and nothing is spent', async
 
   expect((await lane.chunk()).harvest).toMatchObject({ lines: 0, settled: 0, missing: 5 });
   expect(await lane.statuses()).toEqual({ queued: 5 });
-  expect(await totals()).toMatchObject({ calls: 5, rejected: 5, actualCost: 0, inDoubtCost: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 5, rejected: 5, actualCost: 0, inDoubtCost: 0 });
   expect(await lane.pool.size('gemini-3.1-flash-image')).toBe(5);
 });
 
@@ -56,7 +52,7 @@ it.each(['expired', 'canceled', 'failed'] as const)(
     await lane.collect();
 
     expect((await lane.chunk()).harvest).toMatchObject({ settled: 1, missing: 2, truncated: true });
-    expect(await totals()).toMatchObject({ settled: 1, inDoubt: 2, rejected: 0 });
+    expect(await lane.totals()).toMatchObject({ settled: 1, inDoubt: 2, rejected: 0 });
   },
 );
 
@@ -71,10 +67,7 @@ it('asks a canceled batch for the results that no list has shown, until it answe
   };
   lane.account.broken.get = [{ type: 'unknown', reason: '503' }];
 
-  lane.account.end(
-    'canceled',
-    keys.map((key) => imageLine(key, image)),
-  );
+  lane.account.end('canceled', imageLines(keys, image));
   await lane.collect();
   expect(await lane.statuses()).toEqual({ running: 3 });
   await lane.collect();
@@ -94,7 +87,7 @@ it.each(['its counts', 'that it ran'])(
     lane.account.end('canceled');
     for (let n = 0; n < 15; n++) await lane.collect();
 
-    expect(await totals()).toMatchObject({ inDoubt: 2, rejected: 0 });
+    expect(await lane.totals()).toMatchObject({ inDoubt: 2, rejected: 0 });
   },
 );
 
@@ -105,28 +98,22 @@ it('makes them again in another batch, once they are due', async () => {
 
   lane.test.clock.advance(MINUTE);
   await lane.send();
-  lane.account.end(
-    'succeeded',
-    lane.account.keys().map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(lane.account.keys(), image));
   await lane.collect();
 
   expect(await lane.statuses()).toEqual({ succeeded: 3 });
-  expect(await totals()).toMatchObject({ calls: 6, rejected: 3, settled: 3, actualCost: 3 * ONE });
+  expect(await lane.totals()).toMatchObject({ calls: 6, rejected: 3, settled: 3, actualCost: 3 * ONE });
 });
 
 it('keeps what an expired batch has made, and puts the others back', async () => {
   const keys = await sent(5);
 
-  lane.account.end(
-    'expired',
-    keys.slice(0, 2).map((key) => imageLine(key, image)),
-  );
+  lane.account.end('expired', imageLines(keys.slice(0, 2), image));
   await lane.collect();
 
   expect((await lane.chunk()).harvest).toMatchObject({ lines: 2, settled: 2, missing: 3, truncated: false });
   expect(await lane.statuses()).toEqual({ succeeded: 2, queued: 3 });
-  expect(await totals()).toMatchObject({ settled: 2, rejected: 3, inDoubt: 0, actualCost: 2 * ONE });
+  expect(await lane.totals()).toMatchObject({ settled: 2, rejected: 3, inDoubt: 0, actualCost: 2 * ONE });
 });
 
 it('takes the first of twenty lines with one key, counts the others as waste and says so', async () => {
@@ -134,14 +121,14 @@ it('takes the first of twenty lines with one key, counts the others as waste and
   const second = await anImage('png', { side: 16, seed: 7 });
 
   const repeated = Array.from({ length: 19 }, () => imageLine(first, second));
-  lane.account.end('succeeded', [imageLine(first, image), ...repeated, ...others.map((key) => imageLine(key, image))]);
+  lane.account.end('succeeded', [imageLine(first, image), ...repeated, ...imageLines(others, image)]);
   await lane.collect();
 
   const chunk = await lane.chunk();
   expect(chunk.harvest).toMatchObject({ lines: 22, settled: 3, duplicates: 19, unknown: 0, missing: 0 });
   expect(chunk.waste).toBe(19 * ONE);
   expect(alarms()).toEqual(['19 lines repeat a key: each may be billed, the first answer counts']);
-  expect(await totals()).toMatchObject({ calls: 3, settled: 3, actualCost: 3 * ONE });
+  expect(await lane.totals()).toMatchObject({ calls: 3, settled: 3, actualCost: 3 * ONE });
   const [job] = (await lane.jobs()).filter((one) => attemptOf(one)?.id === first);
   expect(job?.state.images[0]?.bytes).toBe(image.length);
 });
@@ -163,7 +150,7 @@ it.each(['an error', 'an unknown outcome'])(
     expect(chunk).toMatchObject({ state: 'closed', waste: ONE, harvest: { lines: 3, settled: 1, duplicates: 2 } });
     const [job] = await lane.jobs();
     expect(job?.state).toMatchObject({ status: 'succeeded', images: [{ bytes: image.length }], lateImages: [] });
-    expect(await totals()).toMatchObject({ settled: 1, inDoubt: 0, actualCost: ONE });
+    expect(await lane.totals()).toMatchObject({ settled: 1, inDoubt: 0, actualCost: ONE });
   },
 );
 
@@ -193,7 +180,7 @@ it('counts a job without a line in a batch that succeeded as in doubt, and tries
 
   expect((await lane.chunk()).harvest).toMatchObject({ lines: 1, settled: 1, missing: 1 });
   expect(await lane.statuses()).toEqual({ succeeded: 1, queued: 1 });
-  expect(await totals()).toMatchObject({ settled: 1, inDoubt: 1, actualCost: ONE, inDoubtCost: 23_000 });
+  expect(await lane.totals()).toMatchObject({ settled: 1, inDoubt: 1, actualCost: ONE, inDoubtCost: 23_000 });
   lane.test.clock.advance(MINUTE);
   await lane.send();
   lane.account.end('succeeded', []);
@@ -230,7 +217,7 @@ it('quarantines lines whose key was never sent: counted, told, and kept in the r
 
 it('accounts for every whole line of a file that ends within one', async () => {
   const keys = await sent(4);
-  const lines = keys.slice(0, 3).map((key) => imageLine(key, image));
+  const lines = imageLines(keys.slice(0, 3), image);
   const [, , last = ''] = lines;
 
   lane.account.end('succeeded', [...lines.slice(0, 2), last.slice(0, last.length / 2)]);
@@ -244,7 +231,7 @@ it('accounts for every whole line of a file that ends within one', async () => {
     truncated: true,
   });
   expect(await lane.statuses()).toEqual({ succeeded: 2, queued: 2 });
-  expect(await totals()).toMatchObject({ settled: 2, inDoubt: 2 });
+  expect(await lane.totals()).toMatchObject({ settled: 2, inDoubt: 2 });
 });
 
 it('goes on behind a line that is no JSON', async () => {
@@ -274,7 +261,7 @@ it('ends each job as its own line says', async () => {
   await lane.collect();
 
   expect(await lane.statuses()).toEqual({ blocked: 1, queued: 1, failed: 1, succeeded: 1 });
-  expect(await totals()).toMatchObject({ settled: 2, rejected: 2, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ settled: 2, rejected: 2, inDoubt: 0 });
 });
 
 it('waits for a result file that lags behind the end of its batch', async () => {
@@ -283,7 +270,7 @@ it('waits for a result file that lags behind the end of its batch', async () => 
 
   await lane.collect();
   expect((await lane.chunk()).state).toBe('ended');
-  lane.account.files.set(responsesFile, Buffer.from(keys.map((key) => imageLine(key, image)).join('')));
+  lane.account.files.set(responsesFile, Buffer.from(imageLines(keys, image).join('')));
   lane.test.clock.advance(MINUTE);
   await collectOnce(lane.deps);
 
@@ -301,7 +288,7 @@ it('counts every job as in doubt when the result file is gone for good', async (
   }
 
   expect(await lane.chunk()).toMatchObject({ state: 'closed', harvest: { missing: 2, lines: 0 } });
-  expect(await totals()).toMatchObject({ calls: 2, inDoubt: 2, inDoubtCost: 46_000, settled: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, inDoubt: 2, inDoubtCost: 46_000, settled: 0 });
   expect(lane.account.calls.filter((call) => call === 'download').length).toBeGreaterThanOrEqual(6);
 });
 
@@ -318,10 +305,7 @@ it('tries a download that breaks again, and settles nobody before it is whole', 
     { type: 'unknown', reason: 'cut' },
     { type: 'rejected', verdict: { type: 'rejected', code: 'upstream_overloaded', retryable: true, http: 503 } },
   ];
-  lane.account.end(
-    'succeeded',
-    keys.map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(keys, image));
 
   await lane.collect();
   expect(await lane.statuses()).toEqual({ running: 2 });
@@ -339,10 +323,7 @@ it('keeps the image of a job that was canceled while its batch was under way', a
   const [job] = await lane.jobs();
   await lane.cancel(job?.id ?? '');
 
-  lane.account.end(
-    'succeeded',
-    keys.map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(keys, image));
   await lane.collect();
 
   expect(await lane.statuses()).toEqual({ succeeded: 1, canceled: 1 });
@@ -353,10 +334,7 @@ it('keeps the image of a job that was canceled while its batch was under way', a
 it('learns what result lines weigh', async () => {
   const keys = await sent(2);
 
-  lane.account.end(
-    'succeeded',
-    keys.map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(keys, image));
   await lane.collect();
 
   const learnt = (await lane.batches.lineBytes('gemini-3.1-flash-image')).get('512') ?? 0;
@@ -366,10 +344,7 @@ it('learns what result lines weigh', async () => {
 
 it('collects once, whoever else collects at the same time', async () => {
   const keys = await sent(12);
-  lane.account.end(
-    'succeeded',
-    keys.map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(keys, image));
   await lane.poll();
 
   await Promise.all([lane.unheld(), lane.unheld(), lane.unheld()].map((deps) => collectOnce(deps)));
@@ -379,7 +354,7 @@ it('collects once, whoever else collects at the same time', async () => {
     state: 'closed',
     harvest: { lines: 12, settled: 12, duplicates: 0, missing: 0 },
   });
-  expect(await totals()).toMatchObject({ calls: 12, settled: 12, actualCost: 12 * ONE });
+  expect(await lane.totals()).toMatchObject({ calls: 12, settled: 12, actualCost: 12 * ONE });
   const events = await lane.test.redis.xrange(lane.test.key('events'), '-', '+');
   expect(events.filter(([, fields]) => fields.includes('job.succeeded')).length).toBe(12);
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { imageLines } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
@@ -17,10 +17,7 @@ it('brings waiting jobs to their images in one provider batch, at half the price
   await lane.send();
   expect(await lane.statuses()).toEqual({ running: 3 });
   expect((await lane.jobs()).map(({ state }) => state.phase)).toEqual(Array(3).fill('in_provider_batch'));
-  lane.account.end(
-    'succeeded',
-    lane.account.keys().map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(lane.account.keys(), image));
   await lane.collect();
 
   expect(lane.lines.filter(({ level }) => level === 'error')).toEqual([]);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cancel, idFrom, type Job, type ProviderBatch } from '@darkroom/shared/domain';
 import type { CrashPointName, Log } from '@darkroom/shared/observability';
-import type { Pool, ProviderBatches } from '@darkroom/shared/ports';
+import type { Pool, ProviderBatches, Totals } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import {
   createRedisBatches,
@@ -50,6 +50,7 @@ export type TestLane = AsyncDisposable & {
   /** Another worker's, which is never kept away by what others hold. */
   unheld(): BatchDeps;
   jobs(): Promise<Job[]>;
+  totals(): Promise<Totals>;
   /** Statuses of all jobs, counted. */
   statuses(): Promise<Record<string, number>>;
   /** The chunk that was made as number `n`, open or closed. */
@@ -168,6 +169,7 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     },
     unheld: () => ({ ...deps, batches: { ...turns, hold: async () => new AsyncDisposableStack() } }),
     jobs,
+    totals: () => ledger.totals(TENANT),
     statuses: async () => {
       const counted: Record<string, number> = {};
       for (const { state } of await jobs()) counted[state.status] = (counted[state.status] ?? 0) + 1;

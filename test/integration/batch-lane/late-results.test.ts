@@ -4,7 +4,7 @@ import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
-import { type Account, imageLine } from './account.ts';
+import { type Account, imageLines } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
@@ -22,8 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-const totals = () => lane.test.ledger.totals('default');
-const lines = () => keys.map((key) => imageLine(key, image));
+const lines = () => imageLines(keys, image);
 const downloads = () => account.calls.filter((call) => call === 'download').length;
 
 /** Two jobs in a batch that was to be canceled. */
@@ -50,7 +49,7 @@ it.each([
   for (let n = 0; n < 3; n++) await lane.collect();
 
   expect(await lane.statuses()).toEqual({ succeeded: 2 });
-  expect(await totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0, rejected: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0, rejected: 0 });
 });
 
 it('does not wait for one that has made nothing by its counts, though it ran', async () => {
@@ -70,7 +69,7 @@ it('takes no file that ever comes of a batch that was stopped for none that was 
   for (let n = 0; n < 15; n++) await lane.collect();
 
   expect((await lane.chunk()).state).toBe('closed');
-  expect(await totals()).toMatchObject({ calls: 2, rejected: 2, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, rejected: 2, inDoubt: 0 });
   expect((await lane.jobs()).map(({ state }) => state.route?.lane)).toEqual(['standard', 'standard']);
 });
 
@@ -127,7 +126,7 @@ it('waits for the results of a stray that was stopped, whatever its state was', 
   account.end('canceled', lines(), account.batch(0));
   for (let n = 0; n < 3; n++) await lane.collect();
 
-  expect(await totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0 });
   expect(account.batches).toEqual([]);
 });
 

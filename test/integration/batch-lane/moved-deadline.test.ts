@@ -9,10 +9,10 @@ import { renewRescues } from '../../../apps/worker/src/batch/rescue-time.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { imageLines } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
+import { poolRows } from './pool-rows.ts';
 
-const MODEL = 'gemini-3.1-flash-image';
 /** What the lane keeps free before a deadline, for making jobs by themselves. */
 const STANDARD_MS = 20 * MINUTE;
 
@@ -27,15 +27,7 @@ beforeEach(async () => {
 afterEach(() => lane[Symbol.asyncDispose]());
 
 /** A batch that is due `ms` from the beginning, its rows jobs in the pool. */
-async function pooled(count: number, ms: number): Promise<string> {
-  const rows = Array.from({ length: count }, (_, n) => ({
-    request: { model: MODEL, size: '512', prompt: `mug ${n} of ${ms}` },
-  }));
-  const route = { lane: 'batch', reason: 'asked for' } as const;
-  const { id } = await callers.accept(rows, { route, canaryRows: 0, expiresAt: began + ms });
-  await callers.settle(id);
-  return id;
-}
+const pooled = (count: number, ms: number) => poolRows(callers, count, { expiresAt: began + ms });
 
 /** Moves the deadline to `ms` from the beginning, and lets the worker see to it. */
 async function move(id: string, ms: number): Promise<void> {
@@ -50,7 +42,6 @@ async function passTo(ms: number): Promise<void> {
   await lane.collect();
 }
 
-const canceled = () => lane.account.calls.filter((call) => call.startsWith('cancel'));
 const lanes = async (id: string, count: number) => {
   const batch = await callers.batch(id);
   const jobs = await Promise.all(Array.from({ length: count }, (_, n) => callers.job(batch, `row-${n}`)));
@@ -63,12 +54,9 @@ it('later, leaves the rows with the provider, whose images then cost half', asyn
 
   await move(id, 10 * HOUR);
   await passTo(9 * HOUR);
-  expect(canceled()).toEqual([]);
+  expect(lane.account.cancels()).toEqual([]);
   const image = await anImage('png', { side: 16 });
-  lane.account.end(
-    'succeeded',
-    lane.account.keys().map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(lane.account.keys(), image));
   await lane.collect();
 
   expect((await callers.totals(id)).counts).toMatchObject({ succeeded: 2 });
@@ -83,10 +71,10 @@ it('earlier, takes the rows back in time, and lets others of their chunk go agai
 
   await move(moved, 5 * HOUR);
   await passTo(4 * HOUR + 30 * MINUTE);
-  expect(canceled()).toEqual([]);
+  expect(lane.account.cancels()).toEqual([]);
   await passTo(4 * HOUR + 39 * MINUTE + 58 * SECOND);
 
-  expect(canceled()).toEqual(['cancel batches/b1']);
+  expect(lane.account.cancels()).toEqual(['cancel batches/b1']);
   expect([await lanes(moved, 2), await lanes(other, 3)]).toEqual([
     ['standard', 'standard'],
     ['batch', 'batch', 'batch'],

@@ -1,6 +1,5 @@
 /** Jobs of a paused batch are put aside by the planner, and back in their places as soon as it goes on. */
 
-import { randomUUID } from 'node:crypto';
 import { createRedisPool } from '@darkroom/shared/storage/redis';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { createPausedBatches, sweepBatch } from '@darkroom/shared/usecases';
@@ -10,6 +9,7 @@ import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 import { openLane, type TestLane } from './lane.ts';
+import { poolRows } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 
@@ -30,18 +30,8 @@ function anotherPlanner(): BatchDeps {
 }
 
 /** A batch of `count` rows, all of them jobs in the pool. */
-async function pooled(count: number, request = {}): Promise<string> {
-  const row = { model: MODEL, size: '512', ...request };
-  const rows = Array.from({ length: count }, () => ({ request: { ...row, prompt: `mug ${randomUUID()}` } }));
-  const expiresAt = lane.test.clock.now() + 24 * HOUR;
-  const { id } = await callers.accept(rows, {
-    route: { lane: 'batch', reason: 'asked for' },
-    canaryRows: 0,
-    expiresAt,
-  });
-  await callers.settle(id);
-  return id;
-}
+const pooled = (count: number, request = {}) =>
+  poolRows(callers, count, { request, expiresAt: lane.test.clock.now() + 24 * HOUR });
 
 /** Pauses it, and lets the planner meet its jobs. */
 async function putAside(id: string): Promise<void> {

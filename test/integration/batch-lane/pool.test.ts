@@ -8,6 +8,7 @@ import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 import { openLane, type TestLane } from './lane.ts';
+import { poolRows, ROW_ESTIMATE } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 /** More than the batch lane's price of a job, and less than the standard lane's. */
@@ -191,7 +192,6 @@ describe('the planner', () => {
 
   describe('of a batch whose max_cost lets no row leave', () => {
     const ROWS = 120;
-    const ROW_COST = 23_000;
     let callers: TestBatches;
     let id: string;
     let expiresAt: number;
@@ -199,13 +199,7 @@ describe('the planner', () => {
     beforeEach(async () => {
       callers = await openTestBatches(lane.test);
       expiresAt = lane.test.clock.now() + 20 * HOUR;
-      const rows = Array.from({ length: ROWS }, (_, n) => ({
-        request: { model: MODEL, size: '512', lane: 'batch' as const, prompt: `mug ${n}` },
-        estimated: ROW_COST,
-      }));
-      const route = { lane: 'batch', reason: 'asked for' } as const;
-      ({ id } = await callers.accept(rows, { route, canaryRows: 0, expiresAt, maxCost: ROWS * ROW_COST }));
-      await callers.settle(id);
+      id = await poolRows(callers, ROWS, { expiresAt, maxCost: ROWS * ROW_ESTIMATE });
       await planIdle();
     });
 
@@ -214,7 +208,7 @@ describe('the planner', () => {
     });
 
     it('counts all rows at once when it may cost more', async () => {
-      await callers.change(id, { maxCost: 3 * ROWS * ROW_COST });
+      await callers.change(id, { maxCost: 3 * ROWS * ROW_ESTIMATE });
       await sweepBatch({ ...callers.deps, outbox: lane.deps.outbox }, TENANT, id);
       await lane.deps.outbox.flush();
 

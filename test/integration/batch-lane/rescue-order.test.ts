@@ -9,8 +9,9 @@ import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { renewRescues } from '../../../apps/worker/src/batch/rescue-time.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
-import { errorLine, imageLine } from './account.ts';
+import { errorLine, imageLines } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
+import { poolRows } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 /** What the lane keeps free before a deadline, for making jobs by themselves. */
@@ -28,23 +29,14 @@ beforeEach(async () => {
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-const canceled = () => lane.account.calls.filter((call) => call.startsWith('cancel'));
 const withPlan = (plan: Partial<BatchDeps['plan']>): BatchDeps => ({
   ...lane.deps,
   plan: { ...lane.deps.plan, ...plan },
 });
 
-async function pooled(count: number, { ms, maxCost }: { ms: number; maxCost?: number }): Promise<string> {
-  const rows = Array.from({ length: count }, (_, n) => ({
-    request: { model: MODEL, size: '512', lane: 'batch' as const, prompt: `mug ${n}` },
-    estimated: 23_000,
-  }));
-  const route = { lane: 'batch', reason: 'asked for' } as const;
-  const facts = { route, canaryRows: 0, expiresAt: began + ms, ...(maxCost !== undefined && { maxCost }) };
-  const { id } = await callers.accept(rows, facts);
-  await callers.settle(id);
-  return id;
-}
+/** A batch that is due `ms` from the beginning, its rows jobs in the pool. */
+const pooled = (count: number, { ms, ...facts }: { ms: number; maxCost?: number }) =>
+  poolRows(callers, count, { expiresAt: began + ms, ...facts });
 
 async function round(deps: BatchDeps): Promise<void> {
   await planOnce(deps);
@@ -61,9 +53,9 @@ it('takes chunks of one deadline back one after the other, the last one sent fir
   const went: [minutesLeft: number, call: string][] = [];
 
   while (lane.test.clock.now() < due) {
-    const before = canceled().length;
+    const before = lane.account.cancels().length;
     await round(deps);
-    for (const call of canceled().slice(before)) went.push([(due - lane.test.clock.now()) / MINUTE, call]);
+    for (const call of lane.account.cancels().slice(before)) went.push([(due - lane.test.clock.now()) / MINUTE, call]);
     lane.test.clock.advance(MINUTE);
   }
 
@@ -82,9 +74,9 @@ it('leaves rows with the provider that their batch has no money to make by thems
 
   lane.test.clock.advance(5 * HOUR - 5 * MINUTE);
   await round(lane.deps);
-  expect(canceled()).toEqual([]);
+  expect(lane.account.cancels()).toEqual([]);
   const image = await anImage('png', { side: 16 });
-  const lines = lane.account.keys().map((key) => imageLine(key, image));
+  const lines = imageLines(lane.account.keys(), image);
   lane.account.end('succeeded', lines);
   await lane.collect();
 
@@ -101,7 +93,7 @@ it('sends rows that have not the money to leave, however many they are for the t
     lane.test.clock.advance(MINUTE);
   }
 
-  expect([lane.account.made, lane.account.keys().length, canceled()]).toEqual([1, 20, []]);
+  expect([lane.account.made, lane.account.keys().length, lane.account.cancels()]).toEqual([1, 20, []]);
   expect((await callers.totals(id)).counts).toMatchObject({ running: 20 });
 });
 
@@ -134,7 +126,7 @@ it('takes rows back whose batch has got the money for it', async () => {
     await round(lane.deps);
   }
 
-  expect(canceled()).toEqual(['cancel batches/b1']);
+  expect(lane.account.cancels()).toEqual(['cancel batches/b1']);
   expect((await callers.totals(id)).rescued).toBe(3);
 });
 
@@ -150,14 +142,14 @@ it('takes rows back for whom there is money once others have cost less than they
   };
 
   await goOn(5 * HOUR - STANDARD_MS - MINUTE);
-  expect(canceled()).toEqual([]);
+  expect(lane.account.cancels()).toEqual([]);
   lane.account.end('succeeded', lines, lane.account.batch(1));
   await goOn(5 * HOUR - STANDARD_MS - 30 * SECOND);
   expect((await callers.totals(id)).counts).toMatchObject({ failed: 3, running: 3 });
   await goOn(5 * HOUR - STANDARD_MS - 3 * SECOND);
   await goOn(5 * HOUR - STANDARD_MS - 2 * SECOND);
 
-  expect(canceled()).toEqual(['cancel batches/b1']);
+  expect(lane.account.cancels()).toEqual(['cancel batches/b1']);
   expect((await callers.totals(id)).rescued).toBe(3);
 });
 
@@ -176,7 +168,7 @@ it.each(['resumed', 'by itself'])(
 
     await goOn(5 * HOUR - STANDARD_MS - 2 * SECOND);
     await goOn(5 * HOUR - STANDARD_MS - 1 * SECOND);
-    expect(canceled()).toEqual([]);
+    expect(lane.account.cancels()).toEqual([]);
     if (how === 'resumed') {
       await callers.control(id, 'resume');
       await callers.settle(id);
@@ -184,7 +176,7 @@ it.each(['resumed', 'by itself'])(
     lane.paused.delete(id);
     await goOn(5 * HOUR - STANDARD_MS + (how === 'resumed' ? 0 : 5 * MINUTE));
 
-    expect(canceled()).toEqual(['cancel batches/b1']);
+    expect(lane.account.cancels()).toEqual(['cancel batches/b1']);
   },
 );
 

@@ -5,7 +5,7 @@ import { expect, it, vi } from 'vitest';
 import { runBatchLane, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { imageLines } from './account.ts';
 import { openLane } from './lane.ts';
 
 it('a download that drips holds up neither a chunk that is over, nor one that ends later', async () => {
@@ -19,7 +19,7 @@ it('a download that drips holds up neither a chunk that is over, nor one that en
   await planOnce(deps);
   await submitOnce(deps);
   const over = (n: number) => {
-    const lines = account.keys(account.batch(n)).map((key) => imageLine(key, image));
+    const lines = imageLines(account.keys(account.batch(n)), image);
     account.end('succeeded', lines, account.batch(n));
     return account.batch(n).responsesFile;
   };

@@ -7,7 +7,7 @@ import { collect } from '../../../apps/worker/src/batch/collector.ts';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { settleJob } from '../../../apps/worker/src/standard/settle-attempt.ts';
 import { anImage } from '../../support/run-job.ts';
-import { type Account, blockedLine, imageLine } from './account.ts';
+import { type Account, blockedLine, imageLines, LINE_COST } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 import { lose, makeTwo } from './make-strays.ts';
 
@@ -23,16 +23,12 @@ beforeEach(async () => {
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-/** What one image line costs in a provider batch. */
-const LINE = 33_603;
-
-const linesOf = (keys: string[], picture = image) => keys.map((key) => imageLine(key, picture));
+const linesOf = (keys: string[], picture = image) => imageLines(keys, picture);
 /** A result line of an answer that is billed and brings nothing. */
 const noImageLine = (key: string) => {
   const usageMetadata = { promptTokenCount: 10, totalTokenCount: 110, candidatesTokenCount: 100 };
   return `${JSON.stringify({ key, response: { candidates: [{ finishReason: 'NO_IMAGE' }], usageMetadata } })}\n`;
 };
-const totals = () => lane.test.ledger.totals('default');
 const imagesOf = ({ state }: Job) => [...state.images, ...state.lateImages];
 
 /** Both batches of the chunk are over, and what they made is known to be there. */
@@ -53,12 +49,12 @@ async function doubt(): Promise<void> {
 async function expectBoth(jobs: number): Promise<void> {
   expect(await lane.statuses()).toEqual({ succeeded: jobs });
   expect((await lane.jobs()).map((job) => imagesOf(job).length)).toEqual(Array(jobs).fill(2));
-  expect(await totals()).toMatchObject({
+  expect(await lane.totals()).toMatchObject({
     calls: 2 * jobs,
     settled: 2 * jobs,
     inDoubt: 0,
     inDoubtCost: 0,
-    actualCost: 2 * jobs * LINE,
+    actualCost: 2 * jobs * LINE_COST,
   });
 }
 
@@ -117,7 +113,7 @@ it.each([
   account.end('succeeded', linesOf(keys), account.batch(0));
   await lane.collect();
   expect(await lane.statuses()).toEqual({ succeeded: 1 });
-  expect(await totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0 });
 });
 
 it('leave it to the end of their chunk where its jobs go on', async () => {
@@ -143,7 +139,7 @@ it('bring home images whose jobs have left Redis, and their cost', async () => {
   await lane.collect();
 
   const stray = await lane.batches.read(strayId((await lane.chunk()).id, 'batches/b1'));
-  expect(stray).toMatchObject({ state: 'closed', waste: 2 * LINE, harvest: { lines: 2, settled: 0, orphans: 2 } });
+  expect(stray).toMatchObject({ state: 'closed', waste: 2 * LINE_COST, harvest: { lines: 2, settled: 0, orphans: 2 } });
   expect(lane.lines.filter(({ event, key }) => event === 'attempt.orphaned' && key !== undefined)).toHaveLength(2);
 });
 

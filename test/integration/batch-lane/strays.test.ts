@@ -4,7 +4,7 @@ import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { anImage } from '../../support/run-job.ts';
-import { type Account, blockedLine, errorLine, imageLine } from './account.ts';
+import { type Account, blockedLine, errorLine, imageLine, imageLines, LINE_COST } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
 import { letRun, lose, makeTwo } from './make-strays.ts';
 
@@ -20,28 +20,29 @@ beforeEach(async () => {
 });
 afterEach(() => lane[Symbol.asyncDispose]());
 
-/** What one image line costs in a provider batch. */
-const LINE = 33_603;
-
 let keys: string[];
-const lines = (picture = image) => keys.map((key) => imageLine(key, picture));
-const totals = () => lane.test.ledger.totals('default');
-const cancels = () => account.calls.filter((call) => call.startsWith('cancel'));
+const lines = (picture = image) => imageLines(keys, picture);
 const strays = () =>
   lane.lines.filter(({ event, alarm }) => event === 'chunk.alarm' && /made twice|came to light/.test(String(alarm)));
 
 describe('a batch that shows up behind the end of its chunk', () => {
   it('has its paid images brought home, though nothing else is under way', async () => {
     keys = await lose(lane, 3, { onUnknownOutcome: 'hold' });
-    expect(await totals()).toMatchObject({ calls: 3, inDoubt: 3 });
+    expect(await lane.totals()).toMatchObject({ calls: 3, inDoubt: 3 });
     account.end('succeeded', lines(), account.batch(0));
     account.lagMs = 0;
 
     await lane.collect();
 
     expect(await lane.statuses()).toEqual({ succeeded: 3 });
-    expect(await totals()).toMatchObject({ calls: 3, settled: 3, inDoubt: 0, inDoubtCost: 0, actualCost: 3 * LINE });
-    expect(cancels()).toEqual([]);
+    expect(await lane.totals()).toMatchObject({
+      calls: 3,
+      settled: 3,
+      inDoubt: 0,
+      inDoubtCost: 0,
+      actualCost: 3 * LINE_COST,
+    });
+    expect(account.cancels()).toEqual([]);
     expect(strays()).toHaveLength(1);
     expect((await lane.jobs())[0]?.state.attempts).toHaveLength(1);
     // Nothing of it is left at the provider, and no list makes it anew.
@@ -59,7 +60,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
     await lane.collect();
 
     for (const { state } of await lane.jobs()) expect(state).toMatchObject({ lateImages: [{ n: 0 }] });
-    expect(await totals()).toMatchObject({ settled: 2, inDoubt: 0, actualCost: 2 * LINE });
+    expect(await lane.totals()).toMatchObject({ settled: 2, inDoubt: 0, actualCost: 2 * LINE_COST });
   });
 
   it('is stopped while it runs, and what it did not make is in doubt no more', async () => {
@@ -68,7 +69,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
     account.lagMs = 0;
 
     await lane.poll();
-    expect(cancels()).toEqual(['cancel batches/b1']);
+    expect(account.cancels()).toEqual(['cancel batches/b1']);
     const [made = '', missed = ''] = keys;
     account.end('canceled', [imageLine(made, image)], account.batch(0));
     await lane.collect();
@@ -76,7 +77,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
     const jobs = Object.fromEntries((await lane.jobs()).map(({ state }) => [state.attempts[0]?.id, state]));
     expect(jobs[made]).toMatchObject({ status: 'succeeded', attempts: [{ state: 'settled' }] });
     expect(jobs[missed]).toMatchObject({ status: 'queued', attempts: [{ state: 'rejected' }] });
-    expect(await totals()).toMatchObject({ calls: 2, settled: 1, rejected: 1, inDoubt: 0, actualCost: LINE });
+    expect(await lane.totals()).toMatchObject({ calls: 2, settled: 1, rejected: 1, inDoubt: 0, actualCost: LINE_COST });
   });
 
   it('counts from the call when no list tells when it was made', async () => {
@@ -103,7 +104,7 @@ describe('a batch that shows up behind the end of its chunk', () => {
 
     await lane.collect();
 
-    expect([cancels(), strays()]).toEqual([[], []]);
+    expect([account.cancels(), strays()]).toEqual([[], []]);
   });
 
   it('is looked for as long as it may have results, and no longer', async () => {
@@ -126,14 +127,14 @@ describe('two batches of one chunk', () => {
     keys = await makeTwo(lane, 2, 'at once');
     expect((await lane.chunk()).providerName).toBe('batches/b1');
     expect(strays().map(({ alarm }) => alarm)).toEqual(['made twice: batches/b1 is kept, batches/b2 is a stray']);
-    expect(cancels()).toEqual(['cancel batches/b2']);
+    expect(account.cancels()).toEqual(['cancel batches/b2']);
 
     await lane.collect();
     account.end('succeeded', lines(), account.batch(0));
     await lane.collect();
 
     expect(await lane.statuses()).toEqual({ succeeded: 2 });
-    expect(await totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0, actualCost: 2 * LINE });
+    expect(await lane.totals()).toMatchObject({ calls: 2, settled: 2, inDoubt: 0, actualCost: 2 * LINE_COST });
     expect(account.batches.map(({ name }) => name)).toEqual(['batches/b1']);
   });
 
@@ -154,12 +155,18 @@ describe('two batches of one chunk', () => {
 
     for (const { state } of await lane.jobs()) {
       expect(state.attempts.map((attempt) => [attempt.state, attempt.cost])).toEqual([
-        ['settled', LINE],
-        ['settled', LINE],
+        ['settled', LINE_COST],
+        ['settled', LINE_COST],
       ]);
       expect(state).toMatchObject({ images: [{ n: 0 }], lateImages: [{ n: 1 }] });
     }
-    expect(await totals()).toMatchObject({ calls: 6, settled: 6, inDoubt: 0, inDoubtCost: 0, actualCost: 6 * LINE });
+    expect(await lane.totals()).toMatchObject({
+      calls: 6,
+      settled: 6,
+      inDoubt: 0,
+      inDoubtCost: 0,
+      actualCost: 6 * LINE_COST,
+    });
   });
 
   it('count what is refused and billed, and take no error of the stray for the end of a job', async () => {
@@ -173,7 +180,7 @@ describe('two batches of one chunk', () => {
 
     const jobs = await lane.jobs();
     expect(jobs.map(({ state }) => state.attempts.length).toSorted((a, b) => a - b)).toEqual([1, 2]);
-    expect(await totals()).toMatchObject({ settled: 3, inDoubt: 0 });
+    expect(await lane.totals()).toMatchObject({ settled: 3, inDoubt: 0 });
     expect(jobs.flatMap(({ state }) => [...state.images, ...state.lateImages])).toHaveLength(2);
   });
 
@@ -191,7 +198,7 @@ describe('two batches of one chunk', () => {
         await collectOnce(lane.unheld());
       }
 
-      expect(await totals()).toMatchObject({ calls: 4, settled: 4, inDoubt: 0, actualCost: 4 * LINE });
+      expect(await lane.totals()).toMatchObject({ calls: 4, settled: 4, inDoubt: 0, actualCost: 4 * LINE_COST });
       expect((await lane.jobs()).map(({ state }) => state.images.length + state.lateImages.length)).toEqual([2, 2]);
       expect(await lane.batches.open()).toEqual([]);
     },

@@ -6,7 +6,7 @@ import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts'
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { anImage } from '../../support/run-job.ts';
-import { type Account, imageLine } from './account.ts';
+import { type Account, imageLines } from './account.ts';
 import { openLane, type TestLane } from './lane.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
@@ -23,11 +23,7 @@ afterEach(() => lane[Symbol.asyncDispose]());
 
 const creates = () => account.calls.filter((call) => call === 'create').length;
 const finish = async (n?: number) => {
-  account.end(
-    'succeeded',
-    account.keys(account.batch(n)).map((key) => imageLine(key, image)),
-    account.batch(n),
-  );
+  account.end('succeeded', imageLines(account.keys(account.batch(n)), image), account.batch(n));
   await lane.collect();
 };
 
@@ -96,7 +92,7 @@ describe('a create call', () => {
     for (let minute = 0; minute < 3; minute++) await lane.poll();
 
     expect(await lane.chunk()).toMatchObject({ state: 'submitted', submittedAt: calledAt });
-    expect(account.calls.filter((call) => call.startsWith('cancel'))).toEqual([]);
+    expect(account.cancels()).toEqual([]);
   });
 
   it('that is refused by a limit keeps all chunks of its model waiting, for minutes', async () => {
@@ -135,7 +131,7 @@ describe('a create call', () => {
     await collectOnce(lane.deps);
 
     expect(await lane.statuses()).toEqual({ failed: 2 });
-    expect(await lane.test.ledger.totals('default')).toMatchObject({ rejected: 2, inDoubt: 0, actualCost: 0 });
+    expect(await lane.totals()).toMatchObject({ rejected: 2, inDoubt: 0, actualCost: 0 });
     expect((await lane.jobs())[0]?.state.error?.code).toBe('upstream_rejected');
   });
 
@@ -192,7 +188,7 @@ it('gives up a batch that the provider no longer knows, as in doubt', async () =
   await lane.collect();
 
   expect(await lane.chunk()).toMatchObject({ state: 'closed', end: { type: 'lost' } });
-  expect(await lane.test.ledger.totals('default')).toMatchObject({ calls: 2, inDoubt: 2 });
+  expect(await lane.totals()).toMatchObject({ calls: 2, inDoubt: 2 });
 });
 
 describe('a chunk', () => {

@@ -8,7 +8,7 @@ import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { openTestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
-import { imageLine } from './account.ts';
+import { imageLines } from './account.ts';
 import { dyingAt, openLane, type TestLane } from './lane.ts';
 
 let lane: TestLane;
@@ -27,10 +27,7 @@ it('keeps no line from another job, and no chunk open', async () => {
   await lane.send();
   await spoil(first);
 
-  lane.account.end(
-    'succeeded',
-    lane.account.keys().map((key) => imageLine(key, image)),
-  );
+  lane.account.end('succeeded', imageLines(lane.account.keys(), image));
   await lane.collect();
 
   expect(await statuses(rest)).toEqual(['succeeded', 'succeeded', 'succeeded']);
