@@ -21,6 +21,7 @@ const RULES: AlertRules = {
   retirementDays: [],
 };
 const EVERY = 15 * SECOND;
+const log = createLog({ level: 'silent', program: 'test' });
 
 type Watched = AsyncDisposable & {
   test: TestUsecases;
@@ -37,7 +38,6 @@ async function openTest(): Promise<Watched> {
   const { redis, prefix, clock, ledger } = test;
   const window = { windowMs: 10 * MINUTE, now: () => clock.now() };
   const alerts = createRedisAlerts({ redis, prefix, window });
-  const log = createLog({ level: 'silent', program: 'test' });
   const deps = { alerts, ledger, clock, log, tenant: OPERATOR, rules: RULES, everyMs: EVERY };
   const onError = (error: unknown) => expect(error).toBeUndefined();
   return {
