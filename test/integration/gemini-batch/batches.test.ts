@@ -147,6 +147,18 @@ describe('listing batches', () => {
     ]);
   });
 
+  it('does not end with the oldest when it begins with them', async () => {
+    const [channel] = await aBatchChannel(cleanup, [
+      replyWith(200, { operations: [entry('a', 7)], nextPageToken: 'two' }),
+      replyWith(200, { operations: [entry('b', 8), entry('c', 9)], nextPageToken: 'three' }),
+      replyWith(200, { operations: [entry('d', 15)] }),
+    ]);
+
+    const listed = await channel.list(since, signal);
+
+    expect(listed.type === 'done' && listed.batches.map(({ name }) => name)).toEqual(['batches/d']);
+  });
+
   it('reads what a batch says of itself, in both places and both spellings', async () => {
     const stats = { requestCount: '9007', successfulRequestCount: '9000', failedRequestCount: '7' };
     const [channel] = await aBatchChannel(cleanup, [

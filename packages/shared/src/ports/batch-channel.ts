@@ -62,7 +62,7 @@ export type BatchChannel = {
     batch: { model: string; fileName: string; displayName: string },
     signal: AbortSignal,
   ): Promise<Done<{ name: string }>>;
-  /** All batches of the account that were created at or after `since`, newest first: all of them, or not done. */
+  /** All batches of the account that were created at or after `since`, in any order: all of them, or not done. */
   list(since: number, signal: AbortSignal): Promise<Done<{ batches: RemoteBatch[] }>>;
   get(name: string, signal: AbortSignal): Promise<Done<{ batch: RemoteBatch | undefined }>>;
   /** Done when the batch is over or gone, too; it may run for a while after. */

@@ -32,13 +32,17 @@ export function createBatches(api: Api): Batches {
   async function list(since: number, signal: AbortSignal): Promise<Done<{ batches: RemoteBatch[] }>> {
     const batches: RemoteBatch[] = [];
     const tokens = new Set<string>();
+    let first: RemoteBatch | undefined;
     for (let token = ''; tokens.size < PAGES_MAX; ) {
       tokens.add(token);
       const page = await readPage(token, signal);
       if (page.type !== 'done') return page;
       batches.push(...page.batches.filter(({ createdAt }) => !isBefore(createdAt, since)));
+      first ??= page.batches.find(isDated);
+      // The order is written nowhere: a list that begins with the oldest must not end there.
       const last = page.batches.at(-1);
-      if (page.next === '' || (last && isBefore(last.createdAt, since))) return { type: 'done', batches };
+      const onlyOlder = first && last && isBefore(last.createdAt, since) && isBefore(last.createdAt, first.createdAt);
+      if (page.next === '' || onlyOlder) return { type: 'done', batches };
       if (tokens.has(page.next)) return unknown('the list of batches leads back to a page that was read');
       token = page.next;
     }
@@ -111,6 +115,10 @@ function toPage(body: unknown): Done<{ batches: RemoteBatch[]; next: string }> {
 /** Older than asked for; one of unknown age is not. */
 function isBefore(createdAt: number, since: number): boolean {
   return createdAt !== 0 && createdAt < since;
+}
+
+function isDated({ createdAt }: RemoteBatch): boolean {
+  return createdAt !== 0;
 }
 
 function isMissing(reply: Reply): boolean {
