@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type Emulator, startEmulator } from '@darkroom/emulator';
 import { parseEnv } from '@darkroom/shared/config';
 import { begin } from '@darkroom/shared/domain';
-import { failSpan, setTracing, startRequestSpan, tellSpan, withSpan } from '@darkroom/shared/observability';
+import { setTracing, startRequestSpan } from '@darkroom/shared/observability';
 import { SubmitJobBody } from '@darkroom/shared/schemas';
 import { submitJob, updateJob } from '@darkroom/shared/usecases';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
@@ -23,6 +23,7 @@ import { testRedisUrl } from '../support/redis.ts';
 import { anImage } from '../support/run-job.ts';
 import { startApi, type TestApi } from '../support/start-api.ts';
 import { openTracing, parentOf, type TestTracing } from '../support/tracing.ts';
+import { startSink } from '../support/webhook-sink.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 const SECRET = 'a secret that both programs have in common';
@@ -39,7 +40,7 @@ beforeAll(async () => {
   emulator = opened.use(
     await startEmulator({ settings: { longest_side: 64, batches: { turnaround_ms: 50, spread: 0 } } }),
   );
-  api = opened.use(await startApi({ env: { DARKROOM_SECRET: SECRET } }));
+  api = opened.use(await startApi({ env: { DARKROOM_SECRET: SECRET, WEBHOOK_HTTP: 'true' } }));
   const data = await mkdtemp(join(tmpdir(), 'darkroom-tracing-'));
   opened.defer(() => rm(data, { recursive: true, force: true }));
   const config = parseEnv(WorkerEnv, {
@@ -50,6 +51,7 @@ beforeAll(async () => {
     DARKROOM_DATA: data,
     GEMINI_API_KEY: 'AIzaTestKey-of-the-emulator-000000000000',
     GEMINI_BASE_URL: emulator.url,
+    WEBHOOK_HTTP: 'true',
     BATCH_GATHER: '0.2',
     BATCH_POLL: '0.1',
   });
@@ -320,20 +322,26 @@ it('what a caller wrote is in no span', async () => {
   expect(told.filter((text) => text.includes(word) || text.includes('AIza'))).toEqual([]);
 });
 
-it('a delivery goes on from the record of the job that it tells of', async () => {
-  const id = await submit({}, { traceparent: traceparent('01') });
-  const parent = (await recordOf(id))?.state.trace ?? '';
+describe('a webhook', () => {
+  it('is delivered within the trace of the job that it tells of', async () => {
+    await using sink = await startSink();
+    const path = '/a-secret-path?token=secret';
+    sink.answer(path, 500);
+    const webhook = { url: sink.url(path), events: ['job.succeeded'] };
+    const id = await submit({ webhook }, { traceparent: traceparent('01') });
+    await ended(id);
 
-  await withSpan(
-    'webhook.deliver',
-    { kind: 'client', from: { parent }, facts: { 'darkroom.job.id': id } },
-    async () => {
-      tellSpan({ 'http.response.status_code': 500 });
-      failSpan('500');
-    },
-  );
+    const deliver = await tracing.span('webhook.deliver');
 
-  const span = await tracing.span('webhook.deliver');
-  expect(span.spanContext().traceId).toBe(CALLER.trace);
-  expect([span.kind, span.status.code]).toEqual([SpanKind.CLIENT, SpanStatusCode.ERROR]);
+    expect(namesIn(CALLER.trace)).toContain('webhook.deliver < job.admit');
+    expect(deliver.kind).toBe(SpanKind.CLIENT);
+    expect(deliver.status.code).toBe(SpanStatusCode.ERROR);
+    expect(deliver.attributes).toMatchObject({
+      'darkroom.event.type': 'job.succeeded',
+      'darkroom.delivery.try': 1,
+      'http.response.status_code': 500,
+      'server.address': '127.0.0.1',
+    });
+    expect(JSON.stringify(deliver.attributes)).not.toContain('secret');
+  });
 });

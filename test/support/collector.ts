@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type Sent = { path: string; headers: IncomingMessage['headers']; body: string };
+type Sent = { path: string; headers: IncomingMessage['headers']; body: string };
 
 export type Collector = AsyncDisposable & {
   sent: Sent[];

@@ -21,6 +21,7 @@ import {
 import { describeError } from '@darkroom/shared/observability';
 import type { Claim } from '@darkroom/shared/ports';
 import { signatureHeaders } from '@darkroom/shared/webhooks';
+import { inDeliverySpan } from './delivery-span.ts';
 import type { WebhookDeps } from './deps.ts';
 import { disableEndpoint } from './disable.ts';
 import { type Address, addressOf, bodiesOf } from './messages.ts';
@@ -72,7 +73,9 @@ async function post(
   const at = clock.now();
   const begun = performance.now();
   const signed = signatureHeaders(secrets, { id: delivery.event, body, at });
-  const outcome = await poster.post(to, { headers: { ...headers, ...signed }, body });
+  const outcome = await inDeliverySpan(deps, delivery, to, () =>
+    poster.post(to, { headers: { ...headers, ...signed }, body }),
+  );
   const ms = Math.round(performance.now() - begun);
   const well = isDelivered(outcome);
   ended({ well, ms });

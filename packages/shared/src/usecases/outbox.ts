@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EpochMs, type Job, laneOf } from '../domain/index.ts';
+import { untraced } from '../observability/trace.ts';
 import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
 
 /** A version that has had its message is looked at again after this long: the message may have been lost. */
@@ -64,7 +65,8 @@ export function createOutbox(deps: {
   return {
     push: (job, news) => {
       waiting.push({ ...toWake(job), ...news });
-      running ??= run();
+      // It goes on with the messages of others: whose request began it says nothing of them.
+      running ??= untraced(run);
     },
     flush: async () => running,
   };
