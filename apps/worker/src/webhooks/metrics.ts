@@ -42,6 +42,7 @@ export function registerWebhookMetrics(
     registers,
   });
   registerStanding(registry, deps);
+  for (const outcome of TRY_OUTCOMES) seconds.zero({ outcome });
   return {
     tried: (outcome, ms, status) => {
       const how = isDelivered(outcome) ? 'delivered' : outcome.type === 'refused' ? 'refused' : 'failed';
