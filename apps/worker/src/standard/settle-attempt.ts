@@ -132,7 +132,7 @@ export async function settleJob(
   return updated;
 }
 
-/** Tells log and metrics how an attempt ended. */
+/** Tells log, metrics and the span around it how an attempt ended. */
 export function report(
   { metrics, log }: Pick<SettleDeps, 'metrics' | 'log'>,
   ref: AttemptRef,
