@@ -6,12 +6,13 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { inflateRawSync } from 'node:zlib';
 import type { Redis } from 'ioredis';
+import { contentOf, type RequestOnDisk, type StateOnDisk } from './content.ts';
 
 export type AttemptRecord = {
   id: string;
   lane: string;
+  providerBatch?: string;
   state: string;
   startedAt: number;
   ms?: number;
@@ -25,6 +26,7 @@ export type JobRecord = {
   id: string;
   status: string;
   prompt: string;
+  /** The attempt that is out, or `-` for one that no worker holds a lease of. */
   open: string;
   leader?: string;
   /** The caller's batch that it is a row of, and under which key. */
@@ -49,23 +51,6 @@ export type TenantRecords = {
 };
 
 const LISTS = ['wakes', 'leases', 'handoffs', 'deadlines'] as const;
-/** What a record of form 1 may point back to, before its id. */
-const FORM_1 = [
-  '"upstream":{"channel":"gemini","http":429,"finishReason":"IMAGE_SAFETY","blockReason":"PROHIBITED_CONTENT","quotaId":"","message":"',
-  '"status":"expired","status":"canceled","status":"blocked","status":"failed","state":"rejected","state":"in_doubt","error":"provider_',
-  '"error":{"code":"content_blocked","detail":"The ","leader":"job_","source":"joined","source":"cache","warnings":["phase":"held"',
-  '"text":"","grounding":{"webSearchQueries":["","searchEntryPoint":{"renderedContent":"<div>","groundingChunks":[{"web":{"uri":"https://","title":"',
-  '"safety":[{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","threshold":"BLOCK_ONLY_HIGH"},{"category":"HARM_CATEGORY_HARASSMENT","threshold":"BLOCK_NONE"},',
-  '"references":[{"key":"assets/","sha256":"","mime":"image/jpeg","bytes":1,"width":1024,"height":1024,"role":"object","role":"character","role":"style","name":"',
-  '"size":"512","size":"2K","size":"4K","aspectRatio":"16:9","aspectRatio":"1:1","aspectRatio":"9:16","seed":1,"thinking":"high","tools":["google_search"],',
-  '"maxCost":100000,"cache":{"ttlMs":86400000},"onUnknownOutcome":"hold","dedup":false,"image/webp',
-  ' photograph of a person in the background with soft light, portrait, landscape, high detail, illustration in the style of',
-  '{"request":{"prompt":"A ","model":"gemini-3-pro-image","model":"gemini-2.5-flash-image","model":"gemini-3.1-flash-image","size":"1K",',
-  '"references":[],"tools":[],"safety":[],"lane":"standard","priority":5,"onUnknownOutcome":"retry","dedup":{"windowMs":60000},"tags":["","metadata":{}},',
-  '"state":{"status":"succeeded","createdAt":17,"expiresAt":17,"runAt":17,"attempts":[{"id":"att_0","channel":"gemini","model":"gemini-nano-banana-2.1",',
-  '"lane":"standard","state":"settled","startedAt":17,"ms":1,"cost":3,"tokens":1,"reason":"answered by gemini-3.1-flash-image"}],"estimated":3,',
-  '"images":[{"n":0,"mime":"image/png","width":1024,"height":1024,"bytes":1,"sha256":"","key":"results/2026/.jpg"}],"lateImages":[],"startedAt":17,"completedAt":17}}',
-].join('');
 const STATUSES = ['queued', 'running', 'succeeded', 'blocked', 'failed', 'canceled', 'expired'];
 
 export async function readTenants(redis: Redis, prefix: string, objects: string): Promise<TenantRecords[]> {
@@ -114,33 +99,6 @@ function toRecord(id: string, fields: Record<string, Buffer>): JobRecord {
   const text = (name: string) => fields[name]?.toString() ?? '';
   return { ...fromState(id, request, state), status: text('s'), open: text('a') };
 }
-
-type RequestOnDisk = { prompt?: string; batch?: { id: string; key: string } };
-type ContentOnDisk = { request: RequestOnDisk; state: StateOnDisk };
-
-/**
- * Of a job that is over for good, and of a batch's row, one text holds both, in the form that its first byte names: it
- * begins in the field `t` and goes on in `1`, `2` …, of which the last may be left over from a longer one.
- */
-export function contentOf(id: string, fields: Record<string, Buffer>): ContentOnDisk {
-  const { r, t } = fields;
-  if (t?.[0] === 1) {
-    const pieces = [t.subarray(1)];
-    for (let n = 1, piece = fields[n]; piece; piece = fields[++n]) pieces.push(piece);
-    const dictionary = Buffer.from(FORM_1 + id);
-    return JSON.parse(inflateRawSync(Buffer.concat(pieces), { dictionary }).toString()) as ContentOnDisk;
-  }
-  return { request: JSON.parse(String(r ?? '{}')), state: JSON.parse(String(t ?? '{}')) };
-}
-
-type StateOnDisk = {
-  status?: string;
-  open?: string;
-  leader?: string;
-  attempts?: AttemptRecord[];
-  images?: ImageRecord[];
-  lateImages?: ImageRecord[];
-};
 
 function fromState(id: string, { prompt = '', batch }: RequestOnDisk, state: StateOnDisk): JobRecord {
   const { status = '', open = '', leader, attempts = [], images = [], lateImages = [] } = state;
