@@ -237,7 +237,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
         const ingests = () =>
           sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
-        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs });
+        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs, crash });
         const actions = createActionRounds({
           ...deps,
           queue,

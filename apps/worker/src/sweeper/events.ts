@@ -1,7 +1,7 @@
 /** Events move on to the object store, and out of it in the end. In a loop of its own: a store may be slow. */
 
 import type { Tenant } from '@darkroom/shared/domain';
-import { describeError, type Log } from '@darkroom/shared/observability';
+import { type CrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
 import type { Clock, Ledger, ObjectStore, RecentEvents } from '@darkroom/shared/ports';
 import {
   type ArchiveEventsDeps,
@@ -17,10 +17,11 @@ export type EventSweepDeps = { ledger: Ledger; log: Log; events: ArchiveEventsDe
 /** Adapters in, what a sweep of events works with out. */
 export function eventSweepDeps(
   { ledger, log }: { ledger: Ledger; log: Log },
-  events: { recent: RecentEvents; store: ObjectStore; clock: Clock; retentionMs: number },
+  events: { recent: RecentEvents; store: ObjectStore; clock: Clock; retentionMs: number; crash: CrashPoint },
 ): EventSweepDeps {
-  const archive = createEventArchive(events.store);
-  return { ledger, log, events: { ...events, archive, log: createEventLog({ ...events, archive }) } };
+  const archive = withCrashPoints(createEventArchive(events.store), events.crash, { add: { after: 'events.written' } });
+  const recent = withCrashPoints(events.recent, events.crash, { moved: { after: 'events.moved' } });
+  return { ledger, log, events: { ...events, recent, archive, log: createEventLog({ ...events, archive }) } };
 }
 
 /** Moves all that is due, a part of each tenant in turn, until the signal. @returns how many parts were written */

@@ -79,10 +79,17 @@ export const WEBHOOK_CRASH_POINTS = [
   'webhook.settled',
 ] as const;
 
+/** Steps of events that move to the object store, which have a test of their own. */
+export const EVENT_CRASH_POINTS = [
+  'events.written', // they are at rest, and in Redis still
+  'events.moved',
+] as const;
+
 export type CrashPointName =
   | (typeof CRASH_POINTS)[number]
   | (typeof BATCH_CRASH_POINTS)[number]
-  | (typeof WEBHOOK_CRASH_POINTS)[number];
+  | (typeof WEBHOOK_CRASH_POINTS)[number]
+  | (typeof EVENT_CRASH_POINTS)[number];
 
 /** Marks a step after which the process may be made to die; does nothing unless it was asked for. */
 export type CrashPoint = (name: CrashPointName) => void;
@@ -98,7 +105,11 @@ const NEVER: CrashPoint = () => {};
 export function createCrashPoint(target: string | undefined): CrashPoint {
   if (!target) return NEVER;
   const [name = '', nth = '1'] = target.split(':');
-  if (![...CRASH_POINTS, ...BATCH_CRASH_POINTS, ...WEBHOOK_CRASH_POINTS].some((point) => point === name))
+  if (
+    ![...CRASH_POINTS, ...BATCH_CRASH_POINTS, ...WEBHOOK_CRASH_POINTS, ...EVENT_CRASH_POINTS].some(
+      (point) => point === name,
+    )
+  )
     throw new RangeError(`CRASH_AT: there is no step ${name}`);
   let left = Number(nth);
   return (passed) => {
