@@ -156,7 +156,7 @@ describe('a body with a field that is wrong', () => {
     );
   });
 
-  it.each(['edit_of', 'mask', 'webhook', 'routing'])(
+  it.each(['edit_of', 'mask', 'routing'])(
     'is refused by name for %s, which is not there yet',
     async (field) => {
       const answer = await submit({ body: { prompt: PROMPT, [field]: {} } });

@@ -18,7 +18,8 @@ export const commonEnv = {
     description: 'Data folder: secret, first key, logs, private Redis, spool.',
   }),
   DARKROOM_SECRET: secret(32).meta({
-    description: 'Signs links and peppers API keys; the same for all programs. `npm start` makes one.',
+    description:
+      'Signs links, peppers API keys and seals secrets of webhooks; the same for all programs. `npm start` makes one.',
   }),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/ })
