@@ -88,6 +88,7 @@ async function refusal(response: Response): Promise<DarkroomError> {
   const problem = problemOf(text);
   return new DarkroomError(problem?.detail ?? `The server answered ${response.status}.`, {
     status: response.status,
+    retryAfterMs: 1_000 * (Number(response.headers.get('retry-after')) || 0),
     ...(problem && { problem }),
   });
 }

@@ -2,11 +2,14 @@
 
 import { DarkroomError } from './error.ts';
 
+/** Nobody is sent away for longer: whoever would be is told by the last try. */
+const MOST_MS = 60_000;
+
 export type Patience = {
   signal?: AbortSignal | undefined;
   /** How often it is asked at most, the first time included. */
   tries?: number;
-  /** Milliseconds before the second try; each further pause is twice as long. */
+  /** Milliseconds before the second try, and twice as many each further time, unless the server asks for more. */
   firstMs?: number;
 };
 
@@ -18,7 +21,7 @@ export async function insist<T>(call: () => Promise<T>, patience: Patience = {})
       return await call();
     } catch (error) {
       if (n >= tries || signal?.aborted || !(error instanceof DarkroomError && error.retryable)) throw error;
-      await pause(firstMs * 2 ** (n - 1), signal);
+      await pause(Math.max(firstMs * 2 ** (n - 1), Math.min(error.retryAfterMs, MOST_MS)), signal);
     }
   }
 }
