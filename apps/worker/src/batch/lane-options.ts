@@ -31,7 +31,7 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
     slots: config.BATCH_SLOTS,
     gatherMs: ms(config.BATCH_GATHER),
     times,
-    rescueMsPerJob: STANDARD_MS_PER_JOB,
+    rescueMsPerJob: rescueMsPerJob(config),
     stuckMs: ms(config.BATCH_STUCK_AFTER),
   };
   const recreateAfterMs = ms(config.BATCH_RECREATE_AFTER);
@@ -44,4 +44,9 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
     folder: resolve(config.DARKROOM_DATA, 'chunks'),
     newId: () => idFrom('pb', randomUUIDv7()),
   };
+}
+
+/** Who limits the calls of the standard lane has what is late taken back so much earlier. */
+function rescueMsPerJob({ GEMINI_RPM: limit }: WorkerConfig): number {
+  return limit > 0 ? Math.max(STANDARD_MS_PER_JOB, Math.ceil(60_000 / limit)) : STANDARD_MS_PER_JOB;
 }
