@@ -23,7 +23,7 @@ export type NewEndpoint = Pick<Endpoint, 'id' | 'tenant' | 'url' | 'headers'> & 
 };
 
 /** Secrets of one endpoint that sign at one time: each is one more signature in a header. */
-export const SECRETS_MAX = 5;
+const SECRETS_MAX = 5;
 
 /** As it begins: of what happened before, nothing is sent. */
 export function newEndpoint(asked: NewEndpoint, now: EpochMs): Endpoint {
