@@ -6,10 +6,11 @@
  * the environment is asked, and of the answer little is read.
  */
 
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent } from 'undici';
 import type { DeliveryOutcome } from '../domain/delivery.ts';
 import { AppError } from '../domain/errors.ts';
 import { scrub } from '../domain/scrub.ts';
+import { type Answer, exchange, TooLate } from './exchange.ts';
 import { createGuard, type Guard, type GuardOptions } from './guard.ts';
 import type { Connect } from './pin.ts';
 import { reasonFor } from './refusal.ts';
@@ -21,9 +22,6 @@ export type SafePost = {
 } & AsyncDisposable;
 
 const TIMEOUT_MS = 15_000;
-const BODY_BYTES_MAX = 65_536;
-/** The status counts as it comes; what is said along with it is worth this much of a wait. */
-const BODY_MS = 2_000;
 /** Below the five seconds after which many servers hang up: what is sent just then is lost. */
 const IDLE_MS = 3_000;
 /** A connection takes no more requests after this, so that its address is checked again. */
@@ -52,15 +50,16 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
   });
   return {
     post: async (text, { headers, body }) => {
-      const signal = AbortSignal.timeout(timeoutMs);
       try {
         const { url } = guard.target(text);
+        const { origin, pathname, search } = url;
         const sent = { ...headers, ...POST_HEADERS };
-        return await answered(await request(url, { dispatcher, method: 'POST', signal, headers: sent, body }));
+        const request = { origin, path: pathname + search, method: 'POST', headers: sent, body } as const;
+        return toOutcome(await exchange(dispatcher, request, timeoutMs));
       } catch (error) {
         if (error instanceof AppError) return { type: 'refused', reason: error.message };
         const late = `no answer within ${timeoutMs / 1_000} seconds`;
-        return { type: 'failed', reason: signal.aborted ? late : reasonFor(error) };
+        return { type: 'failed', reason: error instanceof TooLate ? late : reasonFor(error) };
       }
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
@@ -84,33 +83,12 @@ function checkedConnect(guard: Guard, timeoutMs: number): Connect {
   };
 }
 
-async function answered({ statusCode: http, headers, body }: Dispatcher.ResponseData): Promise<DeliveryOutcome> {
+function toOutcome({ http, headers, body }: Answer): DeliveryOutcome {
   const wait = retryAfterMs(toText(headers['retry-after']), Date.now());
-  const bytes = await beginningOf(body);
   // What is packed is not unpacked, and shows nothing.
   const isPlain = (toText(headers['content-encoding']) ?? 'identity') === 'identity';
-  const text = isPlain ? scrub(bytes.toString('utf8')) : undefined;
+  const text = isPlain ? scrub(body.toString('utf8')) : undefined;
   return { type: 'answered', http, ...(wait !== undefined && { retryAfterMs: wait }), ...(text && { body: text }) };
-}
-
-/** As much as is taken of an answer; whatever breaks off then, its status is known. */
-async function beginningOf(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let left = BODY_BYTES_MAX;
-  // Destroying it drops the connection.
-  const timer = setTimeout(() => body.destroy(), BODY_MS);
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) break;
-    }
-  } catch {
-    // The answer was cut, or took too long.
-  } finally {
-    clearTimeout(timer);
-  }
-  return Buffer.concat(chunks);
 }
 
 function toText(header: string | string[] | undefined): string | undefined {
