@@ -8,8 +8,8 @@ import { type Json, startApi, type TestApi } from '../../../support/start-api.ts
 let api: TestApi;
 beforeAll(async () => {
   api = await startApi({
-    limits: { requestTimeout: 400, headersTimeout: 300, connectionsCheckingInterval: 50 },
-    replace: () => ({ batchPace: { idleMs: 300, totalMs: 5_000 } }),
+    limits: { requestTimeout: 1_500, headersTimeout: 1_000, connectionsCheckingInterval: 50 },
+    replace: () => ({ batchPace: { idleMs: 600, totalMs: 8_000 } }),
   });
 });
 afterAll(() => api[Symbol.asyncDispose]());
@@ -242,7 +242,7 @@ describe('a caller', () => {
   it('who is slow, yet moves, is waited for beyond the time of other requests', async () => {
     const { socket, write, end } = await open('');
     write('key,prompt\n');
-    for (let n = 0; n < 12; n++) {
+    for (let n = 0; n < 18; n++) {
       await sleep(100);
       write(`slow-${n},a mug\n`);
     }
