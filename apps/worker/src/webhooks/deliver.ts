@@ -18,13 +18,13 @@ import {
   type Tenant,
   warnAt,
 } from '@darkroom/shared/domain';
-import { describeError } from '@darkroom/shared/observability';
 import type { Claim } from '@darkroom/shared/ports';
 import { signatureHeaders } from '@darkroom/shared/webhooks';
+import { type Address, addressOf } from './address.ts';
+import type { Bodies } from './bodies.ts';
 import { inDeliverySpan } from './delivery-span.ts';
 import type { WebhookDeps } from './deps.ts';
 import { disableEndpoint } from './disable.ts';
-import { type Address, addressOf, bodiesOf } from './messages.ts';
 import { pauseAfter } from './pause.ts';
 
 /** What one try came to; `same` = it says nothing of the receiver. */
@@ -35,23 +35,17 @@ const GATHER_MS = 3;
 
 /** Posts what was claimed, and writes what came of it. @param ended told of each post as it ends */
 export async function deliver(
-  deps: WebhookDeps,
+  deps: WebhookDeps & { bodies: Bodies },
   { tenant, receiver }: { tenant: Tenant; receiver: ReceiverId },
   claim: Claim,
   ended: (post: { well: boolean; ms: number }) => void,
 ): Promise<void> {
   const { deliveries } = claim;
-  const [address, bodies] = await Promise.all([
-    addressOf(deps, tenant, receiver).catch((error: unknown): string => {
-      deps.log.error({ tenant, receiver, ...describeError(error) }, 'webhook.not_signed');
-      return 'the secret of the endpoint cannot be read';
-    }),
-    bodiesOf(deps, tenant, deliveries),
-  ]);
+  const [address, bodies] = await Promise.all([addressOf(deps, tenant, receiver), deps.bodies(tenant, deliveries)]);
   if (address === undefined) return;
   const posts = deliveries.map(async (delivery, i) => {
     const body = bodies[i];
-    if (typeof address === 'string') return untold(deps, delivery, address);
+    if (!address.keys.length) return untold(deps, delivery, 'the secret of the endpoint cannot be read');
     if (body === undefined) return untold(deps, delivery, 'the event is kept no longer, or cannot be shown');
     return post(deps, delivery, address, body, ended);
   });
@@ -64,7 +58,7 @@ export async function deliver(
 async function post(
   deps: WebhookDeps,
   delivery: Delivery,
-  { url, headers, secrets }: Address,
+  { url, headers, keys }: Address,
   body: string,
   ended: (post: { well: boolean; ms: number }) => void,
 ): Promise<Tried> {
@@ -72,7 +66,7 @@ async function post(
   const to = delivery.url ?? url ?? '';
   const at = clock.now();
   const begun = performance.now();
-  const signed = signatureHeaders(secrets, { id: delivery.event, body, at });
+  const signed = signatureHeaders(keys, { id: delivery.event, body, at });
   const outcome = await inDeliverySpan(deps, delivery, to, () =>
     poster.post(to, { headers: { ...headers, ...signed }, body }),
   );

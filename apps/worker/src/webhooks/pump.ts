@@ -9,11 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EpochMs, ReceiverId, Tenant } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { each } from '../sweeper/each.ts';
+import { createBodies } from './bodies.ts';
 import { deliver } from './deliver.ts';
 import type { WebhookDeps } from './deps.ts';
 import { fanOut } from './fan-out.ts';
 import { createLines, type Place } from './lines.ts';
 import { createNews } from './news.ts';
+import { rememberEvents } from './remembered.ts';
 
 export type Pump = {
   /** Makes deliveries of what is new in the logs, and begins to send what is due. @returns whether there is more to do */
@@ -39,8 +41,10 @@ const STEPS = 5;
 
 type Waiting = { tenant: Tenant; receiver: ReceiverId };
 
-export function createPump(deps: WebhookDeps): Pump {
+export function createPump(given: WebhookDeps): Pump {
+  const deps = { ...given, events: rememberEvents(given.events) };
   const { clock, deliveries, log } = deps;
+  const bodies = createBodies(deps);
   const lines = createLines({ places: deps.concurrency, perReceiver: PER_RECEIVER }, () => performance.now());
   const news = createNews(deps.changes, () => performance.now());
   const sending = new Set<Promise<void>>();
@@ -87,7 +91,7 @@ export function createPump(deps: WebhookDeps): Pump {
     const taken = claim?.deliveries.length ?? 0;
     for (const place of places.splice(taken)) lines.free(place);
     if (!claim || !taken) return false;
-    const sent = deliver(deps, one, claim, (post) => free(places.pop(), post))
+    const sent = deliver({ ...deps, bodies }, one, claim, (post) => free(places.pop(), post))
       .catch((error: unknown) => log.warn({ ...one, ...describeError(error) }, 'webhook.not_delivered'))
       .finally(() => {
         for (const place of places.splice(0)) free(place);

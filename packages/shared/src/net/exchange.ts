@@ -31,11 +31,11 @@ export function exchange(
   let answer: Omit<Answer, 'body'> | undefined;
   let controller: Dispatcher.DispatchController | undefined;
   let isOver = false;
-  const end = (error: Error) => {
+  const end = (error?: Error) => {
     isOver = true;
     clearTimeout(timer);
     if (answer) resolve({ ...answer, body: Buffer.concat(chunks) });
-    else reject(error);
+    else reject(error ?? new Error('there was no status'));
   };
   const stop = () => {
     // Without a connection yet there is nothing to abort.
@@ -59,7 +59,7 @@ export function exchange(
       left -= chunk.length;
       if (left <= 0) stop();
     },
-    onResponseEnd: () => end(new Error('no status')),
+    onResponseEnd: () => end(),
     onResponseError: (_, error) => end(error),
   });
   return promise;
