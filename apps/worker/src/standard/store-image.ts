@@ -8,7 +8,7 @@ import {
   type StoredImage,
   thumbnailKey,
 } from '@darkroom/shared/domain';
-import { makeThumbnail, probeFile } from '@darkroom/shared/images';
+import { type ImageFacts, makeThumbnail, probeFile } from '@darkroom/shared/images';
 import { describeError } from '@darkroom/shared/observability';
 import type { AttemptDeps } from './deps.ts';
 
@@ -39,7 +39,7 @@ export async function storeImage(deps: StoreDeps, job: Job, blob: SpooledBlob): 
 
 /** Brings it there as image `n` of `owner`, whether there is a record of that or not. @see storeImage */
 export async function putImage(deps: StoreDeps, owner: ImageOwner, n: number, blob: SpooledBlob): Promise<Stored> {
-  const facts = await probeFile(blob.path, { maxPixels: PIXELS_MAX }).catch(asUndefined);
+  const facts = factsOf(blob);
   if (!facts) return { type: 'unusable' };
   const { mime, width, height } = facts;
   const { sha256, bytes, crc32c, path } = blob;
@@ -98,7 +98,12 @@ async function insist(deps: StoreDeps, owner: Owner, put: () => Promise<unknown>
   }
 }
 
-function asUndefined(error: unknown): undefined {
-  if (!(error instanceof AppError)) throw error;
-  return undefined;
+/** `undefined` when the bytes are no image. */
+function factsOf({ path }: SpooledBlob): ImageFacts | undefined {
+  try {
+    return probeFile(path, { maxPixels: PIXELS_MAX });
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return undefined;
+  }
 }

@@ -1,7 +1,6 @@
 /** Sizes and checksums. CRC32C is native code: the JavaScript one of the GCS client costs a hundred times more. */
 
-import { createReadStream } from 'node:fs';
-import { lstat } from 'node:fs/promises';
+import { createReadStream, lstatSync, type Stats } from 'node:fs';
 import { crc32c } from '@node-rs/crc32';
 import type { LocalFile } from '../ports/object-store.ts';
 import { damagedBytes } from './object-errors.ts';
@@ -21,13 +20,19 @@ export async function checksumOf(body: Buffer | LocalFile): Promise<number> {
  *
  * @throws AppError `internal` when a local file is not a plain file of the size its caller counted
  */
-export async function sizeOf(key: string, body: Buffer | LocalFile): Promise<number> {
+export function sizeOf(key: string, body: Buffer | LocalFile): number {
   if (Buffer.isBuffer(body)) return body.length;
-  const file = await lstat(body.path).catch((cause: unknown) => {
-    throw damagedBytes(key, cause);
-  });
+  const file = statOf(key, body);
   if (!file.isFile() || file.size !== body.bytes) throw damagedBytes(key);
   return body.bytes;
+}
+
+function statOf(key: string, { path }: LocalFile): Stats {
+  try {
+    return lstatSync(path);
+  } catch (cause) {
+    throw damagedBytes(key, cause);
+  }
 }
 
 /** The form object stores speak on the wire: base64 of the four bytes, big end first. */

@@ -6,6 +6,7 @@ import type { LocalFile, ObjectInfo, ObjectStore, PutOptions, PutResult } from '
 import { checksumOf, sizeOf } from '../checksum.ts';
 import { damagedBytes, judgeTaken } from '../object-errors.ts';
 import { assertObjectKey } from '../object-key.ts';
+import { syncPath } from '../sync-path.ts';
 import { errorCode, translated } from './disk-errors.ts';
 import { formatInfo, readInfo } from './info-file.ts';
 import { ignore, type Layout, syncFile } from './layout.ts';
@@ -56,7 +57,7 @@ export async function writeTemporary(path: string, bytes: Buffer): Promise<void>
 }
 
 async function measure(key: string, body: Buffer | LocalFile, options: PutOptions): Promise<ObjectInfo> {
-  const bytes = await sizeOf(key, body);
+  const bytes = sizeOf(key, body);
   // The sum of a local file that the caller knows is believed: reading it again is what the caller saves.
   const crc32c = Buffer.isBuffer(body) ? await checksumOf(body) : (options.crc32c ?? (await checksumOf(body)));
   if (options.crc32c !== undefined && options.crc32c !== crc32c) throw damagedBytes(key);
@@ -67,7 +68,7 @@ async function claimBytes(layout: Layout, to: string, body: Buffer | LocalFile, 
   if (Buffer.isBuffer(body)) return withTemporary(layout, body, (path) => layout.claim(path, to));
   if (links) {
     try {
-      await syncFile(body.path);
+      await syncPath(body.path);
       return await layout.claim(body.path, to);
     } catch (error) {
       if (!UNLINKABLE.has(errorCode(error) ?? '')) throw error;

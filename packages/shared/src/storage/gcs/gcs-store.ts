@@ -56,7 +56,7 @@ export function createGcsStore(options: GcsStoreOptions): Required<ObjectStore> 
 
   const put = async (key: string, body: Buffer | LocalFile, putOptions: PutOptions): Promise<PutResult> => {
     const name = nameOf(key);
-    const bytes = await sizeOf(key, body);
+    const bytes = sizeOf(key, body);
     const resumable = bytes > LARGEST_SINGLE_REQUEST;
     const file = (resumable ? patient : once).bucket(bucket).file(name);
     try {

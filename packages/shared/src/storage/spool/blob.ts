@@ -8,17 +8,20 @@
  */
 
 import { createHash } from 'node:crypto';
-import { writeSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { closeSync, fstatSync, read, writeFileSync, writeSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { crc32c } from '@node-rs/crc32';
 import type { SpooledBlob } from '../../domain/answer.ts';
 import { AppError } from '../../domain/errors.ts';
 import type { BlobSink } from '../../ports/spool.ts';
-import { inodeOf } from './durable.ts';
+import { inodeOf, openFile, syncFile } from './durable.ts';
 
 /** One image of the largest size; more than that is not kept without a disk. */
 const MEMORY_MAX = 32 << 20;
 const COPY_SLICE = 1 << 20;
+
+const readFile = promisify(read);
 
 export type Blob = BlobSink & {
   /** Makes the bytes durable under `path`, wherever they lie now. The folder's names are the caller's to sync. */
@@ -34,13 +37,13 @@ export function createBlob(path: string): Blob {
   let bytes = 0;
   let inFile = 0;
   let inMemory: Buffer[] = [];
-  let file: FileHandle | undefined;
+  let file: number | undefined;
   let described: SpooledBlob | undefined;
-  let opening: Promise<void> | undefined = openFile();
+  let opening: Promise<void> | undefined = begin();
 
-  async function openFile(): Promise<void> {
+  async function begin(): Promise<void> {
     try {
-      file = await open(path, 'w+');
+      file = await openFile(path, 'w+');
     } catch {
       // What cannot be opened now is kept in memory; `settle` tries again and reports.
     } finally {
@@ -55,10 +58,10 @@ export function createBlob(path: string): Blob {
 
   /** Appends to the file as much as the disk takes; `false` when that is not all. */
   function append(chunk: Buffer): boolean {
-    if (!file) return false;
+    if (file === undefined) return false;
     try {
       for (let done = 0; done < chunk.length; ) {
-        const written = writeSync(file.fd, chunk, done, chunk.length - done, inFile);
+        const written = writeSync(file, chunk, done, chunk.length - done, inFile);
         done += written;
         inFile += written;
       }
@@ -91,25 +94,24 @@ export function createBlob(path: string): Blob {
   }
 
   /** The bytes lie whole in the open file, and the file has the name. */
-  async function isInPlace(target: string): Promise<boolean> {
-    if (!file || !drainMemory()) return false;
-    return (await inodeOf(target)) === (await file.stat({ bigint: true })).ino;
+  function isInPlace(open: number, target: string): boolean {
+    return drainMemory() && inodeOf(target) === fstatSync(open, { bigint: true }).ino;
   }
 
   /** Writes everything to a new file that then takes the name. */
   async function rewrite(target: string): Promise<void> {
-    const copy = await open(`${target}.tmp`, 'w');
+    const copy = await openFile(`${target}.tmp`, 'w');
     try {
-      for await (const slice of slices()) await copy.writeFile(slice);
-      await copy.sync();
+      for await (const slice of slices()) writeFileSync(copy, slice);
+      await syncFile(copy);
     } finally {
-      await copy.close();
+      closeSync(copy);
     }
     await rename(`${target}.tmp`, target);
   }
 
   async function* slices(): AsyncGenerator<Buffer> {
-    if (file) yield* slicesOf(file, inFile);
+    if (file !== undefined) yield* slicesOf(file, inFile);
     yield* inMemory;
   }
 
@@ -122,22 +124,22 @@ export function createBlob(path: string): Blob {
     },
     async settle(target) {
       await opening;
-      if (await isInPlace(target)) await file?.sync();
+      if (file !== undefined && isInPlace(file, target)) await syncFile(file);
       else await rewrite(target);
     },
     async release() {
       await opening;
-      await file?.close();
+      if (file !== undefined) closeSync(file);
       file = undefined;
       inMemory = [];
     },
   };
 }
 
-async function* slicesOf(file: FileHandle, length: number): AsyncGenerator<Buffer> {
+async function* slicesOf(file: number, length: number): AsyncGenerator<Buffer> {
   const slice = Buffer.allocUnsafe(Math.min(COPY_SLICE, length));
   for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(slice, 0, Math.min(slice.length, length - at), at);
+    const { bytesRead } = await readFile(file, slice, 0, Math.min(slice.length, length - at), at);
     if (bytesRead === 0) throw new AppError('storage_unavailable', { message: 'A file of the spool was cut.' });
     at += bytesRead;
     yield slice.subarray(0, bytesRead);

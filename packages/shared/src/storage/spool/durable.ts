@@ -1,30 +1,33 @@
-/** Writes that a power cut cannot take back. */
+/**
+ * Writes that a power cut cannot take back, and looks at what is there.
+ *
+ * A look is synchronous: it touches nothing but names that the kernel of this host has at hand, and takes a fraction of
+ * handing it to another thread and back. Whatever may have to wait for the disk goes to another thread.
+ */
 
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, fsync, open, statSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { syncPath } from '../sync-path.ts';
 
-/** Makes the names in `folder` durable. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
+/** Opens a file that may be new; gives its number, which `closeSync` takes. */
+export const openFile = promisify(open);
+/** Makes an open file durable. */
+export const syncFile = promisify(fsync);
 
 /** A file that is there whole or not at all, also after a power cut. */
 export async function writeDurably(path: string, content: string): Promise<void> {
   const unfinished = `${path}.tmp`;
-  const handle = await open(unfinished, 'w');
+  const file = await openFile(unfinished, 'w');
   try {
-    await handle.writeFile(content);
-    await handle.sync();
+    writeFileSync(file, content);
+    await syncFile(file);
   } finally {
-    await handle.close();
+    closeSync(file);
   }
   await rename(unfinished, path);
-  await syncFolder(dirname(path));
+  await syncPath(dirname(path));
 }
 
 /** A folder that appears under its name only once `fill` is done with it. */
@@ -39,7 +42,7 @@ export async function createFolderWhole(path: string, fill: (unfinished: string)
     await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
-  await syncFolder(dirname(path));
+  await syncPath(dirname(path));
 }
 
 /** The names in a folder; none when it is gone. */
@@ -53,9 +56,9 @@ export async function namesIn(folder: string): Promise<string[]> {
 }
 
 /** The file's inode, or `undefined` when there is none. */
-export async function inodeOf(path: string): Promise<bigint | undefined> {
+export function inodeOf(path: string): bigint | undefined {
   try {
-    return (await stat(path, { bigint: true })).ino;
+    return statSync(path, { bigint: true }).ino;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

@@ -8,7 +8,8 @@
  * writes intent, blobs and answer anew from the files it still holds open. The ledger tells the two copies apart.
  */
 
-import { readdir, readFile, stat, unlink } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from '../../domain/answer.ts';
@@ -99,7 +100,7 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
 /** Removes what an attempt left beside its intent. */
 export async function removeFiles(folder: string, attempt: string): Promise<void> {
   try {
-    const names = (await readdir(folder)).filter((name) => attemptOf(name) === attempt);
+    const names = readdirSync(folder).filter((name) => attemptOf(name) === attempt);
     // The answer first: without its blobs it is none, and blobs alone are swept up.
     for (const name of names.sort((a, b) => Number(isAnswerName(b)) - Number(isAnswerName(a)))) {
       await unlink(join(folder, name));

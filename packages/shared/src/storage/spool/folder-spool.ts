@@ -9,7 +9,7 @@
  *                           <other owner>/…    taken over from a dead process
  */
 
-import { readdir, stat } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttemptRef } from '../../domain/job.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -60,7 +60,7 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
     async usage() {
       // Asked before each call: at rest a look at the folder is all it takes.
       const { folder, intents } = await home.current();
-      const { bytes, folders } = await contentOf(folder);
+      const { bytes, folders } = contentOf(folder);
       const taken = await Promise.all(folders.map(usageOf));
       return taken.reduce(add, { entries: intents.count(), bytes });
     },
@@ -75,22 +75,21 @@ function add(a: Usage, b: Usage): Usage {
 }
 
 async function usageOf(folder: string): Promise<Usage> {
-  const [{ bytes }, intents] = await Promise.all([contentOf(folder), readIntents(folder)]);
-  return { entries: intents.length, bytes };
+  return { entries: (await readIntents(folder)).length, bytes: contentOf(folder).bytes };
 }
 
 /** The size of the attempts' files, and the folders that were taken over. */
-async function contentOf(folder: string): Promise<{ bytes: number; folders: string[] }> {
-  const found = await readdir(folder, { withFileTypes: true });
+function contentOf(folder: string): { bytes: number; folders: string[] } {
+  const found = readdirSync(folder, { withFileTypes: true });
   const files = found.filter((item) => item.isFile() && attemptOf(item.name) !== undefined);
-  const sizes = await Promise.all(files.map(({ name }) => sizeOf(join(folder, name))));
+  const sizes = files.map(({ name }) => sizeOf(join(folder, name)));
   const folders = found.filter((item) => item.isDirectory()).map(({ name }) => join(folder, name));
   return { bytes: sizes.reduce((sum, size) => sum + size, 0), folders };
 }
 
-async function sizeOf(path: string): Promise<number> {
+function sizeOf(path: string): number {
   try {
-    return (await stat(path)).size;
+    return statSync(path).size;
   } catch (error) {
     if (isMissing(error)) return 0; // removed since the folder was read
     throw error;

@@ -56,7 +56,7 @@ export function createHome(options: { root: string; owner: string; clock: Clock 
 
   async function current(): Promise<Place> {
     const seen = place;
-    if (seen && (await inodeOf(join(seen.folder, OWNER_FILE))) !== undefined) return seen;
+    if (seen && inodeOf(join(seen.folder, OWNER_FILE)) !== undefined) return seen;
     if (seen !== place) return current();
     opening ??= open().finally(() => {
       opening = undefined;
