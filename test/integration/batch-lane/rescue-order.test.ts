@@ -1,5 +1,6 @@
 /** Which chunks are taken back, and when: one by one as time runs out, and none whose rows have not the money to leave. */
 
+import { costOfLeaving } from '@darkroom/shared/domain';
 import { HOUR, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
@@ -66,6 +67,23 @@ it('takes chunks of one deadline back one after the other, the last one sent fir
     [20, 'cancel batches/b2'],
     [10, 'cancel batches/b1'],
   ]);
+});
+
+it('takes a chunk back when there is money for most of its rows, and the others go again', async () => {
+  const room = 8 * 23_000;
+  const id = await pooled(10, { ms: 5 * HOUR, maxCost: 10 * 23_000 + room });
+  await lane.send();
+  const leaving = Math.floor(room / costOfLeaving(await callers.job(await callers.batch(id), 'row-0')));
+
+  for (const secondsLeft of [leaving, leaving - 1]) {
+    lane.test.clock.advance(began + 5 * HOUR - STANDARD_MS - secondsLeft * SECOND - lane.test.clock.now());
+    await round(lane.deps);
+  }
+
+  const { rescued, counts, openEstimated } = await callers.totals(id);
+  expect(leaving).toBeOneOf([5, 6, 7, 8, 9]);
+  expect([rescued, counts.queued]).toEqual([leaving, 10]);
+  expect(openEstimated).toBeLessThanOrEqual(18 * 23_000);
 });
 
 it('leaves rows with the provider that their batch has no money to make by themselves', async () => {

@@ -11,9 +11,12 @@ type FundsDeps = Pick<BatchDeps, 'callers'>;
 /** A job that can leave. `share` = how many of its batch's open jobs money lets go, of all of them: in (0, 1]. */
 export type Leaver = { job: Job; share: number };
 
+/** What a batch has to have money for, of its rows in a chunk: those without lose their place in it. */
+const MOST = 0.5;
+
 /**
- * Those that can leave together. Of a batch whose money does not suffice for all its rows among `jobs`, none can: taking
- * back a chunk for some of them would cost the others their place in it. `poor` = what others cost less than they were
+ * Those that can leave together. Of a batch whose money does not suffice for most of its rows among `jobs`, none can:
+ * taking back a chunk for a few would cost the others their place in it. `poor` = what others cost less than they were
  * expected to, or not at all, may be enough for them later.
  */
 export async function leaversOf(deps: FundsDeps, jobs: Job[]): Promise<{ leavers: Leaver[]; poor: Job[] }> {
@@ -48,5 +51,5 @@ async function fund({ callers }: FundsDeps, group: Job[]): Promise<Funds> {
   const { costs, counts, openEstimated } = await callers.totals(batch.tenant, batch.id);
   const room = Math.max(0, batch.maxCost - costs.actual - costs.inDoubt - openEstimated);
   const open = Math.max(group.length, counts.queued + counts.running);
-  return { group, share: Math.min(1, (room / cost) * (group.length / open)), suffices: room >= cost };
+  return { group, share: Math.min(1, (room / cost) * (group.length / open)), suffices: room >= cost * MOST };
 }
