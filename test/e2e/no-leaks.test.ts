@@ -13,6 +13,7 @@ import { testRedisUrl } from '../support/redis.ts';
 import { type Client, createClient } from '../support/system/client.ts';
 import { createProgram, type Env } from '../support/system/program.ts';
 import { PROVIDER_KEY, type System, startSystem } from '../support/system.ts';
+import { startSink } from '../support/webhook-sink.ts';
 
 /** A word that stands nowhere by chance. */
 const canary = (what: string) => `canary-${what}-${randomBytes(8).toString('hex')}`;
@@ -60,10 +61,11 @@ beforeAll(async () => {
       DARKROOM_API_KEY: SECRETS.apiKey,
       GEMINI_WEBHOOK_SECRET: SECRETS.webhookSecret,
       DOWNLOAD_HTTP: 'true',
+      WEBHOOK_HTTP: 'true',
       LOG_LEVEL: 'trace',
       ...traces,
     },
-    workerEnv: { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', LOG_LEVEL: 'trace', ...traces },
+    workerEnv: { BATCH_GATHER: '0.3', BATCH_POLL: '0.2', WEBHOOK_HTTP: 'true', LOG_LEVEL: 'trace', ...traces },
   });
   confided.set('secret', system.secret);
   const { url } = await system.api.line(({ event }) => event === 'api.listening');
@@ -165,6 +167,44 @@ it('a batch whose rows fail in their own ways, and one that is refused', async (
   expect((await over()).body.counts).toMatchObject({ total: 5, blocked: 1 });
 });
 
+it('webhooks that arrive, and that a receiver or the rules refuse', async () => {
+  await using sink = await startSink();
+  type Made = { id: string; secret: string };
+  const endpointAt = async (path: string, answers: number) => {
+    const asked = `${path}?token=${confide('webhook-token')}`;
+    sink.answer(asked, (res) => res.writeHead(answers).end(confide('answer-of-a-receiver')));
+    const headers = { authorization: `Bearer ${confide('webhook-header')}`, 'x-shop': confide('webhook-shop') };
+    const description = confide('webhook-description');
+    const body = { url: sink.url(asked), headers, description, events: ['job.queued'] };
+    const made = await call<Made>('POST', '/v1/webhook-endpoints', { body });
+    expect(made.status).toBe(201);
+    return made.body;
+  };
+  const [good, bad] = [await endpointAt('/hook', 200), await endpointAt(`/${confide('webhook-path')}`, 500)];
+  const rotated = await call<Made>('POST', `/v1/webhook-endpoints/${good.id}/rotate-secret`);
+  const own = await call<Made>('GET', '/v1/webhook-secret');
+  for (const { secret } of [good, bad, rotated.body, own.body])
+    confided.set(`secret ${confided.size}`, secret.slice(6));
+  const ownUrl = `${sink.url('/own')}?token=${confide('own-token')}`;
+  for (const url of [`http://10.0.0.1/?token=${confide('refused-token')}`, `ftp://x/${confide('refused-path')}`]) {
+    expect((await call('POST', '/v1/webhook-endpoints', { body: { url } })).status).toBe(400);
+    expect((await call('POST', '/v1/jobs', { body: { prompt: 'x', webhook: { url } } })).status).toBe(400);
+  }
+
+  await client.end(await submit({ webhook: { url: ownUrl } }));
+
+  await expect
+    .poll(() => new Set(sink.received.map((one) => one.path.split('?')[0])).size, { timeout: 10_000 })
+    .toBe(3);
+  const [arrived] = sink.received.filter((one) => one.path.startsWith('/hook'));
+  confided.set('a signature', String(arrived?.headers['webhook-signature']).split(',')[1]?.slice(0, 40) ?? '');
+  const deliveries = `/v1/webhook-endpoints/${bad.id}/deliveries`;
+  const tries = async () =>
+    (await call<{ data: { tries: unknown[] }[] }>('GET', deliveries)).body.data.map((one) => one.tries.length);
+  await expect.poll(tries, { timeout: 10_000 }).toEqual([1]);
+  expect((await call<{ data: unknown[] }>('GET', `${deliveries}?status=pending`)).body.data).toHaveLength(1);
+});
+
 it('requests that are refused', async () => {
   const prompt = confide('refused-prompt');
   const url = `http://user:${confide('url-password')}@127.0.0.1:9/mug.jpg?token=${confide('url-token')}`;
@@ -264,7 +304,7 @@ it('what was confided is in no line, no figure, no trace and no error', async ()
 
   expect(confided.size).toBeGreaterThan(60);
   expect([...confided.values()].every((word) => word.length >= 12)).toBe(true);
-  for (const event of ['http.request', 'attempt.ended', 'chunk.harvested', 'redis.unfit']) {
+  for (const event of ['http.request', 'attempt.ended', 'chunk.harvested', 'webhook.tried', 'redis.unfit']) {
     expect(output.join('\n')).toContain(event);
   }
   for (const span of ['job.admit', 'attempt', 'gemini generateContent', 'store', 'batch.admit', 'chunk.collect']) {
