@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isAlive } from '../../scripts/lib/running.mjs';
+import { NODE_COMPILE_CACHE } from '../support/system/program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -31,7 +32,15 @@ function launch(extra: Record<string, string> = {}) {
   const child = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs')], {
     cwd: ROOT,
     // What the developer's own shell says about a Darkroom must not reach the one under test.
-    env: { PATH: env.PATH, HOME: env.HOME, EMULATOR_LATENCY: '0', DARKROOM_DATA: dataDir, PORT: '0', ...extra },
+    env: {
+      PATH: env.PATH,
+      HOME: env.HOME,
+      NODE_COMPILE_CACHE,
+      EMULATOR_LATENCY: '0',
+      DARKROOM_DATA: dataDir,
+      PORT: '0',
+      ...extra,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -20,11 +20,11 @@ describe('a connection that went dead without a word', () => {
 
   it('is not suspected while nothing is asked', async () => {
     await using proxy = await startProxy(testRedisUrl());
-    const redis = openPatientRedis(proxy.url, { silenceMs: 20 });
+    const redis = openPatientRedis(proxy.url, { silenceMs: SILENCE_MS });
     const other = openPatientRedis(proxy.url, { silenceMs: 60_000 });
     await redis.ping();
 
-    await other.blpop('connect-test-nothing', 0.2); // Ten times the silence.
+    await other.blpop('connect-test-nothing', 5 * (SILENCE_MS / 1_000));
 
     expect(await redis.ping()).toBe('PONG');
     expect(proxy.count()).toBe(2);

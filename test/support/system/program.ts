@@ -33,7 +33,7 @@ export type ProgramOptions = { name: string; main: URL; env: Env; ready: string 
 
 const OUTPUT_MAX = 32 << 20;
 /** Tests start the same programs a hundred times: loading them from source takes a third less with this. */
-const NODE_COMPILE_CACHE = join(tmpdir(), 'darkroom-compile-cache');
+export const NODE_COMPILE_CACHE = join(tmpdir(), 'darkroom-compile-cache');
 /** A process that is thrown away gets this long to end by itself. */
 const PATIENCE_MS = 1_000;
 
