@@ -108,6 +108,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         ...common,
         GEMINI_API_KEY: PROVIDER_KEY,
         GEMINI_BASE_URL: emulator.url,
+        PORT: String(port),
         ...options.workerEnv,
         ...env,
       },

@@ -4,7 +4,6 @@ import { z } from 'zod';
 /** The API's environment. */
 export const ApiEnv = z.object({
   ...commonEnv,
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8080).meta({ description: 'Port of the API.' }),
   DARKROOM_API_KEY: secret(16).optional().meta({
     description: 'A fixed first key of the tenant `default`, with every scope. `npm start` makes one.',
   }),

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { ConfigError, parseEnv } from '@darkroom/shared/config';
+import { ConfigError, parseEnv, publicUrlOf } from '@darkroom/shared/config';
 import { createLog, describeError, startTracing } from '@darkroom/shared/observability';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
@@ -21,8 +21,8 @@ async function main(): Promise<void> {
     server.listen(config.PORT, config.HOST, done);
   });
   const { port } = server.address() as AddressInfo;
-  const url = `http://${config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST}:${port}`;
-  const composed = await compose(config, log, () => config.PUBLIC_URL ?? url);
+  const url = publicUrlOf({ HOST: config.HOST }, port);
+  const composed = await compose(config, log, () => publicUrlOf(config, port));
   resolve(createApp(composed.deps));
   log.info({ url, storage: config.STORAGE_URL }, 'api.listening');
 

@@ -4,7 +4,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
 import { createGeminiBatchChannel, createGeminiChannel } from '@darkroom/shared/channels';
-import { derivedKey } from '@darkroom/shared/config';
+import { derivedKey, publicUrlOf } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
 import {
@@ -94,7 +94,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   const prefix = config.REDIS_PREFIX;
   const clock = systemClock;
   const store = await openStore(config.STORAGE_URL, {
-    publicUrl: config.PUBLIC_URL ?? 'http://127.0.0.1',
+    publicUrl: publicUrlOf(config, config.PORT),
     signingKey: derivedKey(config.DARKROOM_SECRET, 'links'),
     clock,
     ...(config.GCS_API_ENDPOINT && { gcsApiEndpoint: config.GCS_API_ENDPOINT }),

@@ -28,6 +28,7 @@ export const commonEnv = {
       description: 'The address callers reach the API at; signed links start with it. Default: `http://HOST:PORT`.',
     }),
   HOST: z.string().default('127.0.0.1').meta({ description: 'Address to listen on.' }),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080).meta({ description: 'Port of the API.' }),
   JOB_TAIL: z.coerce.number().int().min(60).default(86_400).meta({
     description: 'Seconds a finished job stays in Redis before it rests in the archive.',
   }),
@@ -58,6 +59,14 @@ export const commonEnv = {
     description: 'More that traces say of the program: `name=value`, by commas.',
   }),
 };
+
+/** Where callers reach the API, as far as is known. @param port that it listens on */
+export function publicUrlOf(
+  { PUBLIC_URL, HOST }: { PUBLIC_URL?: string | undefined; HOST: string },
+  port: number,
+): string {
+  return PUBLIC_URL ?? `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${port}`;
+}
 
 function otlpUrl() {
   return z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// url' }).optional();
