@@ -11,7 +11,7 @@ export const eventPaths: ZodOpenApiPathsObject = {
   '/v1/events': {
     get: operation('listEvents', 'events', {
       summary:
-        'What happened to your jobs and batches, newest first; with `Accept: text/event-stream`, as a stream that does not end',
+        'What happened to your jobs, batches and webhooks, newest first; with `Accept: text/event-stream`, as a stream that does not end',
       params: {
         query: z.object(ListEventsQuery.shape),
         header: z.object({
@@ -23,7 +23,7 @@ export const eventPaths: ZodOpenApiPathsObject = {
       answers: {
         '200': {
           description:
-            'A page of events, or the stream of them; of the query, a stream takes type, job, batch, tag and since',
+            'A page of events, or the stream of them; of the query, a stream takes type, job, batch, endpoint, tag and since',
           content: {
             'application/json': { schema: EventList },
             'text/event-stream': { schema: z.string().meta({ description: '`data` of each is an Event.' }) },

@@ -153,6 +153,9 @@ describe('what the document says of a field', () => {
     'JobError',
     'CreateWebhookEndpoint',
     'UpdateWebhookEndpoint',
+    'WebhookEndpoint',
+    'Delivery',
+    'DeliveryTry',
   ])('is never nothing in %s', (name) => {
     expect(undescribed(name)).toEqual([]);
   });

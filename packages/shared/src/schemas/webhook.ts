@@ -106,34 +106,40 @@ export const RotateSecretBody = z
 export type RotateSecretInput = z.input<typeof RotateSecretBody>;
 
 const instant = z.string().meta({ format: 'date-time' });
+/** A field and what it says. */
+const told = <S extends z.ZodType>(schema: S, description: string): S => schema.meta({ description });
 
 export const WebhookEndpointView = z
   .object({
-    id: z.string().regex(ENDPOINT_ID),
-    url: z.string().meta({ description: 'Without its query string, which may hold a secret.' }),
-    description: z.string().optional(),
-    events: z.array(z.string()).optional().meta({ description: 'The types it is sent; absent = all.' }),
-    headers: z.array(z.string()).meta({ description: 'The names of those that are sent along; values are not shown.' }),
-    enabled: z.boolean(),
-    disabled_reason: z.enum(['caller', 'gone', 'failing', 'backlog']).optional().meta({
-      description:
-        'caller: you did it. gone: it answered 410. failing: too many tries failed in a row. backlog: too many deliveries wait for it.',
-    }),
-    disabled_at: instant.optional(),
-    created_at: instant,
-    health: z
-      .object({
-        failures: z.int().meta({ description: 'Tries that failed since one went well.' }),
-        failing_since: instant.optional(),
-        paused_until: instant.optional().meta({ description: 'It failed so often that nothing is sent before.' }),
-        waiting: z.int().meta({ description: 'Deliveries that are due, or will be.' }),
-      })
-      .meta({ description: 'How it answers.' }),
-    old_secrets_until: z
-      .array(instant)
-      .optional()
-      .meta({ description: 'Secrets of before that still sign along, and how long each of them does.' }),
-    urls: z.object({ self: z.string(), deliveries: z.string(), test: z.string() }),
+    id: told(z.string().regex(ENDPOINT_ID), '`whe_…`'),
+    url: told(z.string(), 'Without its query string, which may hold a secret.'),
+    description: told(z.string().optional(), 'Yours.'),
+    events: told(z.array(z.string()).optional(), 'The types it is sent; absent = all.'),
+    headers: told(z.array(z.string()), 'The names of those that are sent along; values are not shown.'),
+    enabled: told(z.boolean(), 'Whether it is sent anything.'),
+    disabled_reason: told(
+      z.enum(['caller', 'gone', 'failing', 'backlog']).optional(),
+      'caller: you did it. gone: it answered 410. failing: too many tries failed in a row. backlog: too many deliveries wait for it.',
+    ),
+    disabled_at: told(instant, 'Since when it is disabled.').optional(),
+    created_at: told(instant, 'It is sent what happened later than this.'),
+    health: told(
+      z.object({
+        failures: told(z.int(), 'Tries that failed since one went well.'),
+        failing_since: told(instant, 'When the first of them was.').optional(),
+        paused_until: told(instant, 'It failed so often that nothing is sent before.').optional(),
+        waiting: told(z.int(), 'Deliveries that are due, or will be.'),
+      }),
+      'How it answers.',
+    ),
+    old_secrets_until: told(
+      z.array(instant).optional(),
+      'Secrets of before that still sign along, and how long each of them does.',
+    ),
+    urls: told(
+      z.object({ self: z.string(), deliveries: z.string(), test: z.string() }),
+      'Where to go on; relative to the API.',
+    ),
   })
   .meta({ id: 'WebhookEndpoint' });
 export type WebhookEndpointView = z.output<typeof WebhookEndpointView>;
@@ -157,47 +163,44 @@ export const OwnSecretView = z
   .meta({ id: 'WebhookSecret' });
 export type OwnSecretView = z.output<typeof OwnSecretView>;
 
-const headers = z.record(z.string(), z.string());
-
 export const DeliveryTryView = z
   .object({
-    at: instant,
-    ms: z.int(),
-    http: z.int().optional().meta({ description: 'The status of the answer; absent when none came.' }),
-    error: z.string().optional().meta({ description: 'Why there was no answer, or none that counts.' }),
-    body: z.string().optional().meta({ description: 'The beginning of the answer’s body, without what looks secret.' }),
-    request_headers: headers.meta({
-      description: 'As they were sent; signatures and the values of your own headers are not shown.',
-    }),
+    at: told(instant, 'When it was sent.'),
+    ms: told(z.int(), 'How long it took.'),
+    http: told(z.int().optional(), 'The status of the answer; absent when none came.'),
+    error: told(z.string().optional(), 'Why there was no answer, or none that counts.'),
+    body: told(z.string().optional(), 'The beginning of the answer’s body, without what looks secret.'),
+    request_headers: told(
+      z.record(z.string(), z.string()),
+      'As they were sent; signatures and the values of your own headers are not shown.',
+    ),
   })
   .meta({ id: 'DeliveryTry' });
 
 export const DeliveryView = z
   .object({
-    id: z.string().regex(DELIVERY_ID),
-    event: z.string().meta({ description: 'The id of what it tells, which is its `webhook-id` in every try.' }),
-    type: z.string(),
-    endpoint: z.string().optional().meta({ description: 'Absent when a job or batch has named the address itself.' }),
-    url: z.string().optional().meta({ description: 'Where it goes, without the query string.' }),
-    status: z.enum(DELIVERY_STATUSES).meta({
-      description:
-        'pending: on its way. delivered: answered 2xx. dead: nothing is tried any more, until it is sent again.',
-    }),
-    cause: z
-      .enum(['exhausted', 'gone', 'refused', 'removed'])
-      .optional()
-      .meta({
-        description:
-          'Why it is dead. exhausted: every try failed. gone: answered 410. refused: its address leads where none may. ' +
-          'removed: its receiver was deleted.',
-      }),
-    created_at: instant,
-    completed_at: instant.optional(),
-    next_try_at: instant
-      .optional()
-      .meta({ description: 'When it is tried next; absent while its endpoint is disabled.' }),
-    tries: z.array(DeliveryTryView).meta({ description: 'The last ones, oldest first.' }),
-    urls: z.object({ self: z.string(), event: z.string(), resend: z.string() }),
+    id: told(z.string().regex(DELIVERY_ID), '`dlv_…`'),
+    event: told(z.string(), 'The id of what it tells, which is its `webhook-id` in every try.'),
+    type: told(z.string(), 'Of the event.'),
+    endpoint: told(z.string().optional(), 'Absent when a job or batch has named the address itself.'),
+    url: told(z.string().optional(), 'Where it goes, without the query string.'),
+    status: told(
+      z.enum(DELIVERY_STATUSES),
+      'pending: on its way. delivered: answered 2xx. dead: nothing is tried any more, until it is sent again.',
+    ),
+    cause: told(
+      z.enum(['exhausted', 'gone', 'refused', 'removed']).optional(),
+      'Why it is dead. exhausted: every try failed. gone: answered 410. refused: its address leads where none may. ' +
+        'removed: its receiver was deleted.',
+    ),
+    created_at: told(instant, 'When it was made.'),
+    completed_at: told(instant, 'When it was delivered, or died.').optional(),
+    next_try_at: told(instant, 'When it is tried next; absent while its endpoint is disabled.').optional(),
+    tries: told(z.array(DeliveryTryView), 'The last ones, oldest first.'),
+    urls: told(
+      z.object({ self: z.string(), event: z.string(), resend: z.string() }),
+      'Where to go on; relative to the API.',
+    ),
   })
   .meta({ id: 'Delivery', description: 'One event on its way to one receiver.' });
 export type DeliveryView = z.output<typeof DeliveryView>;
