@@ -1,6 +1,6 @@
 import { EVENT_CRASH_POINTS } from '@darkroom/shared/observability';
 import { DAY } from '@darkroom/shared/testing/factories';
-import { expect, it } from 'vitest';
+import { it } from 'vitest';
 import { died } from '../support/crash.ts';
 import { testRedisUrl } from '../support/redis.ts';
 import { startSystem } from '../support/system.ts';
@@ -8,7 +8,7 @@ import { startSystem } from '../support/system.ts';
 const EVENTS = 20;
 type List = { data: { data: { id: string } }[] };
 
-it.concurrent.each(EVENT_CRASH_POINTS)('lists each event once, whatever dies at %s', async (point) => {
+it.concurrent.for(EVENT_CRASH_POINTS)('lists each event once, whatever dies at %s', async (point, { expect }) => {
   await using system = await startSystem({ redisUrl: testRedisUrl(), workers: 0 });
   const { redis, prefix, client } = system;
   // Of a day that is over: it moves as a whole as soon as anybody looks.

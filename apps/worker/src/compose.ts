@@ -55,13 +55,9 @@ import { createRecovery } from './standard/recovery.ts';
 import { runAttempt } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
-import { createActionRounds } from './sweeper/actions.ts';
-import { alertsOnce } from './sweeper/alerts.ts';
-import { archiveOnce } from './sweeper/archive.ts';
-import { archiveEventsOnce, eventSweepDeps, forgetEventsOnce } from './sweeper/events.ts';
-import { sweepIngestsOnce } from './sweeper/ingests.ts';
+import { eventSweepDeps } from './sweeper/events.ts';
 import { loop } from './sweeper/loop.ts';
-import { sweepOnce } from './sweeper/sweep.ts';
+import { runSweeper, type SweeperDeps } from './sweeper/loops.ts';
 import { createWatchdog, LOOKS_MAX } from './watchdog.ts';
 import { createWebhookLane } from './webhooks/lane.ts';
 import { createStandardLane } from './worker.ts';
@@ -74,11 +70,6 @@ export type WorkerApp = {
   broken: AbortSignal;
 } & AsyncDisposable;
 
-const SWEEP_MS = 2_000;
-const ACTIONS_MS = 500;
-const INGESTS_MS = 60_000;
-const EVENTS_MS = 5_000;
-const OLD_EVENTS_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const RECOVER_MS = 5_000;
 const BEAT_MS = 2_000;
@@ -190,6 +181,19 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
       registry: metrics.registry,
     }),
   );
+  const sweeperDeps: SweeperDeps = {
+    ...deps,
+    ...eventSweepDeps(deps, { recent, store, clock, retentionMs, crash }),
+    queue,
+    batches: callers,
+    endpoints,
+    deliveries,
+    ingests: createRedisIngests({ redis, prefix }),
+    actions: createRedisActions({ redis, prefix }),
+    walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
+    alerting: { ...deps, ...alertOptions(config), alerts: createRedisAlerts({ redis, prefix, window }) },
+    newJobId: () => idFrom('job', randomUUIDv7()),
+  };
   const broken = new AbortController();
   const giveUp = (queue: string) => broken.abort(`no messages are taken from ${queue}`);
   const check = () => checkRedis(redis, `${prefix}probe`);
@@ -218,7 +222,6 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     broken: broken.signal,
     run: () => {
       const { WORKER_ROLES: roles } = config;
-      const sweep = () => sweepOnce({ ...deps, queue });
       if (roles.includes('standard')) {
         lane.run();
         loops.push(loop('watch', (config.STUCK_AFTER * 1_000) / LOOKS_MAX, watch, log, draining.signal));
@@ -229,31 +232,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }), ...runBatchLane(batchDeps));
       }
       if (roles.includes('webhooks')) loops.push(...webhookLane.run(draining.signal));
-      if (roles.includes('sweeper')) {
-        const archive = () => archiveOnce(deps, draining.signal);
-        const alerts = { ...deps, ...alertOptions(config), alerts: createRedisAlerts({ redis, prefix, window }) };
-        loops.push(loop('sweep', SWEEP_MS, sweep, log, draining.signal));
-        loops.push(loop('alerts', alerts.everyMs, () => alertsOnce(alerts), log, draining.signal));
-        loops.push(loop('archive', SWEEP_MS, archive, log, draining.signal));
-        const ingests = () =>
-          sweepIngestsOnce({ ...deps, batches: callers, ingests: createRedisIngests({ redis, prefix }) });
-        const events = eventSweepDeps(deps, { recent, store, clock, retentionMs, crash });
-        const actions = createActionRounds({
-          ...deps,
-          queue,
-          events: events.events.log,
-          endpoints,
-          deliveries,
-          actions: createRedisActions({ redis, prefix }),
-          walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
-          newJobId: () => idFrom('job', randomUUIDv7()),
-        });
-        loops.push(loop('actions', ACTIONS_MS, actions, log, draining.signal));
-        loops.push(loop('ingests', INGESTS_MS, ingests, log, draining.signal));
-        const moveEvents = () => archiveEventsOnce(events, draining.signal);
-        loops.push(loop('events', EVENTS_MS, moveEvents, log, draining.signal));
-        loops.push(loop('old_events', OLD_EVENTS_MS, () => forgetEventsOnce(events), log, draining.signal));
-      }
+      if (roles.includes('sweeper')) loops.push(...runSweeper(sweeperDeps));
     },
     drain: async () => {
       draining.abort();
