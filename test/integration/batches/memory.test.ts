@@ -1,3 +1,4 @@
+import { createRedisPool } from '@darkroom/shared/storage/redis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 
@@ -42,9 +43,17 @@ it('takes at most 1 kB of Redis for a waiting row of a 300-character prompt, all
   const rows = Array.from({ length: ROWS }, (_, n) => ({ key: `SKU-${100_000 + n}`, request: { prompt: aPrompt(n) } }));
   const batch = await test.accept(rows, { route: { lane: 'batch', reason: 'asked for' }, canaryRows: 0 });
   await test.settle(batch.id);
+  const bytesPerRow = async () => {
+    const bytes = await bytesOfAllKeys();
+    return Object.values(bytes).reduce((sum, one) => sum + one, 0) / ROWS;
+  };
 
-  const bytes = await bytesOfAllKeys();
+  expect(await bytesPerRow()).toBeLessThanOrEqual(BYTES_MAX);
 
-  const all = Object.values(bytes).reduce((sum, one) => sum + one, 0);
-  expect(all / ROWS).toBeLessThanOrEqual(BYTES_MAX);
+  // And once it is noted that it can leave the lane, as most rows can.
+  const pool = createRedisPool({ redis: test.redis, prefix: test.prefix });
+  const [model = ''] = await pool.models();
+  await pool.weighed(model, { leaving: await pool.peek(model, 0, ROWS), staying: [] });
+  expect(await pool.newcomers(model, 1)).toEqual([]);
+  expect(await bytesPerRow()).toBeLessThanOrEqual(BYTES_MAX);
 });
