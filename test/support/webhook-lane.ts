@@ -102,7 +102,8 @@ export async function openTestWebhooks(
         { ...owner, url, headers: {}, secret: seal.seal(secret, owner), enabled: true },
         clock.now() - 1_000,
       );
-      const endpoint = { ...made, ...more };
+      const headers = Object.entries(more.headers ?? {}).map(([name, value]) => [name, seal.seal(value, owner)]);
+      const endpoint = { ...made, ...more, headers: Object.fromEntries(headers) as Endpoint['headers'] };
       await endpoints.create(endpoint);
       return { ...endpoint, secret };
     },

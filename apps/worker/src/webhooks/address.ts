@@ -22,10 +22,12 @@ export async function addressOf(deps: WebhookDeps, tenant: Tenant, receiver: Rec
   const now = deps.clock.now();
   try {
     const valid = secrets.filter(({ until }) => until === undefined || until > now);
-    return { url, headers, keys: valid.map(({ sealed }) => signingKey(deps.seal.open(sealed, endpoint))) };
+    const open = (sealed: string) => deps.seal.open(sealed, endpoint);
+    const sent = Object.entries(headers).map(([name, sealed]) => [name, open(sealed)] as const);
+    return { url, headers: Object.fromEntries(sent), keys: valid.map(({ sealed }) => signingKey(open(sealed))) };
   } catch (error) {
     deps.log.error({ tenant, receiver, ...describeError(error) }, 'webhook.not_signed');
-    return { url, headers, keys: [] };
+    return { url, headers: {}, keys: [] };
   }
 }
 

@@ -9,7 +9,7 @@ export type EndpointPatch = {
   url?: string | undefined;
   events?: LoggedType[] | null | undefined;
   description?: string | null | undefined;
-  /** By name; the others stay. */
+  /** By name, encrypted; the others stay. */
   headers?: Record<string, string | null> | undefined;
   enabled?: boolean | undefined;
 };

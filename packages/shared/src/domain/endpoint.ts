@@ -34,7 +34,7 @@ export type Endpoint = {
   description?: string;
   /** The types it is sent; absent = all. */
   events?: LoggedType[];
-  /** Sent with each delivery. */
+  /** Sent with each delivery; values are encrypted, since most of them are secrets too. */
   headers: Record<string, string>;
   /** The newest first. */
   secrets: [SealedSecret, ...SealedSecret[]];

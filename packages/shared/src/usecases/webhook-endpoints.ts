@@ -14,7 +14,7 @@ import {
 } from '../domain/index.ts';
 import type { Clock, Endpoints, Ledger } from '../ports/index.ts';
 import { type CreateEndpointBody, ENDPOINT_ID, HEADERS_MAX, type UpdateEndpointBody } from '../schemas/index.ts';
-import { newWebhookSecret, type SecretSeal } from '../webhooks/index.ts';
+import { newWebhookSecret, type SecretOwner, type SecretSeal } from '../webhooks/index.ts';
 import { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 
 export type EndpointDeps = {
@@ -56,11 +56,24 @@ export async function createEndpoint(
   if (seen && timeOfId(seen) < deps.clock.now() - UNFINISHED_MS) throw goneSince();
   await checkWebhookUrl(deps.checkUrl, body.url, 'url');
   const id = seen ?? (await named(deps, { tenant, idempotencyKey, bodyHash }));
-  const secret = deps.secrets.seal(newWebhookSecret(), { tenant, id });
-  const made = await deps.endpoints.create(newEndpoint({ id, tenant, ...body, secret }, deps.clock.now()));
+  const owner = { tenant, id };
+  const secret = deps.secrets.seal(newWebhookSecret(), owner);
+  const headers = sealHeaders(deps.secrets, body.headers, owner);
+  const made = await deps.endpoints.create(newEndpoint({ ...owner, ...body, headers, secret }, deps.clock.now()));
   if (made === 'full') throw tooMany();
   // As it is now: somebody with the same key may have been first.
   return { ...reveal(deps, await findEndpoint(deps.endpoints, tenant, id)), replayed: false };
+}
+
+function sealHeaders<V extends string | null>(
+  secrets: SecretSeal,
+  headers: Record<string, V>,
+  owner: SecretOwner,
+): Record<string, V | string> {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value === null ? value : secrets.seal(value, owner)]),
+  );
 }
 
 /** A new id; under a key the one that was noted first. */
@@ -110,7 +123,8 @@ export async function updateEndpoint(
   await findEndpoint(deps.endpoints, tenant, id);
   if (patch.url !== undefined) await checkWebhookUrl(deps.checkUrl, patch.url, 'url');
   return rewrite(deps, tenant, id, (endpoint, now) => {
-    const patched = patchEndpoint(endpoint, patch, now);
+    const headers = patch.headers && sealHeaders(deps.secrets, patch.headers, endpoint);
+    const patched = patchEndpoint(endpoint, { ...patch, headers }, now);
     if (Object.keys(patched.headers).length > HEADERS_MAX) throw tooManyHeaders();
     return patched;
   });

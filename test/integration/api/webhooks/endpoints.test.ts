@@ -92,6 +92,16 @@ describe('an endpoint', () => {
     const moved = await patch(id, { url: 'https://other.example/x', headers: { authorization: null, 'x-new': 'y' } });
     expect(moved.json).toMatchObject({ url: 'https://other.example/x', headers: ['x-shop', 'x-new'] });
     expect(JSON.stringify([before, moved.text, await get(id)])).not.toContain('t0ken');
+    const { headers } = await recordOf(id);
+    const opened = Object.entries<string>(headers).map(([name, sealed]) => [
+      name,
+      api.deps.secrets.open(sealed, { tenant: 'default', id }),
+    ]);
+    expect(opened).toEqual([
+      ['x-shop', 'one'],
+      ['x-new', 'y'],
+    ]);
+    expect(JSON.stringify(headers)).not.toContain('one');
   });
 
   it('is disabled by its caller, says so, and is enabled again', async () => {
