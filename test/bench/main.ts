@@ -16,11 +16,12 @@ import { batchNight } from './batch-night.ts';
 import { type Figure, heading, toLine } from './figure.ts';
 import { memory } from './memory.ts';
 import { noise } from './parts/sample.ts';
+import { webhook } from './webhook.ts';
 
 export type BenchOptions = { quick: boolean; wants: (name: string) => boolean };
 type Group = (options: BenchOptions) => AsyncGenerator<Figure>;
 
-const GROUPS: Record<string, Group> = { admission, memory, attempt, batch };
+const GROUPS: Record<string, Group> = { admission, memory, attempt, batch, webhook };
 
 async function* batch(options: BenchOptions): AsyncGenerator<Figure> {
   yield* batchIngest(options);

@@ -9,6 +9,7 @@ import { bringRedis } from '../../../scripts/redis.mjs';
 import { type Child, startChild } from './child.ts';
 
 export const API_KEY = 'dk_bench_0123456789abcdef';
+export const BENCH_SECRET = 'a secret of the bench that is long enough';
 
 export type Stand = AsyncDisposable & {
   folder: string;
@@ -31,7 +32,7 @@ export async function openStand(): Promise<Stand> {
   const programs = opened.use(new AsyncDisposableStack());
   const env = {
     REDIS_URL: server.url,
-    DARKROOM_SECRET: 'a secret of the bench that is long enough',
+    DARKROOM_SECRET: BENCH_SECRET,
     DARKROOM_DATA: folder,
     STORAGE_URL: `file:${join(folder, 'objects')}`,
   };

@@ -31,7 +31,7 @@ export function createBodies(deps: WebhookDeps): Bodies {
       kept.delete(oldest);
     }
     made.catch(() => stale.forEach((id) => kept.delete(key(id))));
-    return Promise.all(wanted);
+    return Promise.all(wanted.map(async (body) => body));
   };
 }
 

@@ -25,17 +25,21 @@ import type { Bodies } from './bodies.ts';
 import { inDeliverySpan } from './delivery-span.ts';
 import type { WebhookDeps } from './deps.ts';
 import { disableEndpoint } from './disable.ts';
+import type { Gate } from './gate.ts';
 import { pauseAfter } from './pause.ts';
 
 /** What one try came to; `same` = it says nothing of the receiver. */
 export type Tried = { delivery: Delivery; outcome: DeliveryOutcome; health: 'ok' | 'failed' | 'same' };
+
+/** What a delivery needs beside what all of the deliverer does. */
+export type Sender = WebhookDeps & { bodies: Bodies; gate: Gate };
 
 /** Tries that end within so long are written together. */
 const GATHER_MS = 3;
 
 /** Posts what was claimed, and writes what came of it. @param ended told of each post as it ends */
 export async function deliver(
-  deps: WebhookDeps & { bodies: Bodies },
+  deps: Sender,
   { tenant, receiver }: { tenant: Tenant; receiver: ReceiverId },
   claim: Claim,
   ended: (post: { well: boolean; ms: number }) => void,
@@ -47,7 +51,7 @@ export async function deliver(
     const body = bodies[i];
     if (!address.keys.length) return untold(deps, delivery, 'the secret of the endpoint cannot be read');
     if (body === undefined) return untold(deps, delivery, 'the event is kept no longer, or cannot be shown');
-    return post(deps, delivery, address, body, ended);
+    return deps.gate.pass(`${tenant} ${receiver}`, () => post(deps, delivery, address, body, ended));
   });
   let health = claim.health;
   await inGroups(posts, async (tries) => {
@@ -90,7 +94,7 @@ function tell({ log, metrics }: WebhookDeps, delivery: Delivery, url: string, ou
   const { id, tenant, event, receiver, tries, status } = delivery;
   metrics.tried(outcome, ms, status);
   const end = outcome.type === 'answered' ? { http: outcome.http } : { reason: outcome.reason };
-  const host = URL.canParse(url) ? new URL(url).host : '';
+  const host = URL.parse(url)?.host ?? '';
   log.info({ tenant, delivery: id, about: event, receiver, host, try: tries, status, ...end, ms }, 'webhook.tried');
 }
 

@@ -13,6 +13,7 @@ import { createBodies } from './bodies.ts';
 import { deliver } from './deliver.ts';
 import type { WebhookDeps } from './deps.ts';
 import { fanOut } from './fan-out.ts';
+import { createGate } from './gate.ts';
 import { createLines, type Place } from './lines.ts';
 import { createNews } from './news.ts';
 import { rememberEvents } from './remembered.ts';
@@ -33,7 +34,7 @@ const LEASE_MS = 45_000;
 /** Between two looks without news. */
 const LOOK_MS = 500;
 /** Between two rounds. */
-const GATHER_MS = 10;
+const GATHER_MS = 3;
 /** Tenants whose logs are read side by side. */
 const WIDTH = 4;
 /** Steps in one tenant's log before others get their turn. */
@@ -44,8 +45,9 @@ type Waiting = { tenant: Tenant; receiver: ReceiverId };
 export function createPump(given: WebhookDeps): Pump {
   const deps = { ...given, events: rememberEvents(given.events) };
   const { clock, deliveries, log } = deps;
-  const bodies = createBodies(deps);
-  const lines = createLines({ places: deps.concurrency, perReceiver: PER_RECEIVER }, () => performance.now());
+  const bounds = { posts: deps.concurrency, perReceiver: PER_RECEIVER };
+  const sender = { ...deps, bodies: createBodies(deps), gate: createGate(bounds) };
+  const lines = createLines(bounds, () => performance.now());
   const news = createNews(deps.changes, () => performance.now());
   const sending = new Set<Promise<void>>();
   /** When each tenant's receivers are to be looked at. */
@@ -91,7 +93,7 @@ export function createPump(given: WebhookDeps): Pump {
     const taken = claim?.deliveries.length ?? 0;
     for (const place of places.splice(taken)) lines.free(place);
     if (!claim || !taken) return false;
-    const sent = deliver({ ...deps, bodies }, one, claim, (post) => free(places.pop(), post))
+    const sent = deliver(sender, one, claim, (post) => free(places.pop(), post))
       .catch((error: unknown) => log.warn({ ...one, ...describeError(error) }, 'webhook.not_delivered'))
       .finally(() => {
         for (const place of places.splice(0)) free(place);
@@ -101,8 +103,9 @@ export function createPump(given: WebhookDeps): Pump {
     return true;
   }
 
+  const tenantsNow = createTenants(deps);
   const round = async () => {
-    const tenants = await deps.ledger.tenants();
+    const tenants = await tenantsNow();
     const told = news.take(tenants);
     await readOn(told);
     for (const tenant of told) lookAt.delete(tenant);
@@ -124,5 +127,17 @@ export function createPump(given: WebhookDeps): Pump {
     idle: async () => {
       while (sending.size) await Promise.all(sending);
     },
+  };
+}
+
+/** Who there is, asked anew after a while. */
+function createTenants({ ledger }: WebhookDeps): () => Promise<Tenant[]> {
+  let asked: { at: number; tenants: Promise<Tenant[]> } | undefined;
+  return () => {
+    if (!asked || performance.now() - asked.at > LOOK_MS) asked = { at: performance.now(), tenants: ledger.tenants() };
+    asked.tenants.catch(() => {
+      asked = undefined;
+    });
+    return asked.tenants;
   };
 }

@@ -87,7 +87,7 @@ function toOutcome({ http, headers, body }: Answer): DeliveryOutcome {
   const wait = retryAfterMs(toText(headers['retry-after']), Date.now());
   // What is packed is not unpacked, and shows nothing.
   const isPlain = (toText(headers['content-encoding']) ?? 'identity') === 'identity';
-  const text = isPlain ? scrub(body.toString('utf8')) : undefined;
+  const text = isPlain && body.length ? scrub(body.toString('utf8')) : undefined;
   return { type: 'answered', http, ...(wait !== undefined && { retryAfterMs: wait }), ...(text && { body: text }) };
 }
 

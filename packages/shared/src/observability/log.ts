@@ -8,8 +8,8 @@ export type Log = {
   error(fields: object, event: string): void;
 };
 
-/** The one line that every request writes. Its fields are fixed and flat, so there is nothing to look for in them. */
-const ACCESS = 'http.request';
+/** The lines that every request and every try of a webhook writes. Their fields are fixed and flat: nothing to look for in them. */
+const FIXED: ReadonlySet<string> = new Set(['http.request', 'webhook.tried']);
 
 /** Lines gather up to this many characters, and this long. */
 const GATHER_MAX = 16_384;
@@ -66,7 +66,7 @@ function gather(out: ReturnType<typeof pino.destination>) {
 function toLog(logger: Logger, fixed: Logger, flush: () => void): Log {
   return {
     debug: (fields, event) => logger.debug(placed(fields), event),
-    info: (fields, event) => (event === ACCESS ? fixed : logger).info(placed(fields), event),
+    info: (fields, event) => (FIXED.has(event) ? fixed : logger).info(placed(fields), event),
     warn: (fields, event) => {
       logger.warn(placed(fields), event);
       flush();
