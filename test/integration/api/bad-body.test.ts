@@ -156,15 +156,12 @@ describe('a body with a field that is wrong', () => {
     );
   });
 
-  it.each(['edit_of', 'mask', 'routing'])(
-    'is refused by name for %s, which is not there yet',
-    async (field) => {
-      const answer = await submit({ body: { prompt: PROMPT, [field]: {} } });
+  it.each(['edit_of', 'mask', 'routing'])('is refused by name for %s, which is not there yet', async (field) => {
+    const answer = await submit({ body: { prompt: PROMPT, [field]: {} } });
 
-      expect(await look(answer)).toEqual(refusal(400, field));
-      expect(answer.json.detail).toBe(`${field} is not available yet.`);
-    },
-  );
+    expect(await look(answer)).toEqual(refusal(400, field));
+    expect(answer.json.detail).toBe(`${field} is not available yet.`);
+  });
 
   it('is refused for the lane "batch" together with a tool, which no provider batch uses', async () => {
     const body = { prompt: PROMPT, lane: 'batch', tools: ['google_search'] };
