@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { alertEnv } from './alert-config.ts';
 import { webhookEnv } from './webhooks/config.ts';
 
-export const ROLES = ['standard', 'batch', 'webhooks', 'sweeper'] as const;
-export type Role = (typeof ROLES)[number];
+const ROLES = ['standard', 'batch', 'webhooks', 'sweeper'] as const;
 
 /** The worker's environment. */
 export const WorkerEnv = z.object({
