@@ -1,6 +1,6 @@
 /**
  * The proofs of survival in full:
- * `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash|batch-chaos|batch-crash --points handoff,wake --quick]`.
+ * `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash|batch-chaos|batch-crash|webhooks --points handoff,wake --quick]`.
  *
  * Prints what it did as it does it, and the figures as the tables of `docs/proofs.md`. Ends with 1 when a promise was
  * broken.
@@ -17,6 +17,7 @@ import { BATCH_CRASHES } from '../support/batch-crash.ts';
 import { type ChaosFigures, FULL, runChaos, SHORT } from '../support/chaos.ts';
 import { CRASH_CASES, type CrashCase, type Survived, startForCrashes, survive } from '../support/crash.ts';
 import { batchChaosTable, batchCrashRounds } from './batch.ts';
+import { STORM_FULL, STORM_SHORT, webhookRounds } from './webhooks.ts';
 
 const { values } = parseArgs({
   options: {
@@ -70,6 +71,11 @@ async function main(): Promise<void> {
     const rounds = values.quick ? 1 : Number(values.rounds);
     if (isDue('crash')) broken.push(...(await crashRounds(redis.url, rounds)));
     if (isDue('batch-crash')) broken.push(...(await batchCrashRounds(redis.url, { cases: BATCH_CASES, rounds, say })));
+    if (isDue('webhooks')) {
+      const killable = { url: redis.url, kill: own.kill, restart: own.restart };
+      const storm = values.quick ? STORM_SHORT : STORM_FULL;
+      broken.push(...(await webhookRounds(killable, { rounds, storm, say })));
+    }
     for (const line of broken) console.error(line);
     say(broken.length ? `\n${broken.length} broken` : '\nno promise broken');
     process.exitCode = broken.length ? 1 : 0;

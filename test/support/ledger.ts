@@ -28,9 +28,12 @@ export type TestLedger = AsyncDisposable & {
   read: (id: string) => Promise<Job>;
 };
 
-/** Opens a ledger on the shared Redis; its keys are gone when it is disposed of. */
-export async function openTestLedger(options: Omit<LedgerOptions, 'redis' | 'prefix'> = {}): Promise<TestLedger> {
-  const redis = new Redis(testRedisUrl(), { lazyConnect: true });
+/** Opens a ledger on the shared Redis, or another one; its keys are gone when it is disposed of. */
+export async function openTestLedger({
+  redisUrl = testRedisUrl(),
+  ...options
+}: Omit<LedgerOptions, 'redis' | 'prefix'> & { redisUrl?: string } = {}): Promise<TestLedger> {
+  const redis = new Redis(redisUrl, { lazyConnect: true });
   await redis.connect();
   const prefix = `test-${randomUUID().slice(0, 8)}:`;
   const sent = recordScripts(redis);

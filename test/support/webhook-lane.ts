@@ -42,17 +42,18 @@ export type TestWebhooks = AsyncDisposable &
   };
 
 export async function openTestWebhooks(
-  options: { guard?: GuardOptions; timeoutMs?: number } & Partial<
+  options: { redisUrl?: string; guard?: GuardOptions; timeoutMs?: number } & Partial<
     Pick<WebhookDeps, 'failuresMax' | 'concurrency'>
   > = {},
 ): Promise<TestWebhooks> {
   await using opened = new AsyncDisposableStack();
-  const test = opened.use(await openTestLedger());
+  const { redisUrl = testRedisUrl() } = options;
+  const test = opened.use(await openTestLedger({ redisUrl }));
   const { redis, prefix, ledger } = test;
   await redis.sadd(`${prefix}tenants`, TENANT);
   const root = await mkdtemp(join(tmpdir(), 'webhooks-'));
   opened.defer(() => rm(root, { recursive: true, force: true }));
-  const subscriber = opened.adopt(openBlockingRedis(testRedisUrl()), (client) => client.disconnect());
+  const subscriber = opened.adopt(openBlockingRedis(redisUrl), (client) => client.disconnect());
   // The log tells time by Redis's own clock, so this one begins there.
   let ahead = 0;
   const clock = { now: () => Date.now() + ahead, advance: (ms: number) => void (ahead += ms) };

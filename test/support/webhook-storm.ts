@@ -55,7 +55,7 @@ const MISBEHAVIOURS: Record<string, Expected> = {
 };
 
 /** Sends events, first to well-behaved endpoints alone, then with the others beside them. */
-export async function runStorm(plan: StormPlan): Promise<StormFigures> {
+export async function runStorm(plan: StormPlan, redisUrl?: string): Promise<StormFigures> {
   await using opened = new AsyncDisposableStack();
   const sink = opened.use(await startSink());
   misbehave(sink);
@@ -63,7 +63,7 @@ export async function runStorm(plan: StormPlan): Promise<StormFigures> {
   sink.answer('/redirects', (res) => res.writeHead(302, { location: `http://127.0.0.1:${trap.port}/` }).end());
   const dials: string[] = [];
   const guard = guardOf(dials);
-  const test = opened.use(await openTestWebhooks({ guard, timeoutMs: plan.timeoutMs }));
+  const test = opened.use(await openTestWebhooks({ ...(redisUrl && { redisUrl }), guard, timeoutMs: plan.timeoutMs }));
   const stop = new AbortController();
   const pumping = test.pump.run(stop.signal);
   opened.defer(async () => {
