@@ -101,10 +101,15 @@ async function descendantsOf(pid: number): Promise<number[]> {
   return found.slice(1);
 }
 
+/** Once its log says so: that a program is ready can be known before its first lines are written. */
 async function pidOf(program: 'api' | 'worker'): Promise<number> {
-  const lines = (await readFile(join(dataDir, 'logs', `${program}.log`), 'utf8')).trim().split('\n');
-  const last = lines.findLast((line) => line.includes(`"${program}.listening"`));
-  return Number(JSON.parse(last ?? '{}').pid);
+  const written = async () => {
+    const lines = (await readFile(join(dataDir, 'logs', `${program}.log`), 'utf8')).trim().split('\n');
+    const last = lines.findLast((line) => line.includes(`"${program}.listening"`));
+    expect(last).toBeDefined();
+    return Number(JSON.parse(last ?? '{}').pid);
+  };
+  return vi.waitFor(written, { timeout: 10_000, interval: 20 });
 }
 
 // Each start is five processes: seconds on a machine of its own, many more on one that is busy.

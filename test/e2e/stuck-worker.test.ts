@@ -29,4 +29,4 @@ it('a worker that hears of no messages any more ends itself, and the next one go
   await worker.start({ REDIS_URL: testRedisUrl() });
   expect(await client.end(id)).toMatchObject({ status: 'succeeded', attempts: [{ state: 'settled' }] });
   await system.assertInvariants();
-}, 60_000);
+}, 180_000);
