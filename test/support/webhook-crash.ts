@@ -113,13 +113,10 @@ function nameOf({ path, headers }: Received): string {
 
 /** Signed now with the secret of whom it came to, and telling the event whose id it has. */
 function insistOnTruth(one: Received, secrets: WebhookSystem['secrets'], events: LoggedView[]): void {
-  const {
-    'webhook-id': id = '',
-    'webhook-timestamp': timestamp = '',
-    'webhook-signature': signature = '',
-  } = one.headers;
   const secret = one.path === '/own' ? secrets.own : secrets.endpoint;
-  const headers = { 'webhook-id': `${id}`, 'webhook-timestamp': `${timestamp}`, 'webhook-signature': `${signature}` };
+  const names = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
+  const headers = Object.fromEntries(names.map((name) => [name, String(one.headers[name])]));
+  const id = headers['webhook-id'] ?? '';
   const told = new Webhook(secret).verify(one.body, headers) as LoggedView;
   const event = events.find((known) => known.id === id);
   if (event?.type !== told.type || event.data.id !== told.data.id) throw new Error(`${id} is not ${one.body}`);

@@ -24,7 +24,7 @@ import { createPump, type Pump } from '../../apps/worker/src/webhooks/pump.ts';
 import { openTestLedger, TENANT, type TestLedger } from './ledger.ts';
 import { testRedisUrl } from './redis.ts';
 
-export type LogLine = { level: string; event: string } & Record<string, unknown>;
+type LogLine = { level: string; event: string } & Record<string, unknown>;
 
 /** A deliverer without a process of its own: a real Redis, real sockets, and a clock that tests move. */
 export type TestWebhooks = AsyncDisposable &

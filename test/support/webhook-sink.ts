@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks';
 /** One request as it came. */
 export type Received = { path: string; headers: IncomingHttpHeaders; body: string; at: number };
 
-export type Answer = (res: ServerResponse, received: Received) => void;
+type Answer = (res: ServerResponse, received: Received) => void;
 
 /** A receiver of webhooks on loopback: it writes down what comes, and answers each path as it is told. */
 export type Sink = AsyncDisposable & {
@@ -26,12 +26,14 @@ export async function startSink(): Promise<Sink> {
   const answers = new Map<string, Answer>();
   let connections = 0;
   const server = createServer((req, res) => {
-    void take(req).then((one) => {
+    const answer = async () => {
+      const one = await take(req);
       received.push(one);
-      const answer = answers.get(one.path);
-      if (answer) answer(res, one);
+      const way = answers.get(one.path);
+      if (way) way(res, one);
       else res.writeHead(204).end();
-    });
+    };
+    void answer();
   });
   server.on('connection', () => connections++);
   server.listen(0, '127.0.0.1');

@@ -29,7 +29,7 @@ import type { Gate } from './gate.ts';
 import { pauseAfter } from './pause.ts';
 
 /** What one try came to; `same` = it says nothing of the receiver. */
-export type Tried = { delivery: Delivery; outcome: DeliveryOutcome; health: 'ok' | 'failed' | 'same' };
+type Tried = { delivery: Delivery; outcome: DeliveryOutcome; health: 'ok' | 'failed' | 'same' };
 
 /** What a delivery needs beside what all of the deliverer does. */
 export type Sender = WebhookDeps & { bodies: Bodies; gate: Gate };
