@@ -29,8 +29,8 @@ type LoggedView = { id: string; type: string; data: { id: string } };
 const JOBS = 4;
 const LOCAL: Env = { WEBHOOK_HTTP: 'true' };
 const OTHERS: Env = { WORKER_ROLES: 'standard,batch,sweeper' };
-/** What a dead deliverer had taken is free after its lease, which is 45 seconds. */
-const LEASE_OVER_MS = 46_000;
+/** What a dead deliverer had taken is free after its lease, which is a minute. */
+const LEASE_OVER_MS = 61_000;
 const ARRIVES_WITHIN_MS = 40_000;
 
 /** Everything but the deliverer. */

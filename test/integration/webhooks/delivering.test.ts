@@ -316,6 +316,31 @@ describe('several deliverers', () => {
   });
 });
 
+describe('a deliverer that is told to stop', () => {
+  it('sends nothing new, and lets what is under way end', async () => {
+    const { id } = await test.register(sink.url('/hook'));
+    const under = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    sink.answer('/hook', (res) => {
+      under.resolve();
+      void answer.promise.then(() => res.writeHead(200).end());
+    });
+    await test.admit('job_a');
+    const stop = new AbortController();
+    const running = test.pump.run(stop.signal);
+    await under.promise;
+
+    stop.abort();
+    await running;
+    await test.admit('job_b');
+    answer.resolve();
+    await test.pump.idle();
+
+    expect(sink.received).toHaveLength(1);
+    expect(await deliveryTo(id)).toMatchObject({ status: 'delivered', log: [{ http: 200 }] });
+  });
+});
+
 describe('the log', () => {
   it('has a line for each try, without path, query, body or secret', async () => {
     const { secret } = await test.register(sink.url('/path-secret?token=query-secret'), {

@@ -30,6 +30,8 @@ export type WebhookLane = {
   run(signal: AbortSignal): Promise<void>[];
 } & AsyncDisposable;
 
+/** What it failed with altogether may be over by then. */
+const AGAIN_MS = 1_000;
 const REMOVED_MS = 5_000;
 const DAY_MS = 86_400_000;
 
@@ -63,7 +65,7 @@ export function createWebhookLane(
   };
   return {
     run: (signal) => [
-      send(signal),
+      loop('webhooks', AGAIN_MS, () => send(signal), log, signal),
       loop('removed_endpoints', REMOVED_MS, () => dropRemovedOnce(deps, signal), log, signal),
     ],
     [Symbol.asyncDispose]: () => poster[Symbol.asyncDispose](),

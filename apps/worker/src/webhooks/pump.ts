@@ -29,8 +29,8 @@ export type Pump = {
 
 /** Posts that may be under way to one receiver. */
 const PER_RECEIVER = 10;
-/** Much longer than a post takes, and its answer to be written. */
-const LEASE_MS = 45_000;
+/** Longer than a wait for the post's turn, the post, and its answer to be written may take together. */
+const LEASE_MS = 60_000;
 /** Between two looks without news. */
 const LOOK_MS = 500;
 /** Between two rounds. */
