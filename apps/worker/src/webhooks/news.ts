@@ -1,16 +1,13 @@
 import type { Tenant } from '@darkroom/shared/domain';
 import type { Changes } from '@darkroom/shared/ports';
+import { type Bell, createBell } from './bell.ts';
 
 /** Which tenants something has happened to. */
-export type News = {
+export type News = Pick<Bell, 'wait'> & {
   /** Those whose logs are to be read now; all of them from time to time, as news may be lost. */
   take(tenants: Tenant[]): Tenant[];
   add(tenant: Tenant): void;
   isPending(): boolean;
-  /** Ends a wait: there is room again. */
-  wake(): void;
-  /** Until there is news, or `ms` are over, or the signal. */
-  wait(ms: number, signal: AbortSignal): Promise<void>;
   stop(): void;
 };
 
@@ -22,20 +19,15 @@ const LOOK_MS_EACH = 2;
 export function createNews(changes: Changes, now: () => number): News {
   const watched = new Map<Tenant, () => void>();
   const told = new Set<Tenant>();
-  let awake = false;
-  let waking: (() => void) | undefined;
+  const bell = createBell();
   let lookedAt = Number.NEGATIVE_INFINITY;
-  const wake = () => {
-    awake = true;
-    waking?.();
-  };
   const add = (tenant: Tenant) => {
     told.add(tenant);
-    wake();
+    bell.ring();
   };
   return {
     add,
-    wake,
+    wait: (ms, signal) => bell.wait(ms, signal),
     isPending: () => told.size > 0,
     take: (tenants) => {
       const isTimeForAll = now() - lookedAt >= Math.max(LOOK_AT_ALL_MS, LOOK_MS_EACH * tenants.length);
@@ -51,19 +43,6 @@ export function createNews(changes: Changes, now: () => number): News {
       const all = [...told];
       told.clear();
       return all;
-    },
-    wait: async (ms, signal) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, ms);
-      const end = () => resolve();
-      signal.addEventListener('abort', end, { once: true });
-      waking = resolve;
-      if (awake || signal.aborted) resolve();
-      await promise;
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      awake = false;
-      waking = undefined;
     },
     stop: () => {
       for (const unwatch of watched.values()) unwatch();

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EpochMs, ReceiverId, Tenant } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { each } from '../sweeper/each.ts';
+import { type Bell, createBell } from './bell.ts';
 import { createBodies } from './bodies.ts';
 import { deliver } from './deliver.ts';
 import type { WebhookDeps } from './deps.ts';
@@ -49,14 +50,20 @@ export function createPump(given: WebhookDeps): Pump {
   const sender = { ...deps, bodies: createBodies(deps), gate: createGate(bounds) };
   const lines = createLines(bounds, () => performance.now());
   const news = createNews(deps.changes, () => performance.now());
+  const room = createBell();
+  const tenantsNow = createTenants(deps);
   const sending = new Set<Promise<void>>();
   /** When each tenant's receivers are to be looked at. */
   const lookAt = new Map<Tenant, EpochMs>();
 
-  async function readOn(tenants: Tenant[]): Promise<void> {
-    const failed = await each(tenants, WIDTH, async (tenant) => {
-      for (let n = 0; n < STEPS; n++) if (!(await fanOut(deps, tenant))) return;
-      news.add(tenant);
+  async function readOn(): Promise<void> {
+    const told = news.take(await tenantsNow());
+    const failed = await each(told, WIDTH, async (tenant) => {
+      let more = true;
+      for (let n = 0; more && n < STEPS; n++) more = await fanOut(deps, tenant);
+      if (more) news.add(tenant);
+      lookAt.delete(tenant);
+      room.ring();
     });
     for (const { item, error } of failed) log.warn({ tenant: item, ...describeError(error) }, 'webhook.not_fanned_out');
   }
@@ -84,7 +91,7 @@ export function createPump(given: WebhookDeps): Pump {
     if (!places.length) return false;
     const free = (place: Place | undefined, post?: { well: boolean; ms: number }) => {
       if (place) lines.free(place, post);
-      news.wake();
+      room.ring();
     };
     const take = { max: places.length, now: clock.now(), leaseMs: LEASE_MS };
     const claim = await deliveries.claim(one.tenant, one.receiver, take).catch((error: unknown) => {
@@ -103,25 +110,30 @@ export function createPump(given: WebhookDeps): Pump {
     return true;
   }
 
-  const tenantsNow = createTenants(deps);
-  const round = async () => {
-    const tenants = await tenantsNow();
-    const told = news.take(tenants);
-    await readOn(told);
-    for (const tenant of told) lookAt.delete(tenant);
-    const ready = await waiting(tenants);
+  /** @returns whether anything was taken */
+  async function sendDue(): Promise<boolean> {
+    const ready = await waiting(await tenantsNow());
     const begun = await Promise.all(ready.map((one, i) => send(one, ready.length - i - 1)));
-    return news.isPending() || begun.includes(true);
-  };
+    return begun.includes(true);
+  }
+
+  async function keepOn(once: () => Promise<unknown>, bell: Pick<Bell, 'wait'>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await once().catch((error: unknown) => log.warn({ loop: once.name, ...describeError(error) }, 'loop.failed'));
+      await sleep(GATHER_MS);
+      await bell.wait(LOOK_MS, signal);
+    }
+  }
 
   return {
-    round,
+    round: async () => {
+      await readOn();
+      const begun = await sendDue();
+      return begun || news.isPending();
+    },
+    // Side by side: a log that is long, or whose archive does not answer, holds up nothing that is due.
     run: async (signal) => {
-      while (!signal.aborted) {
-        await round().catch((error: unknown) => log.warn({ loop: 'webhooks', ...describeError(error) }, 'loop.failed'));
-        await sleep(GATHER_MS);
-        await news.wait(LOOK_MS, signal);
-      }
+      await Promise.all([keepOn(readOn, news, signal), keepOn(sendDue, room, signal)]);
       news.stop();
     },
     idle: async () => {
