@@ -94,6 +94,24 @@ describe('an event', () => {
     });
   });
 
+  it('leaves nothing on record of what only the receiver was told, though it says it back', async () => {
+    const headers = { authorization: 'Basic dXNlcjpodW50ZXIy', 'x-shop-key': 'canary/9f2c/shop', 'x-shop': '7' };
+    const { id } = await test.register(sink.url('/echo'), { headers });
+    sink.answer('/echo', (res, received) => res.writeHead(500).end(JSON.stringify({ told: received.headers })));
+    await test.admit('job_a');
+
+    await test.settle();
+
+    const signature = String(sink.received[0]?.headers['webhook-signature']);
+    const { log } = await deliveryTo(id);
+    const body = String(log[0]?.body);
+    for (const told of [...Object.values(headers).slice(0, 2), 'dXNlcjpodW50ZXIy', signature, signature.slice(3)])
+      expect(body).not.toContain(told);
+    expect(JSON.parse(body)).toMatchObject({
+      told: { 'x-shop-key': '[removed]', 'x-shop': '7', 'webhook-signature': '[removed]' },
+    });
+  });
+
   it('waits as long as a receiver asks', async () => {
     await test.register(sink.url('/hook'));
     sink.answer('/hook', (res) => res.writeHead(429, { 'retry-after': '600' }).end());

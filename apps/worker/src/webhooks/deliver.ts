@@ -71,8 +71,9 @@ async function post(
   const at = clock.now();
   const begun = performance.now();
   const signed = signatureHeaders(keys, { id: delivery.event, body, at });
+  const secrets = [...Object.values(headers), ...signed['webhook-signature'].split(' ')];
   const outcome = await inDeliverySpan(deps, delivery, to, () =>
-    poster.post(to, { headers: { ...headers, ...signed }, body }),
+    poster.post(to, { headers: { ...headers, ...signed }, body, secrets }),
   );
   const ms = Math.round(performance.now() - begun);
   const well = isDelivered(outcome);

@@ -16,9 +16,12 @@ import type { Connect } from './pin.ts';
 import { reasonFor } from './refusal.ts';
 import { retryAfterMs } from './retry-after.ts';
 
+/** Names of headers in lower case; `secrets` among what is sent are taken out of the answer. */
+export type SafeMessage = { headers: Record<string, string>; body: string; secrets?: readonly string[] };
+
 export type SafePost = {
-  /** Posts JSON once, and says what came of it. Never throws. @param headers names in lower case */
-  post(url: string, message: { headers: Record<string, string>; body: string }): Promise<DeliveryOutcome>;
+  /** Posts JSON once, and says what came of it. Never throws. */
+  post(url: string, message: SafeMessage): Promise<DeliveryOutcome>;
 } & AsyncDisposable;
 
 const TIMEOUT_MS = 15_000;
@@ -49,13 +52,13 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
     bodyTimeout: 0,
   });
   return {
-    post: async (text, { headers, body }) => {
+    post: async (text, { headers, body, secrets }) => {
       try {
         const { url } = guard.target(text);
         const { origin, pathname, search } = url;
         const sent = { ...headers, ...POST_HEADERS };
         const request = { origin, path: pathname + search, method: 'POST', headers: sent, body } as const;
-        return toOutcome(await exchange(dispatcher, request, timeoutMs));
+        return toOutcome(await exchange(dispatcher, request, timeoutMs), secrets);
       } catch (error) {
         if (error instanceof AppError) return { type: 'refused', reason: error.message };
         const late = `no answer within ${timeoutMs / 1_000} seconds`;
@@ -83,11 +86,11 @@ function checkedConnect(guard: Guard, timeoutMs: number): Connect {
   };
 }
 
-function toOutcome({ http, headers, body }: Answer): DeliveryOutcome {
+function toOutcome({ http, headers, body }: Answer, secrets?: readonly string[]): DeliveryOutcome {
   const wait = retryAfterMs(toText(headers['retry-after']), Date.now());
   // What is packed is not unpacked, and shows nothing.
   const isPlain = (toText(headers['content-encoding']) ?? 'identity') === 'identity';
-  const text = isPlain && body.length ? scrub(body.toString('utf8')) : undefined;
+  const text = isPlain && body.length ? scrub(body.toString('utf8'), secrets) : undefined;
   return { type: 'answered', http, ...(wait !== undefined && { retryAfterMs: wait }), ...(text && { body: text }) };
 }
 
