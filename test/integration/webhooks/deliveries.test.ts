@@ -1,6 +1,8 @@
 import {
   afterTry,
+  buried,
   type Delivery,
+  type DeliveryStatus,
   eventId,
   isOwnReceiver,
   newDelivery,
@@ -16,6 +18,7 @@ import { anEndpoint } from '../../support/webhooks.ts';
 let test: TestLedger;
 beforeEach(async () => {
   test = await openTestLedger();
+  await register();
 });
 afterEach(() => test[Symbol.asyncDispose]());
 
@@ -23,6 +26,8 @@ const LEASE = 30 * SECOND;
 const WHE = anEndpoint().id;
 const evt = (seq: number) => eventId(TENANT, { ms: NOON, seq });
 const half = () => 0.5;
+/** What a delivery needs to be made for it. */
+const register = () => open().endpoints.create(anEndpoint());
 const open = () => ({
   deliveries: createRedisDeliveries({ redis: test.redis, prefix: test.prefix, deadMs: 30 * DAY }),
   endpoints: createRedisEndpoints({ redis: test.redis, prefix: test.prefix }),
@@ -115,7 +120,7 @@ describe('claim and settle', () => {
     expect(second).toEqual(first);
     const { endpoints } = open();
     expect(await endpoints.health(TENANT, [WHE])).toEqual([
-      { failures: 1, failingSince: NOON, openUntil: NOON + 7, waiting: 1 },
+      { failures: 1, failingSince: NOON, openUntil: NOON + 7, waiting: 1, dueAt: NOON + 5 * SECOND + 250 },
     ]);
   });
 
@@ -194,9 +199,63 @@ describe('lists and resends', () => {
       await deliveries.settle(TENANT, WHE, [{ delivery: arrived(delivery), health: 'ok' }], rules(until));
     }
     const again = taken.map((delivery) => resent(arrived(delivery), NOON + HOUR));
-    expect(await deliveries.resend(TENANT, WHE, again, NOON + HOUR)).toBe(1);
+    expect(await deliveries.resend(TENANT, WHE, again, { now: NOON + HOUR, first: false })).toBe(1);
     expect(await test.resend()).toMatchObject({ second: 0 });
     expect(over?.status).toBe('pending');
     expect(await deliveries.ready(TENANT, NOON + HOUR, 9)).toEqual([WHE]);
+  });
+
+  it('loses sight of nothing that did not arrive, however much does', async () => {
+    const deliveries = await fanOut(...Array.from({ length: 5_020 }, (_, n) => aDelivery(n)));
+    const { until, deliveries: taken } = await deliveries.claim(TENANT, WHE, { max: 5_019, now: NOON, leaseMs: LEASE });
+    const lost = taken.filter(({ event }) => event === evt(7) || event === evt(8));
+    const tries = taken.map((delivery) => ({
+      delivery: lost.includes(delivery) ? buried(delivery, 'exhausted', NOON) : arrived(delivery),
+      health: 'same' as const,
+    }));
+    for (let n = 0; n < tries.length; n += 500) {
+      await deliveries.settle(TENANT, WHE, tries.slice(n, n + 500), rules(until));
+    }
+    const count = async (status: DeliveryStatus) =>
+      (await deliveries.list(TENANT, WHE, { status, limit: 9_999 })).length;
+    expect([await count('dead'), await count('delivered'), await count('pending')]).toEqual([2, 5_000, 1]);
+    expect(await deliveries.list(TENANT, WHE, { limit: 9_999 })).toHaveLength(5_003);
+    const records = await test.redis.keys(test.key('delivery:*'));
+    expect(records).toHaveLength(5_003);
+  });
+
+  it('makes nothing for an endpoint that was removed meanwhile', async () => {
+    const deliveries = await fanOut(aDelivery(1));
+    await open().endpoints.remove(TENANT, WHE);
+    while (await deliveries.dropRemoved(TENANT));
+    await fanOut(aDelivery(2));
+    expect(await deliveries.resend(TENANT, WHE, [aDelivery(3)], { now: NOON, first: true })).toBe(0);
+    expect(await test.redis.keys(test.key('*receiver*'))).toEqual([]);
+    expect(await test.redis.keys(test.key('delivery:*'))).toEqual([]);
+  });
+
+  it('sends what was asked for by hand before all that waits, also to a receiver that is paused', async () => {
+    const deliveries = await fanOut(...Array.from({ length: 9 }, (_, n) => aDelivery(n)));
+    for (let n = 0; n < 5; n++) await failOnce(NOON + n, { pauseMs: HOUR });
+    await test.redis.hdel(test.key(`receiver:${WHE}`), 'o');
+    const failing = await deliveries.claim(TENANT, WHE, { max: 9, now: NOON + 9, leaseMs: LEASE });
+    const tries = failing.deliveries.map((delivery) => ({ delivery: failed(delivery), health: 'failed' as const }));
+    await deliveries.settle(TENANT, WHE, tries, rules(failing.until, { pauseMs: HOUR }));
+    expect(await deliveries.ready(TENANT, NOON + MINUTE, 9)).toEqual([]);
+
+    await deliveries.resend(TENANT, WHE, [aDelivery(20)], { now: NOON + MINUTE, first: true });
+    expect(await deliveries.ready(TENANT, NOON + MINUTE, 9)).toEqual([WHE]);
+    const [first] = (await deliveries.claim(TENANT, WHE, { max: 9, now: NOON + MINUTE, leaseMs: LEASE })).deliveries;
+    expect(first?.event).toBe(evt(20));
+
+    await deliveries.settle(
+      TENANT,
+      WHE,
+      [{ delivery: failed(aDelivery(20)), health: 'failed' }],
+      rules(NOON + MINUTE + LEASE, { pauseMs: HOUR }),
+    );
+    await fanOut({ ...aDelivery(21), type: 'webhook_endpoint.test' });
+    const probe = await deliveries.claim(TENANT, WHE, { max: 9, now: NOON + MINUTE, leaseMs: LEASE });
+    expect(probe.deliveries.map(({ event }) => event)).toEqual([evt(21)]);
   });
 });

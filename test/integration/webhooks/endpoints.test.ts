@@ -59,7 +59,7 @@ it('sends a disabled endpoint nothing, and goes on with what waits once it is en
   expect((await deliveries.claim(TENANT, one.id, { max: 9, now: NOON, leaseMs: 1_000 })).deliveries).toEqual([]);
   await endpoints.write({ ...one, version: 3 });
   expect(await deliveries.ready(TENANT, NOON, 9)).toEqual([one.id]);
-  expect(await endpoints.health(TENANT, [one.id])).toEqual([{ failures: 0, waiting: 3 }]);
+  expect(await endpoints.health(TENANT, [one.id])).toEqual([{ failures: 0, waiting: 3, dueAt: NOON }]);
 });
 
 it('drops all that waits for an endpoint that is removed', async () => {

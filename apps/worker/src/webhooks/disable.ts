@@ -1,4 +1,5 @@
 import { type DisabledReason, type EndpointId, openGap, type Tenant } from '@darkroom/shared/domain';
+import { readUntil } from '@darkroom/shared/usecases';
 import type { WebhookDeps } from './deps.ts';
 
 /** Others may change it meanwhile; then it is looked at again, so often. */
@@ -10,7 +11,7 @@ const TRIES = 5;
  * A crash before it leaves an endpoint that gives the same reason at the next try.
  */
 export async function disableEndpoint(
-  { endpoints, clock, log }: Pick<WebhookDeps, 'endpoints' | 'clock' | 'log'>,
+  { endpoints, deliveries, clock, log }: Pick<WebhookDeps, 'endpoints' | 'deliveries' | 'clock' | 'log'>,
   tenant: Tenant,
   id: EndpointId,
   reason: DisabledReason,
@@ -19,8 +20,9 @@ export async function disableEndpoint(
     const endpoint = await endpoints.read(tenant, id);
     if (!endpoint || endpoint.disabled) return;
     const at = clock.now();
+    const readTo = await readUntil(deliveries, tenant);
     const { version, gaps } = endpoint;
-    const disabled = { ...endpoint, version: version + 1, disabled: { reason, at }, gaps: openGap(gaps, at) };
+    const disabled = { ...endpoint, version: version + 1, disabled: { reason, at }, gaps: openGap(gaps, at, readTo) };
     if (await endpoints.write(disabled, 'webhook_endpoint.disabled')) {
       log.warn({ tenant, endpoint: id, reason }, 'webhook.disabled');
       return;

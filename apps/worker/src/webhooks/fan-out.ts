@@ -6,20 +6,19 @@
  * Of several workers that take the same step, one succeeds.
  */
 
-import { AppError, type Delivery, type LoggedEvent, type OwnWebhook, type Tenant } from '@darkroom/shared/domain';
+import { AppError, isOwnReceiver, type LoggedEvent, type OwnWebhook, type Tenant } from '@darkroom/shared/domain';
 import { findJob, getBatch, ifReadable } from '@darkroom/shared/usecases';
 import { each } from '../sweeper/each.ts';
 import { deliveriesOf } from './addressees.ts';
+import { backlogOf, unlessFlooded } from './backlog.ts';
 import type { WebhookDeps } from './deps.ts';
 import { disableEndpoint } from './disable.ts';
 
 /** Events of one step, and records read for them side by side. */
 const PAGE = 200;
 const WIDTH = 16;
-/** Deliveries that may wait for an endpoint. */
-const BACKLOG_MAX = 100_000;
 
-/** Takes one step. @returns whether there may be more to take */
+/** Takes one step. @returns whether there may be more to take now */
 export async function fanOut(deps: WebhookDeps, tenant: Tenant): Promise<boolean> {
   const { deliveries, endpoints, clock } = deps;
   const from = await deliveries.cursor(tenant);
@@ -29,8 +28,13 @@ export async function fanOut(deps: WebhookDeps, tenant: Tenant): Promise<boolean
   const [listed, own] = await Promise.all([endpoints.list(tenant), ownWebhooks(deps, tenant, events)]);
   const now = clock.now();
   const made = events.flatMap((event, i) => deliveriesOf(tenant, event, { endpoints: listed, own: own[i] }, now));
-  const done = await deliveries.fanOut(tenant, { from, to, deliveries: made, now });
-  if (done) await disableFlooded(deps, tenant, made);
+  const backlog = await backlogOf(deps, tenant, made);
+  if (backlog.isHeld) return false;
+  const step = { from, to, deliveries: made.map((one) => unlessFlooded(one, backlog)), now };
+  const done = await deliveries.fanOut(tenant, step);
+  for (const receiver of backlog.flooded) {
+    if (!isOwnReceiver(receiver)) await disableEndpoint(deps, tenant, receiver, 'backlog');
+  }
   return !done || events.length === PAGE;
 }
 
@@ -68,13 +72,5 @@ async function ownWebhook(
   } catch (error) {
     if (error instanceof AppError && error.code === 'not_found') return undefined;
     throw error;
-  }
-}
-
-async function disableFlooded(deps: WebhookDeps, tenant: Tenant, made: Delivery[]): Promise<void> {
-  const told = [...new Set(made.flatMap(({ receiver, url }) => (url === undefined ? [receiver] : [])))];
-  const health = await deps.endpoints.health(tenant, told);
-  for (const [i, id] of told.entries()) {
-    if ((health[i]?.waiting ?? 0) > BACKLOG_MAX) await disableEndpoint(deps, tenant, id, 'backlog');
   }
 }

@@ -33,8 +33,9 @@ export type DeliveryTry = {
   body?: string;
 };
 
-/** Why nothing is tried any more. */
-export type DeathCause = 'exhausted' | 'gone' | 'refused' | 'removed';
+/** Why nothing is tried any more; `backlog` = too many wait for the receiver already. */
+export const DEATH_CAUSES = ['exhausted', 'gone', 'refused', 'backlog'] as const;
+export type DeathCause = (typeof DEATH_CAUSES)[number];
 
 export type Delivery = {
   id: DeliveryId;
@@ -55,7 +56,7 @@ export type Delivery = {
   cause?: DeathCause;
 };
 
-/** How long a delivery that arrived is remembered; one that did not, as long as its event. */
+/** How long a delivery that arrived is remembered, at most; one that did not, as long as its event. */
 export const DELIVERED_MS = 3 * 86_400_000;
 /** Tries that are kept on record. */
 const LOG_MAX = 12;
@@ -81,6 +82,12 @@ export function newDelivery(
 ): Delivery {
   const id = deliveryId(facts.event, facts.url === undefined ? facts.receiver : 'own');
   return { ...facts, id, status: 'pending', createdAt: now, tries: 0, log: [], nextAt: now };
+}
+
+/** One that is not tried at all. */
+export function buried(delivery: Delivery, cause: DeathCause, now: EpochMs): Delivery {
+  const { nextAt: _, ...rest } = delivery;
+  return { ...rest, status: 'dead', endedAt: now, cause };
 }
 
 /** When what it tells happened. */

@@ -40,8 +40,8 @@ export function newEndpoint(asked: NewEndpoint, now: EpochMs): Endpoint {
   };
 }
 
-/** The next version of it. */
-export function patchEndpoint(endpoint: Endpoint, patch: EndpointPatch, now: EpochMs): Endpoint {
+/** The next version of it. @param readTo how far the log has been read for it */
+export function patchEndpoint(endpoint: Endpoint, patch: EndpointPatch, now: EpochMs, readTo: EpochMs = now): Endpoint {
   const { description: _, events: __, ...kept } = endpoint;
   const { url = endpoint.url, headers = {}, enabled = !endpoint.disabled } = patch;
   const description = patch.description === undefined ? endpoint.description : patch.description;
@@ -55,7 +55,7 @@ export function patchEndpoint(endpoint: Endpoint, patch: EndpointPatch, now: Epo
     headers: merged(endpoint.headers, headers),
   };
   const isWider = LOGGED_TYPES.some((type) => wants(changed, type) && !wants(endpoint, type));
-  return switched(isWider ? { ...changed, gaps: [sinceEver(changed, now)] } : changed, enabled, now);
+  return switched(isWider ? { ...changed, gaps: [sinceEver(changed, now)] } : changed, enabled, now, readTo);
 }
 
 /** Of what it wants now, anything that happened until now may not have been sent. */
@@ -69,11 +69,11 @@ function merged(before: Record<string, string>, patch: Record<string, string | n
 }
 
 /** Why it was disabled before its caller did it as well, stays. */
-function switched(endpoint: Endpoint, enabled: boolean, now: EpochMs): Endpoint {
+function switched(endpoint: Endpoint, enabled: boolean, now: EpochMs, readTo: EpochMs): Endpoint {
   if (enabled === !endpoint.disabled) return endpoint;
   const { disabled: _, gaps, ...rest } = endpoint;
   if (enabled) return { ...rest, gaps: closeGap(gaps, now) };
-  return { ...rest, disabled: { reason: 'caller', at: now }, gaps: openGap(gaps, now) };
+  return { ...rest, disabled: { reason: 'caller', at: now }, gaps: openGap(gaps, now, readTo) };
 }
 
 /**

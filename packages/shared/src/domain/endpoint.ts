@@ -56,8 +56,8 @@ export type ReceiverHealth = {
 
 /** Most gaps on record; then the nearest two become one, which only makes a replay send more. */
 const GAPS_MAX = 20;
-/** Events reach the fan-out a little after they happened. */
-const LAG_MS = 300_000;
+/** What clocks may differ by. */
+const SKEW_MS = 60_000;
 
 /** What a job's own webhook is sent unless it names others. */
 export const ENDINGS: readonly LoggedType[] = [
@@ -97,9 +97,10 @@ export function wants({ events }: Pick<Endpoint, 'events'>, type: LoggedType): b
   return events === undefined || events.includes(type);
 }
 
-/** From now on it is not sent what it wants. */
-export function openGap(gaps: Gap[], now: EpochMs): Gap[] {
-  return gaps.some(({ until }) => until === undefined) ? gaps : joinGaps([...gaps, { from: now - LAG_MS }]);
+/** From now on it is not sent what it wants. @param readTo how far the log has been read for it: what comes later is not sent either */
+export function openGap(gaps: Gap[], now: EpochMs, readTo: EpochMs = now): Gap[] {
+  if (gaps.some(({ until }) => until === undefined)) return gaps;
+  return joinGaps([...gaps, { from: Math.min(now, readTo) - SKEW_MS }]);
 }
 
 /** From now on it is. */

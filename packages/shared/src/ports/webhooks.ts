@@ -20,8 +20,8 @@ export type Endpoints = {
   remove(tenant: Tenant, id: EndpointId): Promise<void>;
   /** Tells an event about an endpoint, and nothing else. */
   tell(tenant: Tenant, id: EndpointId, news: EndpointNews): Promise<EventId>;
-  /** How receivers answer, in the order asked for, and how many deliveries wait for each. */
-  health(tenant: Tenant, ids: ReceiverId[]): Promise<(ReceiverHealth & { waiting: number })[]>;
+  /** How receivers answer, in the order asked for; how many deliveries wait for each, and when the first of them is or was due. */
+  health(tenant: Tenant, ids: ReceiverId[]): Promise<(ReceiverHealth & { waiting: number; dueAt?: EpochMs })[]>;
   /**
    * Which of the secrets that are derived for addresses that jobs name is the tenant's: rises with each rotation; the one
    * before signs along until `previousUntil`.
@@ -38,7 +38,8 @@ export type Deliveries = {
   cursor(tenant: Tenant): Promise<EventId | undefined>;
   /**
    * Makes the deliveries of the events between two places of the log, and moves the cursor from one to the other: both or
-   * neither. A delivery that is there already stays as it is.
+   * neither. A delivery that is there already stays as it is, and for an endpoint that is gone none is made. A test goes
+   * before what waits, also to a receiver that is paused.
    *
    * @returns `false` when the cursor was not at `from`: somebody else has read on
    */
@@ -77,8 +78,18 @@ export type Deliveries = {
     receiver: ReceiverId,
     query: { status?: DeliveryStatus; before?: DeliveryId; limit: number },
   ): Promise<Delivery[]>;
-  /** Makes deliveries of one receiver pending (again) that are not, and those that are not there. @returns how many became so */
-  resend(tenant: Tenant, receiver: ReceiverId, deliveries: Delivery[], now: EpochMs): Promise<number>;
+  /**
+   * Makes deliveries of one receiver pending (again) that are not, and those that are not there; none for an endpoint that is
+   * gone. `first`: before what waits, also to a receiver that is paused.
+   *
+   * @returns how many became so
+   */
+  resend(
+    tenant: Tenant,
+    receiver: ReceiverId,
+    deliveries: Delivery[],
+    how: { now: EpochMs; first: boolean },
+  ): Promise<number>;
   /** Drops a bounded number of deliveries of endpoints that were removed. @returns whether there may be more */
   dropRemoved(tenant: Tenant): Promise<boolean>;
 };

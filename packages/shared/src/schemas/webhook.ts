@@ -1,7 +1,7 @@
 /** Webhooks on the wire: endpoints, their secrets, and deliveries with every try that was made. */
 
 import { z } from 'zod';
-import { DELIVERY_STATUSES } from '../domain/index.ts';
+import { DEATH_CAUSES, DELIVERY_STATUSES } from '../domain/index.ts';
 import { typeList } from './event-types.ts';
 import { webhookUrl } from './own-webhook.ts';
 import { durationSchema } from './primitives.ts';
@@ -189,7 +189,7 @@ export const DeliveryView = z
       'pending: on its way. delivered: answered 2xx. dead: nothing is tried any more, until it is sent again.',
     ),
     cause: told(
-      z.enum(['exhausted', 'gone', 'refused', 'removed']).optional(),
+      z.enum(DEATH_CAUSES).optional(),
       'Why it is dead. exhausted: every try failed. gone: answered 410. refused: its address leads where none may. ' +
         'removed: its receiver was deleted.',
     ),

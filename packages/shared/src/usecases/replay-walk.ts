@@ -1,7 +1,6 @@
 /** Which events a replay means: the same way for its preview and for its pages. */
 
 import {
-  DELIVERED_MS,
   type Delivery,
   deliveryId,
   type Endpoint,
@@ -11,10 +10,10 @@ import {
   type ReplayOrder,
   wants,
 } from '../domain/index.ts';
-import type { Clock, Deliveries, EventLog } from '../ports/index.ts';
+import type { Deliveries, EventLog } from '../ports/index.ts';
 import { placeBefore } from './event-log.ts';
 
-export type WalkDeps = { events: EventLog; deliveries: Deliveries; clock: Clock };
+export type WalkDeps = { events: EventLog; deliveries: Deliveries };
 
 const STEP = 500;
 
@@ -22,7 +21,7 @@ type Step = { read: number; meant: LoggedEvent[]; reached: JobPosition | undefin
 
 /** The events of a replay, oldest first, as far as they have been fanned out: what comes later is sent by itself. */
 export async function* walkEvents(
-  { events, deliveries, clock }: WalkDeps,
+  { events, deliveries }: WalkDeps,
   endpoint: Endpoint,
   { since, until, types, onlyMissing }: ReplayOrder,
   cursor: JobPosition | undefined,
@@ -41,8 +40,7 @@ export async function* walkEvents(
       tenant,
       of.map(({ id }) => deliveryId(id, endpoint.id)),
     );
-    const now = clock.now();
-    const meant = of.filter((event, i) => isMeant(endpoint, event, records[i], { onlyMissing, now }));
+    const meant = of.filter((event, i) => isMeant(endpoint, event, records[i], onlyMissing));
     const more = inside.length === found.length && found.length === STEP;
     yield { read: found.length, meant, reached: more && last ? { at: last.at, id: last.id } : undefined };
     if (!more || !last) return;
@@ -56,16 +54,11 @@ function isReplayable({ id }: Endpoint, { type, endpoint }: LoggedEvent): boolea
 }
 
 /**
- * What waits is sent anyway. Whatever nobody remembers to have been sent, and was not old enough to be forgotten, was not;
- * of what is older, only a gap tells that it may be missing.
+ * What waits is sent anyway. Of what arrived, the records go sooner or later; but of what was not to be sent when it happened
+ * there never was one, and that was in a gap.
  */
-function isMeant(
-  endpoint: Endpoint,
-  { at }: LoggedEvent,
-  record: Delivery | undefined,
-  { onlyMissing, now }: { onlyMissing: boolean; now: number },
-): boolean {
+function isMeant(endpoint: Endpoint, { at }: LoggedEvent, record: Delivery | undefined, onlyMissing: boolean): boolean {
   if (record?.status === 'pending') return false;
   if (!onlyMissing) return true;
-  return record ? record.status === 'dead' : at > now - DELIVERED_MS || isInGap(endpoint, at);
+  return record ? record.status === 'dead' : isInGap(endpoint, at);
 }

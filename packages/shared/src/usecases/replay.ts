@@ -20,18 +20,20 @@ import {
   shortDigest,
   type Tenant,
 } from '../domain/index.ts';
-import type { Actions, Endpoints } from '../ports/index.ts';
+import type { Actions, Clock, Endpoints } from '../ports/index.ts';
 import type { ActionPreview, ReplayBody } from '../schemas/index.ts';
 import { type WalkDeps, walkEvents } from './replay-walk.ts';
 import { acceptAction } from './submit-action.ts';
 
-export type ReplayDeps = WalkDeps & { endpoints: Endpoints };
+export type ReplayDeps = WalkDeps & { endpoints: Endpoints; clock: Clock };
 export type SubmitReplayDeps = ReplayDeps & { actions: Actions; newActionId: () => ActionId };
 
 /** Events of one page, events looked at for one, and for a preview. */
 const PAGE = 200;
 const SEARCH_MAX = 5_000;
 const COUNT_MAX = 20_000;
+/** With so many waiting for the endpoint, a replay adds no more. */
+const WAITING_MAX = 5_000;
 
 type Asked = { tenant: Tenant; id: string; body: ReplayBody };
 
@@ -93,14 +95,20 @@ async function countEvents(deps: ReplayDeps, endpoint: Endpoint, order: ReplayOr
   return { count, atLeast: false };
 }
 
-/** The next events that are meant, behind the cursor of the action. None, and no more, when the endpoint is gone. */
+/**
+ * The next events that are meant, behind the cursor of the action. None, and no more, when the endpoint is gone.
+ *
+ * @returns `undefined` while the endpoint is disabled, or has enough to do
+ */
 export async function nextEvents(
   deps: ReplayDeps,
   { tenant, cursor }: Pick<Action, 'tenant' | 'cursor'>,
   order: ReplayOrder,
-): Promise<ActionPage> {
+): Promise<ActionPage | undefined> {
   const endpoint = await deps.endpoints.read(tenant, order.endpoint);
   if (!endpoint) return { ids: [] };
+  const [health] = await deps.endpoints.health(tenant, [endpoint.id]);
+  if (endpoint.disabled || (health?.waiting ?? 0) > WAITING_MAX) return undefined;
   let scanned = 0;
   for await (const { read, meant, reached } of walkEvents(deps, endpoint, order, cursor)) {
     scanned += read;
@@ -139,7 +147,7 @@ export async function replayEvents(
     tenant,
     id,
     fresh.filter((one) => one !== undefined),
-    now,
+    { now, first: false },
   );
   return ids.map((_, i) => ({ type: i < sent ? 'done' : 'skipped' }));
 }

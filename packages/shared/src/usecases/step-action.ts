@@ -50,7 +50,7 @@ export async function stepAction(
       order.action === 'replay'
         ? await nextEvents(deps, action, order)
         : await nextPage(walk, { ...action, order }, action.cursor);
-    return written(deps, beginPage(action, next, clock.now()));
+    return next && written(deps, beginPage(action, next, clock.now()));
   }
   const outcomes =
     order.action === 'replay'

@@ -73,7 +73,7 @@ export async function resendDelivery(deps: DeliveryDeps, tenant: Tenant, id: str
   if (status === 'pending') return delivery;
   const now = deps.clock.now();
   const again = resent(delivery, now);
-  await deps.deliveries.resend(tenant, receiver, [again], now);
+  await deps.deliveries.resend(tenant, receiver, [again], { now, first: true });
   return again;
 }
 

@@ -10,15 +10,17 @@ import {
   rotateSecret,
   shortDigest,
   type Tenant,
+  timeOfEvent,
   timeOfId,
 } from '../domain/index.ts';
-import type { Clock, Endpoints, Ledger } from '../ports/index.ts';
+import type { Clock, Deliveries, Endpoints, Ledger } from '../ports/index.ts';
 import { type CreateEndpointBody, ENDPOINT_ID, HEADERS_MAX, type UpdateEndpointBody } from '../schemas/index.ts';
 import { newWebhookSecret, type SecretOwner, type SecretSeal } from '../webhooks/index.ts';
 import { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 
 export type EndpointDeps = {
   endpoints: Endpoints;
+  deliveries: Pick<Deliveries, 'cursor'>;
   clock: Clock;
   checkUrl: UrlCheck;
   secrets: SecretSeal;
@@ -113,6 +115,12 @@ export async function findEndpoint(endpoints: Endpoints, tenant: Tenant, id: str
   throw noSuchEndpoint();
 }
 
+/** How far a tenant's log has been read for deliveries: what happened later reaches an endpoint as it is by then. */
+export async function readUntil(deliveries: Pick<Deliveries, 'cursor'>, tenant: Tenant): Promise<EpochMs> {
+  const cursor = await deliveries.cursor(tenant);
+  return cursor === undefined ? 0 : timeOfEvent(cursor);
+}
+
 /** @throws AppError `not_found`, `invalid_request`, or (retryable) `conflict` */
 export async function updateEndpoint(
   deps: EndpointDeps,
@@ -122,9 +130,10 @@ export async function updateEndpoint(
 ): Promise<Endpoint> {
   await findEndpoint(deps.endpoints, tenant, id);
   if (patch.url !== undefined) await checkWebhookUrl(deps.checkUrl, patch.url, 'url');
+  const readTo = await readUntil(deps.deliveries, tenant);
   return rewrite(deps, tenant, id, (endpoint, now) => {
     const headers = patch.headers && sealHeaders(deps.secrets, patch.headers, endpoint);
-    const patched = patchEndpoint(endpoint, { ...patch, headers }, now);
+    const patched = patchEndpoint(endpoint, { ...patch, headers }, now, readTo);
     if (Object.keys(patched.headers).length > HEADERS_MAX) throw tooManyHeaders();
     return patched;
   });

@@ -153,7 +153,8 @@ describe('deliveries', () => {
       newDelivery({ ...facts, receiver: b.id }, Date.now()),
       newDelivery({ ...facts, receiver: ownReceiver(HOOK), url: HOOK }, Date.now()),
     ];
-    for (const one of others) await api.deps.deliveries.resend('default', one.receiver, [one], Date.now());
+    for (const one of others)
+      await api.deps.deliveries.resend('default', one.receiver, [one], { now: Date.now(), first: false });
 
     const { json } = await api.call('GET', `/v1/events/${event}/deliveries`);
 

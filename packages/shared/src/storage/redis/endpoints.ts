@@ -52,11 +52,12 @@ export function createRedisEndpoints({ redis, prefix = '' }: { redis: Redis; pre
       Promise.all(
         ids.map(async (id) => {
           const of = space.of(tenant);
-          const [known, waiting] = await Promise.all([
+          const [known, waiting, [, dueAt]] = await Promise.all([
             redis.hmget(of.receiverHealth(id), 'f', 's', 'o'),
             redis.zcard(of.dueDeliveries(id)),
+            redis.zrange(of.dueDeliveries(id), '0', '0', 'WITHSCORES'),
           ]);
-          return { ...parseHealth(known), waiting };
+          return { ...parseHealth(known), waiting, ...(dueAt !== undefined && { dueAt: Number(dueAt) }) };
         }),
       ),
     ownSecret: async (tenant) => {

@@ -97,6 +97,7 @@ function tenantKeys(tag: string) {
     receiverHealth: (id: string) => `${tag}receiver:${id}`,
     dueDeliveries: (receiver: string) => `${tag}receiver:${receiver}:due`,
     deliveries: (receiver: string) => `${tag}receiver:${receiver}:deliveries`,
+    arrivedDeliveries: (receiver: string) => `${tag}receiver:${receiver}:arrived`,
     delivery: (id: string) => `${tag}delivery:${id}`,
   };
 }
