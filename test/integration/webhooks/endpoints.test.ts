@@ -76,6 +76,17 @@ it('drops all that waits for an endpoint that is removed', async () => {
   expect(left).toEqual([]);
 });
 
+it('goes on with what waits when an endpoint that was removed is made again', async () => {
+  const endpoints = open();
+  const one = anEndpoint();
+  await endpoints.create(one);
+  const deliveries = await wait(one.id, 3);
+  await endpoints.remove(TENANT, one.id);
+  await endpoints.create(one);
+  expect(await deliveries.dropRemoved(TENANT)).toBe(false);
+  expect(await endpoints.health(TENANT, [one.id])).toMatchObject([{ waiting: 3 }]);
+});
+
 it('counts the generations of the secret for addresses that jobs name', async () => {
   const endpoints = open();
   expect(await endpoints.ownSecret(TENANT)).toEqual({ generation: 0 });

@@ -27,7 +27,7 @@ export async function findDelivery(
   throw new AppError('not_found', {
     message: 'There is no such delivery.',
     param: 'id',
-    fix: 'One that arrived is kept for three days, one that did not for as long as its event.',
+    fix: 'One that arrived is kept for three days at most, one that did not for as long as its event.',
   });
 }
 

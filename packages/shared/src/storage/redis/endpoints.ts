@@ -20,7 +20,8 @@ export function createRedisEndpoints({ redis, prefix = '' }: { redis: Redis; pre
   return {
     create: async (endpoint) => {
       const { id, tenant, createdAt } = endpoint;
-      const keys = [space.of(tenant).endpoint(id), space.of(tenant).endpoints];
+      const of = space.of(tenant);
+      const keys = [of.endpoint(id), of.endpoints, of.removedEndpoints];
       const answer = await create(keys, [id, JSON.stringify(endpoint), createdAt, newNonce(), ENDPOINTS_MAX]);
       return answer as 'created' | 'full';
     },
