@@ -35,7 +35,7 @@ type Tried = { delivery: Delivery; outcome: DeliveryOutcome; health: 'ok' | 'fai
 export type Sender = WebhookDeps & { bodies: Bodies; gate: Gate };
 
 /** Tries that end within so long are written together. */
-const GATHER_MS = 3;
+const GATHER_MS = 10;
 
 /** Posts what was claimed, and writes what came of it. @param ended told of each post as it ends */
 export async function deliver(

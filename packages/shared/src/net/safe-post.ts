@@ -27,6 +27,8 @@ export type SafePost = {
 const TIMEOUT_MS = 15_000;
 /** Below the five seconds after which many servers hang up: what is sent just then is lost. */
 const IDLE_MS = 3_000;
+/** Addresses whose form is remembered. */
+const KNOWN_MAX = 1_000;
 /** A connection takes no more requests after this, so that its address is checked again. */
 const CONNECTION_MS = 60_000;
 /** Of every request, beside those that it is given. */
@@ -51,13 +53,20 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  // An address that keeps to the rules does so each time; where its name leads is looked at when it is dialled.
+  const known = new Map<string, { origin: string; path: string }>();
+  const placeOf = (text: string) => {
+    const place = known.get(text) ?? toPlace(guard.target(text).url);
+    if (known.size >= KNOWN_MAX) known.clear();
+    known.set(text, place);
+    return place;
+  };
   return {
     post: async (text, { headers, body, secrets }) => {
       try {
-        const { url } = guard.target(text);
-        const { origin, pathname, search } = url;
+        const { origin, path } = placeOf(text);
         const sent = { ...headers, ...POST_HEADERS };
-        const request = { origin, path: pathname + search, method: 'POST', headers: sent, body } as const;
+        const request = { origin, path, method: 'POST', headers: sent, body } as const;
         return toOutcome(await exchange(dispatcher, request, timeoutMs), secrets);
       } catch (error) {
         if (error instanceof AppError) return { type: 'refused', reason: error.message };
@@ -67,6 +76,10 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
     },
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };
+}
+
+function toPlace({ origin, pathname, search }: URL): { origin: string; path: string } {
+  return { origin, path: pathname + search };
 }
 
 /** Resolves, checks and pins for each connection, by the origin it is for. */
