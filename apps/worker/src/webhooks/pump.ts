@@ -8,7 +8,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EpochMs, ReceiverId, Tenant } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
-import { each } from '../sweeper/each.ts';
 import { type Bell, createBell } from './bell.ts';
 import { createBodies } from './bodies.ts';
 import { deliver } from './deliver.ts';
@@ -18,11 +17,12 @@ import { createGate } from './gate.ts';
 import { createLines, type Place } from './lines.ts';
 import { createNews } from './news.ts';
 import { rememberEvents } from './remembered.ts';
+import { createSideBySide } from './side-by-side.ts';
 
 export type Pump = {
   /** Makes deliveries of what is new in the logs, and begins to send what is due. @returns whether there is more to do */
   round(): Promise<boolean>;
-  /** Rounds, until the signal. */
+  /** Does both again and again, side by side, until the signal. */
   run(signal: AbortSignal): Promise<void>;
   /** What is under way has ended. */
   idle(): Promise<void>;
@@ -55,26 +55,40 @@ export function createPump(given: WebhookDeps): Pump {
   const sending = new Set<Promise<void>>();
   /** When each tenant's receivers are to be looked at. */
   const lookAt = new Map<Tenant, EpochMs>();
+  /** Whose turn it is. */
+  let first = 0;
 
-  async function readOn(): Promise<void> {
-    const told = news.take(await tenantsNow());
-    const failed = await each(told, WIDTH, async (tenant) => {
+  async function readOn(tenant: Tenant): Promise<void> {
+    try {
       let more = true;
-      for (let n = 0; more && n < STEPS; n++) more = await fanOut(deps, tenant);
+      for (let n = 0; more && n < STEPS; n++) {
+        more = await fanOut(deps, tenant);
+        lookAt.delete(tenant);
+        room.ring();
+      }
       if (more) news.add(tenant);
-      lookAt.delete(tenant);
-      room.ring();
-    });
-    for (const { item, error } of failed) log.warn({ tenant: item, ...describeError(error) }, 'webhook.not_fanned_out');
+    } catch (error) {
+      log.warn({ tenant, ...describeError(error) }, 'webhook.not_fanned_out');
+    }
+  }
+
+  const reading = createSideBySide(WIDTH, readOn);
+  async function readNews(): Promise<void> {
+    for (const tenant of news.take(await tenantsNow())) reading.add(tenant);
   }
 
   /** Receivers that could be sent to, of each tenant in turn. */
   async function waiting(tenants: Tenant[]): Promise<Waiting[]> {
     const now = clock.now();
-    const due = tenants.filter((tenant) => (lookAt.get(tenant) ?? 0) <= now);
+    // Another begins each time: of what is left of the places, the first may take all.
+    first = (first + 1) % Math.max(1, tenants.length);
+    const inTurn = [...tenants.slice(first), ...tenants.slice(0, first)];
+    const due = inTurn.filter((tenant) => (lookAt.get(tenant) ?? 0) <= now);
+    // Before it is asked: what is made meanwhile is looked at next.
+    for (const tenant of due) lookAt.set(tenant, now + LOOK_MS);
     // Those that have their places already are among them; the others must be seen behind them.
     const found = await Promise.all(due.map((tenant) => deliveries.ready(tenant, now, 2 * deps.concurrency)));
-    for (const [i, tenant] of due.entries()) lookAt.set(tenant, found[i]?.length ? now : now + LOOK_MS);
+    for (const [i, tenant] of due.entries()) if (found[i]?.length) lookAt.delete(tenant);
     const turns = Math.max(0, ...found.map(({ length }) => length));
     return Array.from({ length: turns }, (_, turn) =>
       due.flatMap((tenant, i) => {
@@ -113,8 +127,8 @@ export function createPump(given: WebhookDeps): Pump {
   /** @returns whether anything was taken */
   async function sendDue(): Promise<boolean> {
     const ready = await waiting(await tenantsNow());
-    const begun = await Promise.all(ready.map((one, i) => send(one, ready.length - i - 1)));
-    return begun.includes(true);
+    const taken = await Promise.all(ready.map((one, i) => send(one, ready.length - i - 1)));
+    return taken.includes(true);
   }
 
   async function keepOn(once: () => Promise<unknown>, bell: Pick<Bell, 'wait'>, signal: AbortSignal): Promise<void> {
@@ -127,14 +141,17 @@ export function createPump(given: WebhookDeps): Pump {
 
   return {
     round: async () => {
-      await readOn();
-      const begun = await sendDue();
-      return begun || news.isPending();
+      await readNews();
+      await reading.idle();
+      const taken = await sendDue();
+      return taken || news.isPending();
     },
     // Side by side: a log that is long, or whose archive does not answer, holds up nothing that is due.
     run: async (signal) => {
-      await Promise.all([keepOn(readOn, news, signal), keepOn(sendDue, room, signal)]);
+      await Promise.all([keepOn(readNews, news, signal), keepOn(sendDue, room, signal)]);
       news.stop();
+      reading.clear();
+      await reading.idle();
     },
     idle: async () => {
       while (sending.size) await Promise.all(sending);
