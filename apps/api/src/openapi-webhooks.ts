@@ -72,7 +72,7 @@ export const webhookPaths: ZodOpenApiPathsObject = {
   },
   '/v1/webhook-endpoints/{id}/rotate-secret': {
     post: operation('rotateWebhookEndpointSecret', 'webhooks', {
-      summary: 'A new secret; the one before signs along for a while (scope webhooks:write)',
+      summary: 'A new secret; those before sign along for a while (scope webhooks:write)',
       params: { path },
       body: body(RotateSecretBody, false),
       answers: { '200': json(CreatedEndpointView, 'The endpoint, and its new secret, shown this once') },
@@ -100,7 +100,7 @@ export const webhookPaths: ZodOpenApiPathsObject = {
   },
   '/v1/webhook-secret/rotate': {
     post: operation('rotateWebhookSecret', 'webhooks', {
-      summary: 'Another one; the one before signs along for a while, and none before that (scope webhooks:write)',
+      summary: 'Another one; those before sign along for a while (scope webhooks:write)',
       body: body(RotateSecretBody, false),
       answers: { '200': json(OwnSecretView, 'The new secret') },
     }),

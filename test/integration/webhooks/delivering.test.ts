@@ -8,6 +8,7 @@ import {
   type OwnWebhook,
   ownReceiver,
   patchEndpoint,
+  rotateOwn,
 } from '@darkroom/shared/domain';
 import { HOUR, MINUTE, NOON, SECOND } from '@darkroom/shared/testing/factories';
 import { ownWebhookSecret } from '@darkroom/shared/webhooks';
@@ -187,7 +188,10 @@ describe('a webhook of its own', () => {
   });
 
   it('is signed with the secret before as well while that lasts', async () => {
-    await test.deps.endpoints.rotateOwnSecret(TENANT, test.clock.now() + HOUR);
+    await test.deps.endpoints.writeOwnSecrets(TENANT, [
+      { generation: 1 },
+      { generation: 0, until: test.clock.now() + HOUR },
+    ]);
     await test.write(cancel(await test.admit('job_a', { request: { webhook: { url: sink.url('/a') } } }), NOON));
     await test.settle();
     test.clock.advance(2 * HOUR);
@@ -198,6 +202,20 @@ describe('a webhook of its own', () => {
     expect(a && verified(secretOf(1), a)).toEqual(a && verified(secretOf(0), a));
     expect(b && verified(secretOf(1), b)).toMatchObject({ type: 'job.canceled' });
     expect(() => b && verified(secretOf(0), b)).toThrow('does not fit');
+  });
+
+  it('is signed with every secret that was promised to sign along, however often it was rotated since', async () => {
+    for (const overlapMs of [24 * HOUR, HOUR]) {
+      const rotated = rotateOwn(await test.deps.endpoints.ownSecrets(TENANT), { overlapMs, now: test.clock.now() });
+      if (rotated) await test.deps.endpoints.writeOwnSecrets(TENANT, rotated);
+    }
+    await test.write(cancel(await test.admit('job_a', { request: { webhook: { url: sink.url('/a') } } }), NOON));
+    await test.settle();
+
+    const [one] = sink.at('/a');
+    for (const generation of [0, 1, 2]) {
+      expect(one && verified(secretOf(generation), one)).toMatchObject({ type: 'job.canceled' });
+    }
   });
 
   it('of a batch tells of its rows only when it names their events', async () => {

@@ -1,4 +1,4 @@
-import { eventId, newDelivery } from '@darkroom/shared/domain';
+import { eventId, newDelivery, type OwnGenerations } from '@darkroom/shared/domain';
 import { createRedisDeliveries, createRedisEndpoints, createRedisEvents } from '@darkroom/shared/storage/redis';
 import { DAY, NOON } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -87,9 +87,30 @@ it('goes on with what waits when an endpoint that was removed is made again', as
   expect(await endpoints.health(TENANT, [one.id])).toMatchObject([{ waiting: 3 }]);
 });
 
-it('counts the generations of the secret for addresses that jobs name', async () => {
+it('keeps every generation of the secret for addresses that jobs name, each decided from the one before', async () => {
   const endpoints = open();
-  expect(await endpoints.ownSecret(TENANT)).toEqual({ generation: 0 });
-  expect(await endpoints.rotateOwnSecret(TENANT, NOON)).toEqual({ generation: 1, previousUntil: NOON });
-  expect(await endpoints.ownSecret(TENANT)).toEqual({ generation: 1, previousUntil: NOON });
+  expect(await endpoints.ownSecrets(TENANT)).toEqual([{ generation: 0 }]);
+  const first: OwnGenerations = [{ generation: 1 }, { generation: 0, until: NOON }];
+  const second: OwnGenerations = [{ generation: 2 }, ...first];
+
+  expect(await endpoints.writeOwnSecrets(TENANT, second)).toBe(false);
+  expect(await endpoints.writeOwnSecrets(TENANT, first)).toBe(true);
+  expect(await endpoints.writeOwnSecrets(TENANT, first)).toBe(false);
+  expect(await endpoints.writeOwnSecrets(TENANT, second)).toBe(true);
+  expect(await endpoints.ownSecrets(TENANT)).toEqual(second);
+});
+
+it('knows a rotation again that reaches Redis twice', async () => {
+  const evalsha = test.redis.evalsha.bind(test.redis);
+  const twice = new Proxy(test.redis, {
+    get: (redis, name) =>
+      name === 'evalsha'
+        ? async (...args: Parameters<typeof evalsha>) => evalsha(...args).then(() => evalsha(...args))
+        : Reflect.get(redis, name),
+  });
+  const endpoints = createRedisEndpoints({ redis: twice, prefix: test.prefix });
+  await open().writeOwnSecrets(TENANT, [{ generation: 1 }, { generation: 0, until: NOON }]);
+
+  expect(await endpoints.writeOwnSecrets(TENANT, [{ generation: 2 }])).toBe(true);
+  expect(await endpoints.ownSecrets(TENANT)).toEqual([{ generation: 2 }]);
 });

@@ -32,7 +32,8 @@ export async function addressOf(deps: WebhookDeps, tenant: Tenant, receiver: Rec
 }
 
 async function ownKeys({ endpoints, ownKey, clock }: WebhookDeps, tenant: Tenant): Promise<KeyObject[]> {
-  const { generation, previousUntil = 0 } = await endpoints.ownSecret(tenant);
-  const generations = previousUntil > clock.now() ? [generation, generation - 1] : [generation];
-  return generations.map((one) => signingKey(ownWebhookSecret(ownKey, tenant, one)));
+  const now = clock.now();
+  const generations = await endpoints.ownSecrets(tenant);
+  const valid = generations.filter(({ until }) => until === undefined || until > now);
+  return valid.map(({ generation }) => signingKey(ownWebhookSecret(ownKey, tenant, generation)));
 }

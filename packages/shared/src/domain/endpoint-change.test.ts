@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Endpoint, isInGap, wants } from './endpoint.ts';
-import { type EndpointPatch, newEndpoint, patchEndpoint, rotateSecret } from './endpoint-change.ts';
+import { type Endpoint, isInGap, type OwnGenerations, wants } from './endpoint.ts';
+import { type EndpointPatch, newEndpoint, patchEndpoint, rotateOwn, rotateSecret } from './endpoint-change.ts';
 import { LOGGED_TYPES, type LoggedType } from './event.ts';
 
 const NOW = 1_795_000_000_000;
@@ -134,5 +134,19 @@ describe('a new secret', () => {
 
     expect(endpoint.secrets).toHaveLength(5);
     expect(rotate(0)?.secrets).toEqual([{ sealed: 'next' }]);
+  });
+
+  it('for addresses that jobs name leaves each before it what it was promised', () => {
+    const day = rotateOwn([{ generation: 0 }], { overlapMs: 24 * HOUR, now: NOW });
+    const again = day && rotateOwn(day, { overlapMs: 24 * HOUR, now: NOW + HOUR });
+
+    expect(again).toEqual([
+      { generation: 2 },
+      { generation: 1, until: NOW + 25 * HOUR },
+      { generation: 0, until: NOW + 24 * HOUR },
+    ]);
+    const full = again?.concat(again.slice(1)) as OwnGenerations;
+    expect(rotateOwn(full, { overlapMs: HOUR, now: NOW })).toBeUndefined();
+    expect(rotateOwn(full, { overlapMs: 0, now: NOW })).toEqual([{ generation: 3 }]);
   });
 });

@@ -1,6 +1,6 @@
 /** What becomes of an endpoint that its tenant makes or changes. Pure: time and secrets are arguments. */
 
-import { closeGap, type Endpoint, openGap, wants } from './endpoint.ts';
+import { closeGap, type Endpoint, type OwnGenerations, openGap, wants } from './endpoint.ts';
 import { LOGGED_TYPES, type LoggedType } from './event.ts';
 import type { EpochMs } from './job.ts';
 
@@ -22,8 +22,11 @@ export type NewEndpoint = Pick<Endpoint, 'id' | 'tenant' | 'url' | 'headers'> & 
   enabled: boolean;
 };
 
-/** Secrets of one endpoint that sign at one time: each is one more signature in a header. */
+/** Secrets that sign at one time: each is one more signature in a header. */
 const SECRETS_MAX = 5;
+
+/** How long the secrets before sign along, and since when. */
+type Overlap = { overlapMs: number; now: EpochMs };
 
 /** As it begins: of what happened before, nothing is sent. */
 export function newEndpoint(asked: NewEndpoint, now: EpochMs): Endpoint {
@@ -82,14 +85,21 @@ function switched(endpoint: Endpoint, enabled: boolean, now: EpochMs, readTo: Ep
  * @param sealed the new secret
  * @returns `undefined` when as many sign already as may
  */
-export function rotateSecret(
-  endpoint: Endpoint,
-  sealed: string,
-  { overlapMs, now }: { overlapMs: number; now: EpochMs },
-): Endpoint | undefined {
-  const old = endpoint.secrets
+export function rotateSecret(endpoint: Endpoint, sealed: string, overlap: Overlap): Endpoint | undefined {
+  const old = retired(endpoint.secrets, overlap);
+  return old && { ...endpoint, version: endpoint.version + 1, secrets: [{ sealed }, ...old] };
+}
+
+/** The next secret for addresses that jobs name, by the same rules. @returns `undefined` when as many sign already as may */
+export function rotateOwn(generations: OwnGenerations, overlap: Overlap): OwnGenerations | undefined {
+  const old = retired(generations, overlap);
+  return old && [{ generation: generations[0].generation + 1 }, ...old];
+}
+
+/** What signs along beside a new one: for the overlap, or as long as it was to before if that is less. */
+function retired<S extends { until?: EpochMs }>(secrets: S[], { overlapMs, now }: Overlap): S[] | undefined {
+  const old = secrets
     .map((secret) => ({ ...secret, until: Math.min(secret.until ?? Number.POSITIVE_INFINITY, now + overlapMs) }))
     .filter(({ until }) => until > now);
-  if (old.length >= SECRETS_MAX) return undefined;
-  return { ...endpoint, version: endpoint.version + 1, secrets: [{ sealed }, ...old] };
+  return old.length >= SECRETS_MAX ? undefined : old;
 }

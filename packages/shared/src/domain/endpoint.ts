@@ -19,6 +19,11 @@ export type OwnWebhook = { url: string; events?: LoggedType[] };
 /** A secret, encrypted; one that was replaced signs along `until` then. */
 export type SealedSecret = { sealed: string; until?: EpochMs };
 
+/** A secret that is derived for addresses that jobs name; one that was replaced signs along `until` then. */
+export type OwnGeneration = { generation: number; until?: EpochMs };
+/** The newest first; each rotation makes one more. */
+export type OwnGenerations = [OwnGeneration, ...OwnGeneration[]];
+
 /** `gone` = it answered 410. `failing` = too many tries failed in a row. `backlog` = too many deliveries wait for it. */
 export type DisabledReason = 'caller' | 'gone' | 'failing' | 'backlog';
 

@@ -19,7 +19,7 @@ export * from './classify.ts';
 export * from './control.ts';
 export * from './delivery.ts';
 export * from './endpoint.ts';
-export { newEndpoint, patchEndpoint, rotateSecret } from './endpoint-change.ts';
+export { newEndpoint, patchEndpoint, rotateOwn, rotateSecret } from './endpoint-change.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './fingerprint.ts';

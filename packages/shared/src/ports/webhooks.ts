@@ -1,7 +1,7 @@
 /** Endpoints of webhooks, and deliveries on their way. */
 
 import type { Delivery, DeliveryId, DeliveryStatus } from '../domain/delivery.ts';
-import type { Endpoint, EndpointId, ReceiverHealth, ReceiverId } from '../domain/endpoint.ts';
+import type { Endpoint, EndpointId, OwnGenerations, ReceiverHealth, ReceiverId } from '../domain/endpoint.ts';
 import type { EventId, LoggedType } from '../domain/event.ts';
 import type { EpochMs, Tenant } from '../domain/job.ts';
 
@@ -23,11 +23,12 @@ export type Endpoints = {
   /** How receivers answer, in the order asked for; how many deliveries wait for each, and when the first of them is or was due. */
   health(tenant: Tenant, ids: ReceiverId[]): Promise<(ReceiverHealth & { waiting: number; dueAt?: EpochMs })[]>;
   /**
-   * Which of the secrets that are derived for addresses that jobs name is the tenant's: rises with each rotation; the one
-   * before signs along until `previousUntil`.
+   * Which of the secrets that are derived for addresses that jobs name are the tenant's. Some may be over: whoever reads them
+   * looks at the time.
    */
-  ownSecret(tenant: Tenant): Promise<{ generation: number; previousUntil?: EpochMs }>;
-  rotateOwnSecret(tenant: Tenant, previousUntil: EpochMs): Promise<{ generation: number; previousUntil: EpochMs }>;
+  ownSecrets(tenant: Tenant): Promise<OwnGenerations>;
+  /** Puts `generations` in the place of those before the newest of them. `false` = somebody else did meanwhile. Safe to send twice. */
+  writeOwnSecrets(tenant: Tenant, generations: OwnGenerations): Promise<boolean>;
 };
 
 /** Deliveries that a worker has taken; what is not settled `until` then is due again. */

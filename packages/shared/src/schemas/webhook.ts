@@ -158,7 +158,10 @@ export const EndpointList = z.object({ data: z.array(WebhookEndpointView) }).met
 export const OwnSecretView = z
   .object({
     secret: z.string().regex(/^whsec_/),
-    old_secret_until: instant.optional().meta({ description: 'The secret before it signs along until then.' }),
+    old_secrets_until: told(
+      z.array(instant).optional(),
+      'Secrets of before that still sign along, and how long each of them does.',
+    ),
   })
   .meta({ id: 'WebhookSecret' });
 export type OwnSecretView = z.output<typeof OwnSecretView>;

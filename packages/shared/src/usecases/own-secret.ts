@@ -1,8 +1,9 @@
 /** The secret that signs what is sent to addresses that a tenant's jobs and batches name: derived, never stored. */
 
-import type { EpochMs, Tenant } from '../domain/index.ts';
+import { AppError, type OwnGenerations, rotateOwn, type Tenant } from '../domain/index.ts';
 import type { Clock, Endpoints } from '../ports/index.ts';
 import type { OwnSecretView } from '../schemas/index.ts';
+import { tooManySecrets } from './webhook-endpoints.ts';
 
 export type OwnSecretDeps = {
   endpoints: Endpoints;
@@ -11,24 +12,37 @@ export type OwnSecretDeps = {
   ownSecret: (tenant: Tenant, generation: number) => string;
 };
 
+/** Others may rotate it in between this often. */
+const TRIES_MAX = 5;
+
 /** As it is now. */
 export async function readOwnSecret(deps: OwnSecretDeps, tenant: Tenant): Promise<OwnSecretView> {
-  return view(deps, tenant, await deps.endpoints.ownSecret(tenant));
+  return view(deps, tenant, await deps.endpoints.ownSecrets(tenant));
 }
 
-/** Another one; the one before signs along for so long, and none that was before that. */
+/**
+ * Another one; those before sign along for so long, or as long as they were to.
+ *
+ * @throws AppError `conflict` when too many sign already, or (retryable) while others rotate it as well
+ */
 export async function rotateOwnSecret(deps: OwnSecretDeps, tenant: Tenant, overlapMs: number): Promise<OwnSecretView> {
-  return view(deps, tenant, await deps.endpoints.rotateOwnSecret(tenant, deps.clock.now() + overlapMs));
+  for (let n = 0; n < TRIES_MAX; n++) {
+    const next = rotateOwn(await deps.endpoints.ownSecrets(tenant), { overlapMs, now: deps.clock.now() });
+    if (!next) throw tooManySecrets();
+    if (await deps.endpoints.writeOwnSecrets(tenant, next)) return view(deps, tenant, next);
+  }
+  throw new AppError('conflict', {
+    message: 'The secret is being rotated by others just now.',
+    retryable: true,
+    retryAfterMs: 1_000,
+  });
 }
 
-function view(
-  { ownSecret, clock }: OwnSecretDeps,
-  tenant: Tenant,
-  { generation, previousUntil }: { generation: number; previousUntil?: EpochMs },
-): OwnSecretView {
-  const lasts = previousUntil !== undefined && previousUntil > clock.now();
+function view({ ownSecret, clock }: OwnSecretDeps, tenant: Tenant, [newest, ...old]: OwnGenerations): OwnSecretView {
+  const now = clock.now();
+  const untils = old.flatMap(({ until = 0 }) => (until > now ? [new Date(until).toISOString()] : []));
   return {
-    secret: ownSecret(tenant, generation),
-    ...(lasts && { old_secret_until: new Date(previousUntil).toISOString() }),
+    secret: ownSecret(tenant, newest.generation),
+    ...(untils.length && { old_secrets_until: untils }),
   };
 }

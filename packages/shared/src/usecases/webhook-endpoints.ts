@@ -208,9 +208,10 @@ function tooMany(): AppError {
   });
 }
 
-function tooManySecrets(): AppError {
+/** Of an endpoint, or of what jobs name themselves. */
+export function tooManySecrets(): AppError {
   return new AppError('conflict', {
-    message: 'As many secrets of this endpoint sign along already as may.',
+    message: 'Five secrets sign already, which is as many as may.',
     param: 'overlap',
     fix: 'Wait until old_secrets_until of one is over, or end them all now with {"overlap":"0s"}.',
   });

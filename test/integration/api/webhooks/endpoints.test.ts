@@ -211,12 +211,29 @@ describe('the secret of what jobs name themselves', () => {
     const rotated = await api.call('POST', '/v1/webhook-secret/rotate', { body: { overlap: '1h' } });
 
     expect(rotated.json.secret).not.toBe(first.json.secret);
-    expect(Date.parse(rotated.json.old_secret_until)).toBeGreaterThan(Date.now());
+    const [until] = rotated.json.old_secrets_until;
+    expect(Date.parse(until)).toBeGreaterThan(Date.now());
     expect((await read()).json).toEqual(rotated.json);
     expect((await api.call('POST', '/v1/webhook-secret/rotate', { body: { overlap: '0s' } })).json).not.toHaveProperty(
-      'old_secret_until',
+      'old_secrets_until',
     );
     expect(verifyWebhook({ headers: {}, body: Buffer.from('') }, rotated.json.secret, 0).type).toBe('refused');
+  });
+
+  it('is rotated while less than five sign, by several at a time as well', async () => {
+    const key = await api.addKey('rotating', ['webhooks:write']);
+    const rotate = (overlap: string) => api.call('POST', '/v1/webhook-secret/rotate', { key, body: { overlap } });
+
+    const made = await Promise.all(['24h', '24h', '24h', '24h'].map(rotate));
+
+    expect(made.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(new Set(made.map(({ json }) => json.secret)).size).toBe(4);
+    const { json } = await api.call('GET', '/v1/webhook-secret', { key });
+    expect(json.old_secrets_until).toHaveLength(4);
+    const refused = await rotate('1h');
+    expect([refused.status, refused.json.param]).toEqual([409, 'overlap']);
+    expect(refused.json.fix).toContain('"0s"');
+    expect((await rotate('0s')).json).not.toHaveProperty('old_secrets_until');
   });
 });
 

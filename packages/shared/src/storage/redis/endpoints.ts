@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { type Endpoint, eventId, type ReceiverHealth, type Tenant } from '../../domain/index.ts';
+import { type Endpoint, eventId, type OwnGenerations, type ReceiverHealth, type Tenant } from '../../domain/index.ts';
 import type { Endpoints } from '../../ports/index.ts';
 import { parsePlace } from './events.ts';
 import { keySpace } from './keys.ts';
@@ -9,12 +9,13 @@ import { loadScript } from './scripts.ts';
 /** Most endpoints of one tenant. */
 const ENDPOINTS_MAX = 50;
 
-/** Endpoints in Redis. Every method but `tell` and `rotateOwnSecret` may be sent twice. @see Endpoints */
+/** Endpoints in Redis. Every method but `tell` may be sent twice. @see Endpoints */
 export function createRedisEndpoints({ redis, prefix = '' }: { redis: Redis; prefix?: string }): Endpoints {
   const space = keySpace(prefix);
   const newNonce = createNonces();
   const create = loadScript(redis, 'create-endpoint');
   const write = loadScript(redis, 'write-endpoint', 'await-receiver');
+  const writeOwn = loadScript(redis, 'write-own-secrets');
   const read = async (tenant: Tenant, id: string) =>
     parseEndpoint(await redis.hget(space.of(tenant).endpoint(id), 'b'));
   return {
@@ -61,14 +62,10 @@ export function createRedisEndpoints({ redis, prefix = '' }: { redis: Redis; pre
           return { ...parseHealth(known), waiting, ...(dueAt !== undefined && { dueAt: Number(dueAt) }) };
         }),
       ),
-    ownSecret: async (tenant) => {
-      const [generation, until] = await redis.hmget(space.of(tenant).ownSecret, 'g', 'u');
-      return { generation: Number(generation ?? 0), ...(until && { previousUntil: Number(until) }) };
-    },
-    rotateOwnSecret: async (tenant, previousUntil) => {
-      const key = space.of(tenant).ownSecret;
-      const [rotated] = (await redis.multi().hincrby(key, 'g', 1).hset(key, 'u', previousUntil).exec()) ?? [];
-      return { generation: Number(rotated?.[1]), previousUntil };
+    ownSecrets: async (tenant) => parseGenerations(await redis.hget(space.of(tenant).ownSecret, 'b')),
+    writeOwnSecrets: async (tenant, generations) => {
+      const args = [generations[0].generation, newNonce(), JSON.stringify(generations)];
+      return (await writeOwn([space.of(tenant).ownSecret], args)) === 1;
     },
   };
 }
@@ -85,4 +82,9 @@ export function parseHealth([failures, since, until]: (string | number | null)[]
 /** Written by this program from this very type; the record is not an edge. */
 function parseEndpoint(text: string | null): Endpoint | undefined {
   return text === null ? undefined : (JSON.parse(text) as Endpoint);
+}
+
+/** As `parseEndpoint`; before the first rotation there is no record. */
+function parseGenerations(text: string | null): OwnGenerations {
+  return text === null ? [{ generation: 0 }] : (JSON.parse(text) as OwnGenerations);
 }
