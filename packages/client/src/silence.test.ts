@@ -87,7 +87,7 @@ describe('no silence', () => {
   });
 
   it('is a body that is still on its way there', async () => {
-    const open = await openClient(async (req, res) => res.end(await text(req)));
+    const open = await openClient((req, res) => void text(req).then((body) => res.end(body)));
     const rows = async function* () {
       for (let n = 0; n < 5; n++) {
         await sleep(SILENCE_MS / 2);
