@@ -3,14 +3,16 @@
  *
  * The posts of a process are few. A receiver begins with two of them, gets one more with each quick answer, up to ten, and
  * half of them taken away with each that is slow or no success. Receivers that are slow, or have not answered yet, have half
- * of all posts between them: however many there are, the quick ones find the other half. Of those that have earned all they can, as many
- * again are taken in hand ahead: while they wait for their post, nobody waits for Redis.
+ * of all posts between them: however many there are, the quick ones find the other half. Of those that have earned all they
+ * can, as many again are taken in hand ahead: while they wait for their post, nobody waits for Redis.
+ *
+ * Of very many receivers, those are remembered that are in use or known to be quick: one that is forgotten begins anew.
  */
 
-/** One receiver's share, as it has earned it. `slow` until it is known to be quick. */
-type Line = { width: number; places: Set<Place>; slow: boolean };
+/** One receiver's share, as it has earned it. `slow` until it is known to be quick; `late` = places held for long. */
+type Line = { receiver: string; width: number; places: Set<Place>; slow: boolean; late: number };
 /** A delivery in hand, since then. */
-export type Place = { receiver: string; since: number };
+export type Place = { line: Line; since: number };
 
 const FIRST_WIDTH = 2;
 const SLOW_MS = 1_000;
@@ -29,21 +31,30 @@ export type Lines = {
 
 /** @param now any clock that goes steadily, in milliseconds */
 export function createLines({ posts, perReceiver }: { posts: number; perReceiver: number }, now: () => number): Lines {
-  const lines = new Map<string, Line>();
+  const lines = createMemory(REMEMBERED * posts, Math.min(FIRST_WIDTH, perReceiver));
+  const forSlow = Math.max(1, Math.floor(posts / 2));
+  /** Places that are not held for long yet, in the order they were taken. */
+  const young = new Set<Place>();
   let taken = 0;
-  const lineOf = (receiver: string) => {
-    const line = lines.get(receiver) ?? { width: Math.min(FIRST_WIDTH, perReceiver), places: new Set(), slow: true };
-    lines.set(receiver, line);
-    return line;
+  let heldBySlow = 0;
+  const change = (line: Line, act: () => void) => {
+    if (isSlow(line)) heldBySlow -= line.places.size;
+    act();
+    if (isSlow(line)) heldBySlow += line.places.size;
   };
-  const isSlow = ({ slow, places: [oldest] }: Line) => slow || (oldest && now() - oldest.since > SLOW_MS);
-  const heldBySlow = () =>
-    [...lines.values()].reduce((sum, line) => sum + (line.places.size && isSlow(line) ? line.places.size : 0), 0);
+  const age = () => {
+    for (const place of young) {
+      if (now() - place.since <= SLOW_MS) return;
+      young.delete(place);
+      change(place.line, () => place.line.late++);
+    }
+  };
   return {
     room: (receiver, others) => {
-      const line = lineOf(receiver);
+      age();
+      const line = lines.find(receiver);
       const held = line.places.size;
-      const left = Math.min(AHEAD * posts - taken, isSlow(line) ? Math.floor(posts / 2) - heldBySlow() : AHEAD * posts);
+      const left = Math.min(AHEAD * posts - taken, isSlow(line) ? forSlow - heldBySlow : AHEAD * posts);
       const share = Math.max(1, Math.floor(left / (others + 1)));
       const width = line.width === perReceiver && !isSlow(line) ? AHEAD * perReceiver : line.width;
       const room = Math.max(0, Math.min(width - held, share, left));
@@ -51,22 +62,61 @@ export function createLines({ posts, perReceiver }: { posts: number; perReceiver
       return held === 0 || room >= Math.min(share, width / 2) ? room : 0;
     },
     take: (receiver) => {
-      const place = { receiver, since: now() };
-      lineOf(receiver).places.add(place);
+      const line = lines.use(receiver);
+      const place = { line, since: now() };
+      change(line, () => line.places.add(place));
+      young.add(place);
       taken++;
       return place;
     },
     free: (place, post) => {
-      const line = lineOf(place.receiver);
-      if (!line.places.delete(place)) return;
+      const { line } = place;
+      if (!line.places.has(place)) return;
       taken--;
-      if (post) judge(line, post, perReceiver);
-      if (!line.places.size && lines.size > REMEMBERED * posts) lines.delete(place.receiver);
+      change(line, () => {
+        line.places.delete(place);
+        if (!young.delete(place)) line.late--;
+        if (post) judge(line, post, perReceiver);
+      });
+      if (!line.places.size) lines.rest(line);
     },
   };
+}
+
+function isSlow({ slow, late }: Line): boolean {
+  return slow || late > 0;
 }
 
 function judge(line: Line, { well, ms }: { well: boolean; ms: number }, widthMax: number): void {
   line.slow = ms > SLOW_MS;
   line.width = well && !line.slow ? Math.min(widthMax, line.width + 1) : Math.max(1, Math.floor(line.width / 2));
+}
+
+/** Lines by receiver; above `max`, of those at rest the slow ones are forgotten first, then the others, oldest first. */
+function createMemory(max: number, firstWidth: number) {
+  const lines = new Map<string, Line>();
+  const atRest = { slow: new Set<Line>(), quick: new Set<Line>() };
+  const find = (receiver: string): Line =>
+    lines.get(receiver) ?? { receiver, width: firstWidth, places: new Set(), slow: true, late: 0 };
+  return {
+    /** A new one is not remembered yet. */
+    find,
+    use: (receiver: string): Line => {
+      const line = find(receiver);
+      lines.set(receiver, line);
+      atRest.slow.delete(line);
+      atRest.quick.delete(line);
+      return line;
+    },
+    rest: (line: Line): void => {
+      atRest[line.slow ? 'slow' : 'quick'].add(line);
+      if (lines.size <= max) return;
+      const group = atRest.slow.size ? atRest.slow : atRest.quick;
+      for (const oldest of group) {
+        group.delete(oldest);
+        lines.delete(oldest.receiver);
+        break;
+      }
+    },
+  };
 }
