@@ -168,6 +168,29 @@ describe('an event', () => {
     expect(await test.deps.endpoints.health(TENANT, [id])).toMatchObject([{ failures: 0, waiting: 1 }]);
     expect(test.logged.map(({ event }) => event)).toContain('webhook.not_signed');
   });
+
+  it('is sent with the secrets and headers that can be opened, and what cannot is told of', async () => {
+    const { secret, ...made } = await test.register(sink.url('/hook'), { headers: { 'x-shop': 'seven' } });
+    const unreadable = { sealed: 'g1.not-by-this-key', until: test.clock.now() + HOUR };
+    const headers = { ...made.headers, 'x-key': unreadable.sealed };
+    const secrets = [made.secrets[0], unreadable] as Endpoint['secrets'];
+    expect(await test.deps.endpoints.write({ ...made, version: 2, headers, secrets })).toBe(true);
+    await test.admit('job_a');
+
+    await test.settle();
+
+    const [one] = sink.at('/hook');
+    expect(one && verified(secret, one)).toMatchObject({ type: 'job.queued' });
+    expect(String(one?.headers['webhook-signature']).split(' ')).toHaveLength(1);
+    expect(one?.headers).toMatchObject({ 'x-shop': 'seven' });
+    expect(one?.headers).not.toHaveProperty('x-key');
+    const told = { level: 'warn', event: 'webhook.not_opened', tenant: TENANT, receiver: made.id };
+    const about = test.logged.filter(({ level }) => level !== 'info');
+    expect(about).toMatchObject([
+      { ...told, part: 'a secret' },
+      { ...told, part: 'x-key' },
+    ]);
+  });
 });
 
 describe('a webhook of its own', () => {

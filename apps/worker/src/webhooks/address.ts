@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { isOwnReceiver, type ReceiverId, type Tenant } from '@darkroom/shared/domain';
+import { type Endpoint, isOwnReceiver, type ReceiverId, type Tenant } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { ownWebhookSecret, signingKey } from '@darkroom/shared/webhooks';
 import type { WebhookDeps } from './deps.ts';
@@ -20,14 +20,22 @@ export async function addressOf(deps: WebhookDeps, tenant: Tenant, receiver: Rec
   if (!endpoint || endpoint.disabled) return undefined;
   const { url, headers, secrets } = endpoint;
   const now = deps.clock.now();
+  const valid = secrets.filter(({ until }) => until === undefined || until > now);
+  const keys = valid.flatMap(({ sealed }) => open(deps, endpoint, 'a secret', sealed)).map(signingKey);
+  if (!keys.length) deps.log.error({ tenant, receiver }, 'webhook.not_signed');
+  const sent = Object.entries(headers).flatMap(([name, sealed]) =>
+    open(deps, endpoint, name, sealed).map((value) => [name, value] as const),
+  );
+  return { url, headers: Object.fromEntries(sent), keys };
+}
+
+/** One that was sealed under another DARKROOM_SECRET, or is damaged, must not keep the others from being used. */
+function open({ seal, log }: WebhookDeps, endpoint: Endpoint, part: string, sealed: string): [string] | [] {
   try {
-    const valid = secrets.filter(({ until }) => until === undefined || until > now);
-    const open = (sealed: string) => deps.seal.open(sealed, endpoint);
-    const sent = Object.entries(headers).map(([name, sealed]) => [name, open(sealed)] as const);
-    return { url, headers: Object.fromEntries(sent), keys: valid.map(({ sealed }) => signingKey(open(sealed))) };
+    return [seal.open(sealed, endpoint)];
   } catch (error) {
-    deps.log.error({ tenant, receiver, ...describeError(error) }, 'webhook.not_signed');
-    return { url, headers: {}, keys: [] };
+    log.warn({ tenant: endpoint.tenant, receiver: endpoint.id, part, ...describeError(error) }, 'webhook.not_opened');
+    return [];
   }
 }
 
