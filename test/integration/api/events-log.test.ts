@@ -84,11 +84,13 @@ const archiveAll = async (deps: Parameters<typeof archiveEvents>[0], tenant: str
   while (await archiveEvents(deps, tenant)) parts++;
   return parts;
 };
+/** How long a link stays good. */
+const hoursLeft = (url: string) => (Number(new URL(url).searchParams.get('expires')) * 1_000 - Date.now()) / 3_600_000;
 const atHand = (tenant: string) => api.redis.xlen(`${api.prefix}{t:${tenant}}:events`);
 
 describe('the list of events', () => {
   it('tells what happened, newest first, with the job in short and without its prompt', async () => {
-    const { tenant, submit, get } = await aTenant();
+    const { tenant, key, submit, get } = await aTenant();
     const id = await submit({ tags: ['summer'], metadata: { sku: '1' } });
     await succeedJob(api.deps, id, tenant);
 
@@ -102,6 +104,9 @@ describe('the list of events', () => {
     expect(json.data[0].data.images).toHaveLength(1);
     expect(text).not.toContain('the secret prompt');
     expect((await fetch(json.data[0].data.images[0].url)).status).toBe(200);
+    const view = await api.call('GET', `/v1/jobs/${id}`, { key });
+    const [inEvent, inView] = [json.data[0].data, view.json].map(({ images: [{ url }] }) => hoursLeft(url));
+    expect([inEvent, inView]).toEqual([expect.closeTo(23.9, 1), expect.closeTo(0.25, 1)]);
   });
 
   it('shows one event by its id', async () => {

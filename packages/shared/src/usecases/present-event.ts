@@ -2,14 +2,7 @@
 
 import { AppError, type LoggedEvent, type Tenant } from '../domain/index.ts';
 import type { Batches, Endpoints, Ledger } from '../ports/index.ts';
-import type {
-  BatchEventData,
-  BatchView,
-  EndpointEventData,
-  EventView,
-  JobEventData,
-  JobView,
-} from '../schemas/index.ts';
+import type { BatchEventData, EndpointEventData, EventView, JobEventData } from '../schemas/index.ts';
 import { getBatch } from './get-batch.ts';
 import { findJob } from './get-job.ts';
 import { ifReadable } from './if-readable.ts';
@@ -17,15 +10,12 @@ import { presentAlert } from './present-alert.ts';
 import { presentBatch } from './present-batch.ts';
 import { endpointPath, presentEndpoint } from './present-endpoint.ts';
 import { type PresentDeps, presentJob } from './present-job.ts';
+import { shortBatch, shortJob } from './short-event.ts';
 
 export type PresentEventDeps = PresentDeps & { ledger: Ledger; batches: Batches; endpoints: Endpoints };
 
-/** What of the caller's own goes along, in bytes: the whole must stay below 20 kB. */
-const METADATA_BYTES_MAX = 6_000;
-/** Characters of an error's detail, which may have the provider's own words. */
-const DETAIL_MAX = 1_000;
-/** Late images that go along: there is one for each call that was given up. */
-const LATE_MAX = 3;
+/** Links in an event stay good for a day, since its receiver may put it in a queue; less what clocks may differ by. */
+const EVENT_LINK_MS = 24 * 60 * 60_000 - 5 * 60_000;
 /** Records read side by side. */
 const WIDTH = 16;
 
@@ -33,7 +23,7 @@ const WIDTH = 16;
  * Each event with the job, batch or endpoint it is about as that is now; of one that is kept no longer, id and link are
  * left. An alert is shown as it was.
  *
- * Links to images are signed anew each time. Several events of one record cost one look at it.
+ * Links to images are signed anew each time, for a day. Several events of one record cost one look at it.
  */
 export async function presentEvents(
   deps: PresentEventDeps,
@@ -70,41 +60,7 @@ async function jobData(deps: PresentEventDeps, tenant: Tenant, event: LoggedEven
     const { batch, tags } = event;
     return { id, ...(batch && { batch }), tags, urls: { self: `/v1/jobs/${encodeURIComponent(id)}` } };
   }
-  return shortJob(await presentJob(deps, job));
-}
-
-/** Field by field: what a view gets one day must not ride along unseen. */
-function shortJob(view: JobView): JobEventData {
-  const { id, status, phase, lane, route, model, size, batch, key, cost, tags, images, urls } = view;
-  const { created_at, started_at, completed_at, deduplicated_of, late_images: late, error } = view;
-  return {
-    id,
-    status,
-    ...(phase && { phase }),
-    lane,
-    ...(route && { route }),
-    model,
-    size,
-    ...(batch && { batch }),
-    ...(key !== undefined && { key }),
-    created_at,
-    ...(started_at && { started_at }),
-    ...(completed_at && { completed_at }),
-    cost,
-    ...(deduplicated_of && { deduplicated_of }),
-    tags,
-    ...ifShort(view.metadata),
-    images,
-    ...(late && { late_images: late.slice(0, LATE_MAX) }),
-    ...(error && { error: shortError(error) }),
-    urls,
-  };
-}
-
-/** Without what the provider said. */
-function shortError(error: NonNullable<JobView['error']>): NonNullable<JobEventData['error']> {
-  const { upstream: _, ...short } = error;
-  return { ...short, detail: short.detail.slice(0, DETAIL_MAX) };
+  return shortJob(await presentJob({ ...deps, linkMs: EVENT_LINK_MS }, job));
 }
 
 async function batchData(deps: PresentEventDeps, tenant: Tenant, id: string): Promise<BatchEventData> {
@@ -139,14 +95,4 @@ async function endpointData(
     health: view.health,
     urls: view.urls,
   };
-}
-
-/** Without its provider batches, which may be hundreds, and its own webhook. */
-function shortBatch(view: BatchView): BatchEventData {
-  const { provider_batches: _, route: __, priority: ___, webhook: ____, metadata, ...short } = view;
-  return { ...short, ...ifShort(metadata) };
-}
-
-function ifShort(metadata: Record<string, string>): { metadata?: Record<string, string> } {
-  return Buffer.byteLength(JSON.stringify(metadata)) > METADATA_BYTES_MAX ? {} : { metadata };
 }

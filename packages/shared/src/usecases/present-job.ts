@@ -20,7 +20,12 @@ import { presentOwn } from './present-endpoint.ts';
 /** Links in a view stay good for this long. */
 export const LINK_MS = 15 * 60_000;
 
-export type PresentDeps = { store: ObjectStore; clock: Clock };
+export type PresentDeps = {
+  store: ObjectStore;
+  clock: Clock;
+  /** How long links stay good; as long as in a view by default. */
+  linkMs?: number;
+};
 
 /** @param position how many of the tenant's queued jobs are older, when known */
 export async function presentJob(deps: PresentDeps, job: Job, position?: number): Promise<JobView> {
@@ -69,8 +74,9 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
   };
 }
 
-async function presentImages({ store, clock }: PresentDeps, job: Job, images: StoredImage[]): Promise<ImageView[]> {
-  const expiresAt = clock.now() + LINK_MS;
+async function presentImages(deps: PresentDeps, job: Job, images: StoredImage[]): Promise<ImageView[]> {
+  const { store, clock, linkMs = LINK_MS } = deps;
+  const expiresAt = clock.now() + linkMs;
   return Promise.all(
     images.map(async (image) => ({
       id: imageId(job.id, image.n),
@@ -85,8 +91,8 @@ async function presentImages({ store, clock }: PresentDeps, job: Job, images: St
   );
 }
 
-async function presentReferences({ store, clock }: PresentDeps, references: Reference[]) {
-  const expiresAt = clock.now() + LINK_MS;
+async function presentReferences({ store, clock, linkMs = LINK_MS }: PresentDeps, references: Reference[]) {
+  const expiresAt = clock.now() + linkMs;
   return Promise.all(
     references.map(async ({ key, sha256, mime, name, role }) => ({
       sha256,
