@@ -17,7 +17,7 @@ import { reasonFor } from './refusal.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** Names of headers in lower case; `secrets` among what is sent are taken out of the answer. */
-export type SafeMessage = { headers: Record<string, string>; body: string; secrets?: readonly string[] };
+type SafeMessage = { headers: Record<string, string>; body: string; secrets?: readonly string[] };
 
 export type SafePost = {
   /** Posts JSON once, and says what came of it. Never throws. */
