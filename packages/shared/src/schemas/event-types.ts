@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { BATCH_EVENT_TYPES, EVENT_TYPES, LOGGED_TYPES, type LoggedType } from '../domain/index.ts';
+import { didYouMean } from './faults.ts';
 
 /** What a job's own webhook may be sent, and what a batch's may. */
 export const OWN_TYPES = {
@@ -17,10 +18,16 @@ export function typesNamed(pattern: string, known: readonly LoggedType[] = LOGGE
   return known.filter((type) => type.startsWith(pattern.slice(0, -1)));
 }
 
+/** What was meant, or all that there are. */
+function hintFor(asked: unknown, known: readonly LoggedType[]): string {
+  const groups = new Set(known.map((type) => `${type.slice(0, type.indexOf('.'))}.*`));
+  return didYouMean(asked, [...known, ...groups]) || `; there are ${known.join(', ')}`;
+}
+
 /** A type, or a group of them. */
 export function typePattern(known: readonly LoggedType[] = LOGGED_TYPES) {
   return z.string().refine((pattern) => typesNamed(pattern, known).length > 0, {
-    error: `must be a type of event or a group of them such as job.*; there are ${known.join(', ')}`,
+    error: ({ input }) => `must be a type of event or a group of them such as job.*${hintFor(input, known)}`,
   });
 }
 

@@ -79,8 +79,8 @@ function messageOf({ issue, path, node, value }: Place): string {
     case 'invalid_key': {
       const [inner] = issue.issues;
       const names = typeof node === 'object' ? node.propertyNames : undefined;
-      if (!inner) return 'has a name that is not valid';
-      return `has a name that ${messageOf({ issue: inner, path, node: asNode(names), value: path.at(-1) })}`;
+      if (!inner) return 'is not a valid name';
+      return `is not a valid name: it ${messageOf({ issue: inner, path, node: asNode(names), value: path.at(-1) })}`;
     }
     case 'invalid_format':
       return issue.format === 'regex' ? `must match ${issue.pattern}` : `must be a valid ${issue.format}`;

@@ -187,7 +187,11 @@ describe('what is wrong', () => {
     [{ ...MUG, tags: ['x'.repeat(65)] }, 'tags[0]', 'must have at most 64 characters'],
     [{ ...MUG, cache: null }, 'cache', 'must be an object, not null'],
     [{ ...MUG, cache: {} }, 'cache.ttl', 'is required'],
-    [{ ...MUG, metadata: { 'a b': 'x' } }, 'metadata.a b', 'has a name that must be 1 to 64 of A-Z a-z 0-9 _ . -'],
+    [
+      { ...MUG, metadata: { 'a b': 'x' } },
+      'metadata.a b',
+      'is not a valid name: it must be 1 to 64 of A-Z a-z 0-9 _ . -',
+    ],
     [{ ...MUG, surprise: ['x'] }, 'surprise', 'is not a field of this request'],
     [{ ...MUG, tag: ['x'] }, 'tag', 'is not a field of this request; did you mean tags?'],
     [{ ...MUG, aspectRatio: '1:1' }, 'aspectRatio', 'is not a field of this request; did you mean aspect_ratio?'],

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DEATH_CAUSES, DELIVERY_STATUSES } from '../domain/index.ts';
 import { typeList } from './event-types.ts';
 import { webhookUrl } from './own-webhook.ts';
-import { durationSchema } from './primitives.ts';
+import { parseDuration } from './primitives.ts';
 
 export const ENDPOINT_ID = /^whe_[0-9a-f]{32}$/;
 export const DELIVERY_ID = /^dlv_[0-9a-f]{32}$/;
@@ -86,13 +86,15 @@ export type UpdateEndpointBody = z.output<typeof UpdateEndpointBody>;
 export type UpdateEndpointInput = z.input<typeof UpdateEndpointBody>;
 
 const OVERLAP_MAX = '7d';
+const overlap = `must be a duration such as "24h", at most ${OVERLAP_MAX}; "0s" for none`;
+const isOverlap = (ms: number | undefined) => ms !== undefined && ms <= (parseDuration(OVERLAP_MAX) ?? 0);
 
 export const RotateSecretBody = z
   .strictObject({
     overlap: z
-      .union([z.literal('0s').transform(() => 0), durationSchema({ max: OVERLAP_MAX })], {
-        error: `must be a duration such as "24h", at most ${OVERLAP_MAX}; "0s" for none`,
-      })
+      .string({ error: overlap })
+      .refine((text) => isOverlap(parseDuration(text)), overlap)
+      .transform((text) => parseDuration(text) ?? 0)
       .prefault('24h')
       .meta({
         type: 'string',

@@ -70,7 +70,7 @@ async function plan(deps: ReplayDeps, { tenant, id, body }: Asked) {
     throw new AppError('invalid_request', {
       message: 'since must be before until, and in the past.',
       param: 'since',
-      fix: 'Events are kept from now back to the time that GET /v1/events reaches.',
+      fix: 'Give an earlier time. Events are kept from now back to the time that GET /v1/events reaches.',
     });
   }
   const order: ReplayOrder = {

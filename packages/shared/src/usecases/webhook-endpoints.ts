@@ -190,7 +190,11 @@ export function assertEnabled({ disabled }: Endpoint): void {
 }
 
 function noSuchEndpoint(): AppError {
-  return new AppError('not_found', { message: 'There is no such endpoint.', param: 'id' });
+  return new AppError('not_found', {
+    message: 'There is no such endpoint.',
+    param: 'id',
+    fix: 'The id of an endpoint begins with whe_: GET /v1/webhook-endpoints lists them.',
+  });
 }
 
 function goneSince(): AppError {

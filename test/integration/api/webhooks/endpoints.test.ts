@@ -188,12 +188,13 @@ describe('a new secret', () => {
     expect((await rotate(id, { overlap: '0s' })).status).toBe(200);
   });
 
-  it.each([['0'], ['8d'], ['-1h'], [5], ['']])('does not overlap with the old one for %j', async (overlap) => {
+  it.each([['0'], ['10d'], ['-1h'], [5], ['']])('does not overlap with the old one for %j', async (overlap) => {
     const { id } = await made();
 
     const { status, json } = await rotate(id, { overlap });
 
     expect([status, json.param]).toEqual([400, 'overlap']);
+    expect(json.detail).toBe('overlap must be a duration such as "24h", at most 7d; "0s" for none.');
   });
 });
 
@@ -246,9 +247,9 @@ describe('bad input', () => {
     [{ url: 'receiver.example' }, 'url', /not a valid absolute URL/],
     [{ events: [] }, 'events', /must not be empty/],
     [{ events: 'job.*' }, 'events', /must be an array/],
-    [{ events: ['job.succeded'] }, 'events[0]', /must be a type of event/],
-    [{ events: ['*'] }, 'events[0]', /must be a type of event/],
-    [{ events: ['nothing.*'] }, 'events[0]', /must be a type of event/],
+    [{ events: ['job.suceeded'] }, 'events[0]', /must be a type of event .+; did you mean job\.succeeded\?$/],
+    [{ events: ['jobs.*'] }, 'events[0]', /; did you mean job\.\*\?$/],
+    [{ events: ['*'] }, 'events[0]', /must be a type of event .+; there are job\./],
     [{ events: Array.from({ length: 51 }, () => 'job.*') }, 'events', /at most 50/],
     [{ description: long }, 'description', /at most 200/],
     [{ description: 7 }, 'description', /must be a string/],
@@ -258,7 +259,7 @@ describe('bad input', () => {
       (name): [object, string, RegExp] => [
         { headers: { [name]: 'x' } },
         `headers.${name}`,
-        /Authorization or begin with X-/,
+        /is not a valid name: it must be Authorization or begin with X-/,
       ],
     ),
     [{ headers: { 'X-Forwarded-For': '1.2.3.4' } }, 'headers.X-Forwarded-For', /that proxies write/],
