@@ -183,6 +183,71 @@ describe('the darkroom command', () => {
     expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('https')]);
   });
 
+  it('disables, enables and deletes an endpoint, and gives it a new secret', async () => {
+    const { key } = await aTenant();
+    const [{ id, secret }] = (await darkroom(key, ['webhooks', 'create', 'https://shop.example/hook'])).json;
+    const on = async (command: string, ...more: string[]) => darkroom(key, ['webhooks', command, id, ...more]);
+
+    expect((await on('disable')).json).toMatchObject([{ id, enabled: false, disabled_reason: 'caller' }]);
+    expect((await on('enable')).json).toMatchObject([{ id, enabled: true }]);
+    const [rotated] = (await on('rotate', '--overlap', '1h')).json;
+    expect([rotated.secret === secret, rotated.old_secrets_until.length]).toEqual([false, 1]);
+    expect(await on('delete')).toMatchObject({ code: 0, json: [{ id, deleted: true }] });
+    expect(await on('enable')).toMatchObject({ code: 2, err: expect.stringContaining('begins with whe_') });
+  });
+
+  it('shows the secret of what jobs name themselves, and makes another', async () => {
+    const { key } = await aTenant();
+    const own = async (...more: string[]) => (await darkroom(key, ['webhooks', 'secret', ...more])).json[0];
+
+    const before = await own();
+    const after = await own('--rotate', '--overlap', '0s');
+
+    expect(await own()).toEqual(after);
+    expect(after).toEqual({ secret: expect.stringMatching(/^whsec_/) });
+    expect(after.secret).not.toBe(before.secret);
+  });
+
+  it('replays what an endpoint was not sent, once that is agreed to', async () => {
+    const { key, submit } = await aTenant();
+    await submit();
+    const [{ id }] = (await darkroom(key, ['webhooks', 'create', 'https://shop.example/hook'])).json;
+    const replay = async (...more: string[]) => darkroom(key, ['webhooks', 'replay', id, ...more]);
+
+    const counted = await replay('--since', '1h', '--preview');
+    expect([counted.code, counted.json]).toEqual([0, [expect.objectContaining({ preview: true, action: 'replay' })]]);
+    const events = `${counted.json[0].count} events`;
+    expect(await replay('--since', '1h')).toMatchObject({
+      code: 4,
+      json: [],
+      err: `It would send ${events}. Pass --yes to agree.\n`,
+    });
+    const started = await replay('--since', '1h', '--type', 'job.*', '--all', '--yes');
+    expect([started.code, started.json]).toEqual([
+      0,
+      [expect.objectContaining({ action: 'replay', id: expect.stringMatching(/^act_/) })],
+    ]);
+    expect(await replay('--since', 'yesterday')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--since yesterday: say'),
+    });
+    const future = await replay('--since', '2100-01-01T00:00:00Z');
+    expect([future.code, future.err]).toEqual([2, expect.stringContaining('Give an earlier time.')]);
+  });
+
+  it('says once what is wrong, and what was meant', async () => {
+    const { key } = await aTenant();
+
+    const typo = await darkroom(key, ['webhooks', 'create', 'https://shop.example/', '--event', 'job.suceeded']);
+    const other = await darkroom(key, ['webhooks', 'deliveries', 'job_1']);
+
+    expect([typo.code, typo.err.split('did you mean job.succeeded?')]).toEqual([
+      2,
+      [expect.any(String), expect.any(String)],
+    ]);
+    expect([other.code, other.err]).toEqual([2, expect.stringMatching(/job_1 is neither an endpoint \(whe_…/)]);
+  });
+
   it('lists events oldest first, and follows them until it is stopped', async () => {
     const { key, submit } = await aTenant();
     const jobs = [await submit(), await submit()];

@@ -63,7 +63,9 @@ function explain({ stderr, signal }: Terminal, error: unknown): number {
   if (error instanceof DarkroomError) {
     const { problem } = error;
     stderr.write(`${error.message}\n`);
-    for (const { path, message } of problem?.errors ?? []) stderr.write(`  ${path}: ${message}\n`);
+    // A single one is the message itself.
+    const errors = problem?.errors ?? [];
+    for (const { path, message } of errors.length > 1 ? errors : []) stderr.write(`  ${path}: ${message}\n`);
     if (problem?.fix) stderr.write(`${problem.fix}\n`);
     if (error.status === 0)
       stderr.write('Is it started? `npm start`, or name another place by --url or DARKROOM_URL.\n');

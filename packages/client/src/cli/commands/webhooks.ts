@@ -1,8 +1,11 @@
 import type { DeliveryView } from '@darkroom/shared/schemas';
 import type { Command } from 'commander';
 import type { Open } from '../context.ts';
+import { EXIT, Exit } from '../exit.ts';
 import { list } from '../lists.ts';
 import { describeDelivery, describeEndpoint } from '../words.ts';
+import { addReplay } from './replay.ts';
+import { addWebhookChanges } from './webhook-changes.ts';
 
 type CreateOptions = { event?: string[]; description?: string };
 
@@ -48,6 +51,12 @@ export function addWebhooks(program: Command, open: Open): void {
     .description('what was sent, and what came of it')
     .option('--status <status>', 'pending, delivered or dead')
     .action(async (id: string, { status }: { status?: DeliveryView['status'] }) => {
+      if (!/^(whe|evt)_/.test(id)) {
+        throw new Exit(
+          EXIT.invalid,
+          `${id} is neither an endpoint (whe_…, see \`darkroom webhooks list\`) nor an event (evt_…, see \`darkroom events\`).`,
+        );
+      }
       const { client, signal, say, print } = open();
       const found = id.startsWith('evt_')
         ? (await client.deliveriesOfEvent(id, { signal })).data.filter((one) => !status || one.status === status)
@@ -67,4 +76,6 @@ export function addWebhooks(program: Command, open: Open): void {
       say(describeDelivery(delivery));
       print(delivery);
     });
+  addReplay(webhooks, open);
+  addWebhookChanges(webhooks, open);
 }
