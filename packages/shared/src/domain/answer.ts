@@ -11,7 +11,12 @@ export type SpooledBlob = {
   crc32c: number;
 };
 
+/** How a body is to be read: the provider's own, OpenAI's chat with images, OpenAI's images. */
+export type Dialect = 'gemini' | 'chat' | 'images';
+
 export type Answer = {
+  /** Absent = `gemini`. */
+  dialect?: Dialect;
   httpStatus: number;
   /** Lower-case names; only the ones worth keeping (content-type, retry-after, server-timing, x-request-id …). */
   headers: Record<string, string>;

@@ -63,6 +63,18 @@ export type Reference = {
 
 export type SafetySetting = { category: string; threshold: string };
 
+/** How the caller wants it to reach a model. */
+export type Routing = {
+  /** Only these channels. */
+  channels?: string[];
+  /** Catalogue ids that may make it instead, in this order, once no channel can with the one before; `model` is the first. */
+  models?: string[];
+  /** A second channel may be called when the first has been slow. */
+  hedge?: true;
+  /** When everything failed, a labelled image made here ends it. */
+  placeholder?: true;
+};
+
 /** What the caller asked for, validated, defaults filled in, references resolved. Never changes, but for the priority. */
 export type JobRequest = {
   prompt: string;
@@ -88,6 +100,7 @@ export type JobRequest = {
   tags: string[];
   metadata: Record<string, string>;
   webhook?: OwnWebhook;
+  routing?: Routing;
   /** The caller's batch that the job is a row of, and the row's key. */
   batch?: { id: BatchId; key: string };
 };
@@ -109,6 +122,10 @@ export type Attempt = {
   cost?: Micros;
   error?: ErrorCode;
   reason?: string;
+  /** What it was expected to cost there, where that is not what the job was estimated at. */
+  estimate?: Micros;
+  /** Beside another that was slow. */
+  hedge?: true;
 };
 
 /** An image at rest. */
@@ -121,6 +138,10 @@ export type StoredImage = {
   height: number;
   bytes: number;
   sha256: string;
+  /** Which model made it, where it is not the one that was asked for. */
+  model?: string;
+  /** Made here, in place of an image that nobody made. */
+  placeholder?: true;
 };
 
 export type JobError = {
@@ -151,6 +172,8 @@ export type JobState = {
   /** The attempt that holds the lease, if any. A terminal job may still have one: its image would be late. */
   open?: AttemptId;
   estimated: Micros;
+  /** The model of its chain that makes it now; absent = the one it asked for. */
+  model?: string;
   /** How it travels now, and why; absent = as `request.lane` says. */
   route?: { lane: Lane; reason: string };
   images: StoredImage[];
@@ -184,6 +207,11 @@ const TERMINAL: ReadonlySet<JobStatus> = new Set(['succeeded', 'blocked', 'faile
 
 export function isTerminal(status: JobStatus): boolean {
   return TERMINAL.has(status);
+}
+
+/** The model that makes it now. */
+export function modelOf(job: Pick<Job, 'request' | 'state'>): string {
+  return job.state.model ?? job.request.model;
 }
 
 /** The lane the job is on now. */
