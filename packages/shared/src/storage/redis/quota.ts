@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Leave, Quota } from '../../ports/index.ts';
+import type { Leave, Quota } from '../../ports/quota.ts';
 import { keySpace } from './keys.ts';
 import { loadScript } from './scripts.ts';
 
