@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Leave, Quota } from '@darkroom/shared/ports';
+import type { Quota } from '@darkroom/shared/ports';
 import { createRedisQuota } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +8,8 @@ import { testRedisUrl } from '../support/redis.ts';
 const CHANNEL = 'gemini';
 const MODEL = 'gemini-3-pro-image';
 const HOUR = 3_600_000;
+
+type Leave = Awaited<ReturnType<Quota['take']>>;
 
 type TestQuota = AsyncDisposable & {
   quotas: Quota[];
