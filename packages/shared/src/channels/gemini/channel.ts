@@ -10,12 +10,12 @@ import { type Fetch, GoogleGenAI } from '@google/genai';
 import type { JobRequest } from '../../domain/job.ts';
 import { failSpan, type SpanFacts, tellSpan, withSpan } from '../../observability/trace.ts';
 import type { CallOptions, Channel, Exchange } from '../../ports/channel.ts';
-import { type Connect, createDispatcher } from './dispatcher.ts';
-import { exchange, type HttpRequest, reasonOf, type WireEnd } from './exchange.ts';
-import { createPreconnect } from './preconnect.ts';
+import { type Connect, createDispatcher } from '../http/dispatcher.ts';
+import { exchange, type HttpRequest, reasonOf, type WireEnd } from '../http/exchange.ts';
+import { createPreconnect } from '../http/preconnect.ts';
+import { createTurns } from '../http/turns.ts';
+import { parseJson, TEXT_MAX, toAnswer } from '../http/wire-answer.ts';
 import { buildRequest } from './request.ts';
-import { createTurns } from './turns.ts';
-import { parseJson, TEXT_MAX, toAnswer } from './wire-answer.ts';
 
 export const GEMINI_BASE_URL = 'https://generativelanguage.googleapis.com';
 

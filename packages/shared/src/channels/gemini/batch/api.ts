@@ -7,9 +7,9 @@ import { objectOf } from '../../../domain/lenient.ts';
 import { scrub } from '../../../domain/scrub.ts';
 import type { Done } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
-import { exchange, type HttpRequest } from '../exchange.ts';
-import { createTurns } from '../turns.ts';
-import { parseJson, TEXT_MAX, toAnswer } from '../wire-answer.ts';
+import { exchange, type HttpRequest } from '../../http/exchange.ts';
+import { createTurns } from '../../http/turns.ts';
+import { parseJson, TEXT_MAX, toAnswer } from '../../http/wire-answer.ts';
 
 export type NotDone = Exclude<Done<object>, { type: 'done' }>;
 export type Rejected = Extract<NotDone, { type: 'rejected' }>['verdict'];

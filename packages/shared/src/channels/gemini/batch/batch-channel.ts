@@ -6,8 +6,8 @@
  */
 
 import type { BatchChannel } from '../../../ports/batch-channel.ts';
+import { createDispatcher } from '../../http/dispatcher.ts';
 import { GEMINI_BASE_URL, type GeminiChannelOptions } from '../channel.ts';
-import { createDispatcher } from '../dispatcher.ts';
 import { createApi } from './api.ts';
 import { createBatches } from './batches.ts';
 import { download } from './download.ts';

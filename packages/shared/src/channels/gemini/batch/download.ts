@@ -2,8 +2,8 @@
 
 import type { Readable } from 'node:stream';
 import type { Done } from '../../../ports/batch-channel.ts';
-import { reasonOf } from '../exchange.ts';
-import { parseJson, TEXT_MAX, toAnswer } from '../wire-answer.ts';
+import { reasonOf } from '../../http/exchange.ts';
+import { parseJson, TEXT_MAX, toAnswer } from '../../http/wire-answer.ts';
 import { type Api, notDone, type Reply } from './api.ts';
 import { filePath } from './names.ts';
 import { isNoFile } from './stored-file.ts';

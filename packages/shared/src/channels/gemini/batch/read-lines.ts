@@ -8,9 +8,9 @@
 
 import type { ResultLine } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
-import { BodyLimitError } from '../base64.ts';
-import { createExtractor } from '../extractor.ts';
-import { parseJson } from '../wire-answer.ts';
+import { BodyLimitError } from '../../http/base64.ts';
+import { createExtractor } from '../../http/extractor.ts';
+import { parseJson } from '../../http/wire-answer.ts';
 import { toKeyedAnswer } from './result-line.ts';
 
 const LINE_END = 0x0a;
