@@ -9,7 +9,6 @@ import {
   HOUR,
   imageEnd,
   limitEnd,
-  MINUTE,
   NOON,
   refusalEnd,
   rejectionEnd,
@@ -337,26 +336,25 @@ describe('settle, after an error answer', () => {
     expect(job.state).toMatchObject({ status: 'queued', phase: 'rate_limited' });
   });
 
-  it('waits as long as a limit says', () => {
+  it('stands in line again after a refusal by a limit: the line waits as long as the limit lasts', () => {
     const change = settle(aRunningJob(), 'att_1', limitEnd('minute', 34_000), LATER, half);
 
     expect(change?.events).toEqual([]);
-    expect(change?.after.state).toMatchObject({ status: 'queued', phase: 'rate_limited', runAt: LATER + 34_000 });
+    expect(change?.after.state).toMatchObject({ status: 'queued', phase: 'rate_limited', runAt: LATER + SECOND });
   });
 
-  it('parks a job until the daily quota starts anew, and says so', () => {
+  it('says so when the limit is that of a day', () => {
     const change = settle(aRunningJob(), 'att_1', limitEnd('day', 2_000), LATER, half);
 
     expect(change?.events).toEqual(['quota.parked']);
-    expect(change?.after.state).toMatchObject({ phase: 'parked', runAt: Date.UTC(2026, 10, 21, 8) });
+    expect(change?.after.state).toMatchObject({ phase: 'parked', runAt: LATER + SECOND });
   });
 
-  it('waits longer with each refusal by a limit of unknown scope', () => {
-    const once = settled(aRunningJob(), limitEnd('unknown'));
-    const twice = settled(begun(once, 'att_2'), limitEnd('unknown'), 'att_2', NOON + 10 * MINUTE);
+  it('waits as long as the limit says in the batch lane, whose pool knows of no limits', () => {
+    const inBatch = { route: { lane: 'batch' as const, reason: 'test' } };
+    const change = settle(aRunningJob('att_1', { state: inBatch }), 'att_1', limitEnd('minute', 34_000), LATER, half);
 
-    expect(once.state.runAt).toBe(LATER + MINUTE);
-    expect(twice.state.runAt).toBe(NOON + 12 * MINUTE);
+    expect(change?.after.state).toMatchObject({ runAt: LATER + 34_000 });
   });
 });
 

@@ -13,8 +13,17 @@ import { type Change, changeTo, without } from './change.ts';
 import { expire } from './control.ts';
 import { unreachable } from './errors.ts';
 import type { Attempt, AttemptId, EpochMs, Job, JobState, Micros, ProviderBatchId } from './job.ts';
-import { isTerminal, laneOf } from './job.ts';
-import { afterDoubt, afterImage, afterRefusal, afterRejection, afterUnsent, isUncharged } from './next-step.ts';
+import { isTerminal, laneOf, modelOf } from './job.ts';
+import {
+  afterDoubt,
+  afterImage,
+  afterRefusal,
+  afterRejection,
+  afterUnsent,
+  isUncharged,
+  type Onward,
+} from './next-step.ts';
+import { costOf } from './price.ts';
 
 /** Attempts kept on the record; older refusals by a limit are dropped from it, since they cost nothing. */
 const MAX_RECORDED = 30;
@@ -32,10 +41,10 @@ export type Begun =
 /** Starts an attempt: from here on the record says that a paid call may be out. */
 export function begin(
   job: Job,
-  attempt: { id: AttemptId; channel: string; providerBatch?: ProviderBatchId },
+  attempt: { id: AttemptId; channel: string; providerBatch?: ProviderBatchId; estimate?: Micros },
   now: EpochMs,
 ): Begun {
-  const { state, request } = job;
+  const { state } = job;
   if (state.open === attempt.id) return { type: 'same' };
   // Given up by a reaper meanwhile: the same call must not go on record a second time.
   if (state.attempts.some(({ id }) => id === attempt.id)) return { type: 'over' };
@@ -44,13 +53,7 @@ export function begin(
   const expired = expire(job, now);
   if (expired) return { type: 'expired', change: expired };
   if (state.runAt > now) return { type: 'early', runAt: state.runAt };
-  const started: Attempt = {
-    ...attempt,
-    model: request.model,
-    lane: laneOf(job),
-    state: 'open',
-    startedAt: now,
-  };
+  const started = startedAs(job, attempt, now);
   const next: JobState = {
     ...state,
     status: 'running',
@@ -62,6 +65,36 @@ export function begin(
   return { type: 'go', change: changeTo(job, next, ['job.started'], now) };
 }
 
+function startedAs(job: Job, attempt: Pick<Attempt, 'id' | 'channel'> & Partial<Attempt>, now: EpochMs): Attempt {
+  return { ...attempt, model: modelOf(job), lane: laneOf(job), state: 'open', startedAt: now };
+}
+
+/**
+ * Starts a second attempt beside the one that holds the lease, which stays where it is. `undefined` when that one is over,
+ * has a second already, or `max_cost` has no room for both.
+ */
+export function hedge(
+  job: Job,
+  first: AttemptId,
+  attempt: { id: AttemptId; channel: string; estimate: Micros },
+  now: EpochMs,
+): Change | undefined {
+  const { state, request } = job;
+  if (state.open !== first || state.status !== 'running' || state.phase !== 'generating') return undefined;
+  if (openBeside(state, first) || state.expiresAt <= now) return undefined;
+  const { actual, inDoubt } = costOf(state);
+  const running = state.attempts.find(({ id }) => id === first)?.estimate ?? state.estimated;
+  if (request.maxCost !== undefined && actual + inDoubt + running + attempt.estimate > request.maxCost)
+    return undefined;
+  const started: Attempt = { ...startedAs(job, attempt, now), hedge: true };
+  return changeTo(job, { ...state, attempts: trim([...state.attempts, started]) }, [], now);
+}
+
+/** Another call of the job that is out, outside of provider batches. */
+function openBeside({ attempts }: JobState, attempt: AttemptId): Attempt | undefined {
+  return attempts.find((one) => one.state === 'open' && one.id !== attempt && one.providerBatch === undefined);
+}
+
 /** The paid bytes are in the spool: what is left is storing, however long that takes. */
 export function received(job: Job, attempt: AttemptId, now: EpochMs): Change | undefined {
   const { state } = job;
@@ -69,13 +102,19 @@ export function received(job: Job, attempt: AttemptId, now: EpochMs): Change | u
   return changeTo(job, { ...state, phase: 'storing' }, [], now);
 }
 
-/** The job once `attempt` has ended. */
+/**
+ * The job once `attempt` has ended.
+ *
+ * While a second call of it is out, that one holds the lease from here on and decides in its turn, whatever became of the
+ * first; the first image of the two is the result, and one that comes behind it is late.
+ */
 export function settle(
   job: Job,
   attempt: AttemptId,
   end: AttemptEnd,
   now: EpochMs,
   random: () => number,
+  onward: Onward = {},
 ): Change | undefined {
   const recorded = job.state.attempts.find(({ id }) => id === attempt);
   const news = recorded && isNews(recorded, end);
@@ -83,24 +122,33 @@ export function settle(
   const closed = closeAttempt(job.state, attempt, end);
   // A held job waits for nothing but this: once no call is in doubt any more, the answer decides.
   const resolved = job.state.phase === 'held' && closed.attempts.every(({ state }) => state !== 'in_doubt');
-  const base = resolved ? without(closed, 'phase', 'error') : closed;
+  const base = handOver(job, attempt, resolved ? without(closed, 'phase', 'error') : closed);
   const current = job.state.open === attempt || resolved;
   const waiting = !isTerminal(base.status) && !base.leader;
   if (end.type === 'image') return afterImage(job, base, end, now);
   // A verdict about an attempt that is not the current one informs the ledger; the current one decides the job.
-  if (!waiting || !current) return changeTo(job, base, end.type === 'in_doubt' ? ['attempt.in_doubt'] : [], now);
+  const decides = waiting && current && !base.open;
+  if (!decides) return changeTo(job, base, end.type === 'in_doubt' ? ['attempt.in_doubt'] : [], now);
+  const at = { now, random, onward };
   switch (end.type) {
     case 'refused':
-      return afterRefusal(job, base, end, now, random);
+      return afterRefusal(job, base, end, at);
     case 'rejected':
-      return afterRejection(job, base, end, now, random);
+      return afterRejection(job, base, end, at);
     case 'unsent':
-      return afterUnsent(job, base, now, random);
+      return afterUnsent(job, base, at);
     case 'in_doubt':
-      return afterDoubt(job, base, end, now);
+      return afterDoubt(job, base, end, at);
     default:
       return unreachable(end);
   }
+}
+
+/** The lease of an attempt that has ended goes to the one that is out beside it. */
+function handOver({ state }: Job, ended: AttemptId, closed: JobState): JobState {
+  const heir = state.open === ended ? openBeside(closed, ended) : undefined;
+  if (!heir) return closed;
+  return { ...closed, open: heir.id, ...(closed.status === 'running' && { phase: 'generating' as const }) };
 }
 
 /** Open attempts take any end; doubtful ones take a known end; ended ones take none. */
@@ -142,7 +190,14 @@ function ended(attempt: Attempt, end: AttemptEnd, estimated: Micros): Attempt {
       return { ...bare, ...ms, state: 'rejected', error: 'upstream_unreachable', reason: end.reason };
     case 'in_doubt':
       // Counted as spent until somebody knows better.
-      return { ...bare, ...ms, state: 'in_doubt', cost: estimated, error: 'outcome_unknown', reason: end.reason };
+      return {
+        ...bare,
+        ...ms,
+        state: 'in_doubt',
+        cost: attempt.estimate ?? estimated,
+        error: 'outcome_unknown',
+        reason: end.reason,
+      };
     default:
       return unreachable(end);
   }

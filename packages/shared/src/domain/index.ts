@@ -31,7 +31,7 @@ export * from './job-filter.ts';
 export * from './lesson.ts';
 export * from './models.ts';
 export * from './money.ts';
-export { failWaiting, MAX_ATTEMPTS, mayAfford, pauseAfter, reroute } from './next-step.ts';
+export { failWaiting, MAX_ATTEMPTS, mayAfford, moveToModel, type Onward, pauseAfter, reroute } from './next-step.ts';
 export * from './object-names.ts';
 export * from './price.ts';
 export { createSetCost, quoteCap } from './price-set.ts';

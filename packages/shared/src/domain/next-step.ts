@@ -17,6 +17,9 @@ import {
   type JobState,
   type Lane,
   laneOf,
+  type Micros,
+  modelOf,
+  type StoredImage,
 } from './job.ts';
 import { costOf, estimateCost } from './price.ts';
 
@@ -27,10 +30,27 @@ const MAX_NO_IMAGE = 2;
 /** Attempts with unknown outcome after which a job is not sent again, under the policy `retry`. */
 const MAX_DOUBTS = 2;
 
+/** Failed calls of a model before the next one of the chain takes over, while some channel could still make it. */
+const MODEL_TRIES = 3;
+/** A call refused by a limit is looked at again after this; how long the limit lasts is for the quota to say. */
+const LIMIT_LOOK_MS = 1_000;
+
 const UNSENT_PAUSE_MS = 1_000;
 const CHANNEL_DOWN_PAUSE_MS = 60_000;
 
 export type Pause = { ms: number; reason: 'rate_limited' | 'parked' };
+
+/** Where a job may go on from here, as its channels stand. Known to the shell, and given to the decision. */
+export type Onward = {
+  /** Another channel may be called with it at once. */
+  elsewhere?: boolean;
+  /** No channel can be called for the model now: each is out, broken or parked for long. */
+  stuck?: boolean;
+  /** What comes after its model in the chain, with what it is expected to cost. */
+  next?: { model: string; estimated: Micros };
+  /** What ends it when nothing else can. */
+  placeholder?: StoredImage;
+};
 
 /** A paid image: the job's result while it waits for one, and kept beside the end it came to otherwise. */
 export function afterImage(
@@ -67,51 +87,73 @@ export function afterRefusal(
   job: Job,
   base: JobState,
   end: Extract<AttemptEnd, { type: 'refused' }>,
-  now: EpochMs,
-  random: () => number,
+  { now, random, onward }: At,
 ): Change {
   if (end.code === 'content_blocked') return finish(job, base, 'blocked', end.error, now);
-  const seen = base.attempts.filter(({ error }) => error === 'no_image').length;
-  if (seen >= MAX_NO_IMAGE) return finish(job, base, 'failed', end.error, now);
-  return requeue(job, base, now + backoffDelay(seen, random), end.error, now);
+  const seen = base.attempts.filter(({ error, model }) => error === 'no_image' && model === modelOf(job)).length;
+  if (seen >= MAX_NO_IMAGE) return giveUp(job, base, end.error, { now, onward });
+  return requeue(job, base, now + (onward.elsewhere ? 0 : backoffDelay(seen, random)), end.error, now);
 }
 
 export function afterRejection(
   job: Job,
   base: JobState,
   end: Extract<AttemptEnd, { type: 'rejected' }>,
-  now: EpochMs,
-  random: () => number,
+  at: At,
 ): Change {
   const { verdict, error } = end;
-  if (!verdict.retryable) return finish(job, base, 'failed', error, now);
+  const { now, onward } = at;
   const { limit, retryAfterMs } = verdict;
-  if (!limit || limit === 'overload') return retry(job, base, { error, retryAfterMs }, now, random);
-  const wait = limitDelay(limit, retryAfterMs, rejectionsLike(error.code, base), now);
+  if (!verdict.retryable) {
+    const ours = verdict.channelDown || PLACE_FAULTS.has(error.code);
+    return ours && onward.elsewhere ? requeue(job, base, now, error, now) : giveUp(job, base, error, at);
+  }
+  if (!limit || limit === 'overload') return retry(job, base, { error, retryAfterMs }, at);
   const parked = limit === 'day';
-  const next: JobState = { ...base, status: 'queued', phase: parked ? 'parked' : 'rate_limited', runAt: now + wait };
+  const next: JobState = {
+    ...base,
+    status: 'queued',
+    phase: parked ? 'parked' : 'rate_limited',
+    runAt: limitedUntil(),
+  };
   return changeTo(job, next, parked ? ['quota.parked'] : [], now);
+
+  /** In the standard lane it stands in line, which waits as long as the limit does; a pool knows of no limits. */
+  function limitedUntil(): EpochMs {
+    if (onward.elsewhere) return now;
+    const tries = rejectionsLike(error.code, base);
+    return now + (laneOf(job) === 'batch' ? limitDelay(limit ?? 'unknown', retryAfterMs, tries, now) : LIMIT_LOOK_MS);
+  }
 }
+
+/** Refusals that another channel need not share. */
+const PLACE_FAULTS: ReadonlySet<ErrorCode> = new Set(['upstream_auth', 'model_retired', 'upstream_quota_exhausted']);
 
 /** Not one byte left: nothing was spent, and an outage of the way there is no fault of the job. */
-export function afterUnsent(job: Job, base: JobState, now: EpochMs, random: () => number): Change {
+export function afterUnsent(job: Job, base: JobState, at: At): Change {
   const error: JobError = { code: 'upstream_unreachable', detail: 'The provider could not be reached.' };
-  return retry(job, base, { error }, now, random);
+  return retry(job, base, { error }, at);
 }
 
+/** When, by what chance, and where to from here. */
+export type At = { now: EpochMs; random: () => number; onward: Onward };
+
 /**
- * Another attempt, as long as money and time allow. Tries that are charged are bounded besides; the others go on until
+ * Another attempt, as long as money and time allow: at once where another channel can make it. Tries that are charged are bounded besides; the others go on until
  * the deadline, since an outage of half an hour must not fail whoever was tried meanwhile.
  */
 function retry(
   job: Job,
   base: JobState,
   { error, retryAfterMs = 0 }: { error: JobError; retryAfterMs?: number | undefined },
-  now: EpochMs,
-  random: () => number,
+  at: At,
 ): Change {
+  const { now, random, onward } = at;
   const tries = rejectionsLike(error.code, base);
-  if (!isUncharged(error.code) && tries >= MAX_ATTEMPTS) return finish(job, base, 'failed', error, now);
+  if (!isUncharged(error.code) && tries >= MAX_ATTEMPTS) return giveUp(job, base, error, at);
+  if (onward.elsewhere) return requeue(job, base, now, error, now);
+  if (onward.next && (onward.stuck || failuresOf(base, modelOf(job)) >= MODEL_TRIES))
+    return moveOn(job, base, onward.next, error, now);
   return requeue(job, base, now + Math.max(retryAfterMs, backoffDelay(Math.max(tries, 1), random)), error, now);
 }
 
@@ -132,11 +174,16 @@ function rejectionsLike(code: ErrorCode, { attempts }: JobState): number {
   return attempts.filter(({ state, error }) => state === 'rejected' && isUncharged(error) === isUncharged(code)).length;
 }
 
+/** Calls of the model that came to nothing, through whatever channel. */
+function failuresOf({ attempts }: JobState, model: string): number {
+  return attempts.filter((one) => one.model === model && (one.state === 'rejected' || one.state === 'in_doubt')).length;
+}
+
 export function afterDoubt(
   job: Job,
   base: JobState,
   end: Extract<AttemptEnd, { type: 'in_doubt' }>,
-  now: EpochMs,
+  { now, onward }: At,
 ): Change {
   const error: JobError = {
     code: 'outcome_unknown',
@@ -148,7 +195,7 @@ export function afterDoubt(
   }
   const doubts = base.attempts.filter(({ state }) => state === 'in_doubt').length;
   const again = job.request.onUnknownOutcome === 'retry' && doubts < MAX_DOUBTS;
-  const change = again ? requeue(job, base, now, error, now) : finish(job, base, 'failed', error, now);
+  const change = again ? requeue(job, base, now, error, now) : giveUp(job, base, error, { now, onward });
   return { ...change, events: [...events, ...change.events] };
 }
 
@@ -173,6 +220,32 @@ function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now:
   }
   const phase = laneOf(job) === 'batch' ? 'accumulating' : 'backoff';
   return changeTo(job, { ...base, status: 'queued', phase, runAt }, [], now);
+}
+
+/** No more of this model. Another of the chain may make it; else it ends, with a placeholder where that was allowed. */
+function giveUp(job: Job, base: JobState, error: JobError, { now, onward }: Pick<At, 'now' | 'onward'>): Change {
+  if (REQUEST_FAULTS.has(error.code)) return finish(job, base, 'failed', error, now);
+  if (onward.next) return moveOn(job, base, onward.next, error, now);
+  if (!onward.placeholder) return finish(job, base, 'failed', error, now);
+  return changeTo(job, endWith(base, onward.placeholder, now), ['job.succeeded'], now);
+}
+
+function endWith(base: JobState, placeholder: StoredImage, now: EpochMs): JobState {
+  return { ...without(base, 'phase', 'error'), status: 'succeeded', completedAt: now, images: [placeholder] };
+}
+
+/** No channel and no other model would do better with it. */
+const REQUEST_FAULTS: ReadonlySet<ErrorCode> = new Set(['upstream_rejected']);
+
+/** To the next model of the chain, at once. */
+function moveOn(job: Job, base: JobState, next: NonNullable<Onward['next']>, error: JobError, now: EpochMs): Change {
+  return requeue(job, { ...base, ...next }, now, error, now);
+}
+
+/** A waiting job whose model no channel can make now goes on to the next of its chain; `undefined` when it does not wait. */
+export function moveToModel(job: Job, next: NonNullable<Onward['next']>, now: EpochMs): Change | undefined {
+  const error: JobError = { code: 'max_cost_exceeded', detail: `max_cost has no room for ${next.model}.` };
+  return isAwaitingWake(job.state) ? moveOn(job, job.state, next, error, now) : undefined;
 }
 
 /** Whether `max_cost` has room for one more call, on that lane. */
