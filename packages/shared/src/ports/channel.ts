@@ -15,11 +15,14 @@ export type Exchange =
   | { type: 'unsent'; reason: string }
   | { type: 'unknown'; reason: string };
 
+/** A reference image: its bytes, or where the provider itself finds them (`gs://…`), for a channel that takes that. */
+export type ReferenceInput = Buffer | { uri: string };
+
 export type CallOptions = {
   /** Where lifted base64 fields go. */
   entry: SpoolEntry;
-  /** Reference images, in the order of `request.references`, as bytes. */
-  references: Buffer[];
+  /** Reference images, in the order of `request.references`. */
+  references: readonly ReferenceInput[];
   /** Milliseconds until the call is given up. */
   timeoutMs: number;
   /** Aborting gives the call up at once; it may still be billed. */
@@ -29,8 +32,34 @@ export type CallOptions = {
 export type Channel = {
   /** Stable name in records, logs and metrics, such as `gemini`. */
   id: string;
+  /** References may be named by their `gs://` address. */
+  takesUris: boolean;
   /** A call is about to be made: a connection for it may be opened meanwhile. Sends nothing; never throws. */
   preconnect(): void;
-  /** Makes exactly one HTTP call, and never throws for anything the network or the provider does. */
+  /**
+   * Makes exactly one HTTP call, and never throws for anything the network or the provider does. What the channel cannot
+   * carry is refused as `unsent`, never sent without it: who chooses the channel keeps such requests away.
+   *
+   * @param request its `model` is a catalogue id; the channel knows what the provider calls it
+   */
   call(request: JobRequest, options: CallOptions): Promise<Exchange>;
 };
+
+/** What a free look at a channel found. */
+export type ChannelLook =
+  /**
+   * The credentials are good. Catalogue ids of what it serves: `unknownModels` the provider does not know, and of
+   * `unseenModels` it did not say.
+   */
+  | { type: 'ok'; unknownModels: string[]; unseenModels: string[] }
+  /** The credentials are refused. */
+  | { type: 'refused'; http: number; message: string }
+  /** Nobody is there, or nobody who can tell. */
+  | { type: 'unreachable'; reason: string };
+
+/** A channel that was opened: it can be looked at, and is to be closed. */
+export type OpenChannel = Channel &
+  AsyncDisposable & {
+    /** Looks at credentials and served models by free calls; at most a minute. Never throws. */
+    look(signal: AbortSignal): Promise<ChannelLook>;
+  };

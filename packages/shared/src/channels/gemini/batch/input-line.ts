@@ -2,7 +2,7 @@
 
 import { AppError } from '../../../domain/errors.ts';
 import type { JobRequest } from '../../../domain/job.ts';
-import { buildBody } from '../request.ts';
+import { buildBody } from '../../genai/request.ts';
 
 /** What the provider takes as one request; base64 weighs a third more than the bytes it stands for. */
 const LINE_BYTES = 100 * 1024 * 1024;

@@ -9,6 +9,7 @@ import {
   ThinkingLevel,
 } from '@google/genai';
 import type { JobRequest, Reference } from '../../domain/job.ts';
+import type { ReferenceInput } from '../../ports/channel.ts';
 
 /** This model has one size and refuses to be told. */
 const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
@@ -16,17 +17,18 @@ const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
 /**
  * The SDK parameters of one call that can only ever be one HTTP call.
  *
- * @param references the bytes of `request.references`, in the same order
+ * @param references the bytes or addresses of `request.references`, in the same order
+ * @param model      what the provider calls `request.model`
  */
 export function buildRequest(
   request: JobRequest,
-  references: Buffer[],
-  httpOptions: HttpOptions,
+  references: readonly ReferenceInput[],
+  { httpOptions = {}, model = request.model }: { httpOptions?: HttpOptions; model?: string } = {},
 ): GenerateContentParameters {
   const { seed, thinking, tools, safety } = request;
   const parts = [{ text: request.prompt }, ...request.references.flatMap((ref, n) => toParts(ref, n, references[n]))];
   return {
-    model: request.model,
+    model,
     contents: [{ role: 'user', parts }],
     config: {
       httpOptions,
@@ -54,15 +56,18 @@ export function buildRequest(
  *
  * @param references the bytes of `request.references`, in the same order
  */
-export function buildBody(request: JobRequest, references: Buffer[]): Record<string, unknown> {
-  const { contents, config = {} } = buildRequest(request, references, {});
+export function buildBody(request: JobRequest, references: readonly Buffer[]): Record<string, unknown> {
+  const { contents, config = {} } = buildRequest(request, references);
   const { httpOptions: _, automaticContinuation: __, safetySettings, tools, ...generationConfig } = config;
   return { contents, ...(safetySettings && { safetySettings }), ...(tools && { tools }), generationConfig };
 }
 
-function toParts(reference: Reference, index: number, bytes: Buffer | undefined): Part[] {
-  if (!bytes) throw new Error(`the bytes of reference ${index} are missing`);
-  const image = { inlineData: { mimeType: reference.mime, data: bytes.toString('base64') } };
+function toParts(reference: Reference, index: number, input: ReferenceInput | undefined): Part[] {
+  if (!input) throw new Error(`the bytes of reference ${index} are missing`);
+  const mimeType = reference.mime;
+  const image = Buffer.isBuffer(input)
+    ? { inlineData: { mimeType, data: input.toString('base64') } }
+    : { fileData: { fileUri: input.uri, mimeType } };
   const caption = captionOf(reference, index);
   return caption ? [{ text: caption }, image] : [image];
 }
