@@ -29,6 +29,7 @@ type BatchSums = Sums & { model: string; display_name: string };
  */
 export type Bill = Sums & {
   by_model: Record<string, Sums>;
+  by_project: Record<string, Sums>;
   by_lane: { standard: Sums; batch: Sums };
   /** The latest 10,000 batches that are over, by id without `batches/`. */
   by_batch: Record<string, BatchSums>;
@@ -49,27 +50,36 @@ export function chargeFor(model: Model, tokens: Tokens, images: number, share = 
 }
 
 export function emptyBill(): Bill {
-  return { ...nothing(), by_model: {}, by_lane: { standard: nothing(), batch: nothing() }, by_batch: {} };
+  return {
+    ...nothing(),
+    by_model: {},
+    by_project: {},
+    by_lane: { standard: nothing(), batch: nothing() },
+    by_batch: {},
+  };
 }
 
 /** Counts a call that asked for an image, charged or not. */
-export function countCall(bill: Bill, model: string): void {
-  for (const sums of [bill, sumsOf(bill, model), bill.by_lane.standard]) sums.calls += 1;
+export function countCall(bill: Bill, model: string, project: string): void {
+  for (const sums of [bill, sumsOf(bill.by_model, model), sumsOf(bill.by_project, project), bill.by_lane.standard])
+    sums.calls += 1;
 }
 
-export function countCharge(bill: Bill, model: string, charge: Charge): void {
-  for (const sums of [bill, sumsOf(bill, model), bill.by_lane.standard]) add(sums, charge);
+export function countCharge(bill: Bill, model: string, project: string, charge: Charge): void {
+  for (const sums of [bill, sumsOf(bill.by_model, model), sumsOf(bill.by_project, project), bill.by_lane.standard])
+    add(sums, charge);
 }
 
 /** Counts a batch that is over: an entry for each answer, with what it cost if it did. */
 export function countBatch(
   bill: Bill,
-  { id, model, displayName }: { id: string; model: string; displayName: string },
+  { id, model, project, displayName }: { id: string; model: string; project: string; displayName: string },
   charges: Iterable<Charge | undefined>,
 ): void {
   const own = { ...nothing(), model, display_name: displayName };
   for (const charge of charges) {
-    for (const sums of [bill, sumsOf(bill, model), bill.by_lane.batch, own]) {
+    const totals = [bill, sumsOf(bill.by_model, model), sumsOf(bill.by_project, project), bill.by_lane.batch, own];
+    for (const sums of totals) {
       sums.calls += 1;
       if (charge) add(sums, charge);
     }
@@ -85,9 +95,9 @@ function add(sums: Sums, { images, cost_micros }: Charge): void {
   sums.cost_micros += cost_micros;
 }
 
-function sumsOf(bill: Bill, model: string): Sums {
-  const sums = bill.by_model[model] ?? nothing();
-  bill.by_model[model] = sums;
+function sumsOf(all: Record<string, Sums>, name: string): Sums {
+  const sums = all[name] ?? nothing();
+  all[name] = sums;
   return sums;
 }
 

@@ -117,7 +117,14 @@ describe('the journal', () => {
   it('keeps the latest 50,000 or so, finds any page at once, and keeps counting the rest', () => {
     const journal = createJournal(() => 0);
     for (let i = 0; i < 60_000; i += 1) {
-      const entry = journal.open({ route: 'generate_content', path: '/', version: 'v1', key: '' });
+      const entry = journal.open({
+        route: 'generate_content',
+        mode: 'gemini',
+        project: 'project',
+        path: '/',
+        version: 'v1',
+        key: '',
+      });
       journal.update(entry, { model: MODEL, outcome: 'rejected' });
     }
 

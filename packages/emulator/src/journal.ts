@@ -6,6 +6,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { type Bill, type Charge, countCall, countCharge, emptyBill } from './bill.ts';
+import type { Mode } from './mode.ts';
 import { makesImages, type RouteName } from './routes/names.ts';
 
 /**
@@ -20,13 +21,15 @@ export type JournalEntry = {
   /** Epoch milliseconds, by the emulator's clock. */
   at: number;
   route: RouteName;
+  mode: Mode;
+  project: string;
   path: string;
-  /** `v1`, `v1beta` or `v1alpha`. */
+  /** `v1`, `v1beta`, `v1alpha` or `v1beta1`. */
   version: string;
   model?: string;
   /** The words of the last user turn, cut at 2,000 characters. */
   prompt?: string;
-  /** The last four characters of the API key. */
+  /** The last four characters of the API key or token. */
   key: string;
   outcome: Outcome;
   /** Accepted, and waiting to be released. */
@@ -57,7 +60,7 @@ export type JournalEntry = {
 export type JournalPage = { entries: JournalEntry[]; last: number; in_flight: number };
 
 export type Journal = {
-  open(entry: Pick<JournalEntry, 'route' | 'path' | 'version' | 'key'>): JournalEntry;
+  open(entry: Pick<JournalEntry, 'route' | 'mode' | 'project' | 'path' | 'version' | 'key'>): JournalEntry;
   /** Changes an entry; a charge lands on the bill in the same step. */
   update(entry: JournalEntry, change: Partial<JournalEntry>): void;
   /** Entries after number `since`, at most `limit`. */
@@ -95,8 +98,8 @@ export function createJournal(now: () => number): Journal {
 
   function count(entry: JournalEntry, change: Partial<JournalEntry>): void {
     if (!makesImages(entry.route) || !isCounted(entry)) return;
-    if (change.model !== undefined) countCall(bill, change.model);
-    if (change.billed) countCharge(bill, entry.model ?? '', change.billed);
+    if (change.model !== undefined) countCall(bill, change.model, entry.project);
+    if (change.billed) countCharge(bill, entry.model ?? '', entry.project, change.billed);
   }
 
   return {

@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { type Control, createControl } from './control/control.ts';
 import { answerControl, CONTROL_PREFIX } from './control/routes.ts';
 import { type FaultRule, FaultRules } from './faults/rules.ts';
+import { credentialOf } from './http/credential.ts';
 import { GoogleError, keyRefusal, pathNotFound } from './http/google-error.ts';
+import { projectOfKey } from './projects.ts';
 import { type Call, refuse } from './routes/call.ts';
 import { findRoute } from './routes/index.ts';
 import { QUIET, Settings, SettingsPatch } from './settings.ts';
@@ -92,16 +94,20 @@ async function handle({ world, control, request, response }: Exchange): Promise<
 }
 
 async function handleCall(world: World, request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
-  const { name, handle, params, keyless } = findRoute(request.method ?? '', url);
-  const key = String(request.headers['x-goog-api-key'] ?? url.searchParams.get('key') ?? '');
+  const { name, handle, params, keyless, mode } = findRoute(request, url);
+  const key = credentialOf(request, url);
   const { version = '' } = params;
-  const entry = world.journal.open({ route: name, path: url.pathname, version, key: key.slice(-4) });
+  const project = params['project'] ?? projectOfKey(key, world.settings);
+  const path = url.pathname;
+  const entry = world.journal.open({ route: name, mode, project, path, version, key: key.slice(-4) });
   const call: Call = {
     world,
     request,
     response,
     url,
     key,
+    mode,
+    project,
     entry,
     params,
     startedAt: performance.now(),

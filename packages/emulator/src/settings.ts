@@ -1,12 +1,12 @@
 /** What can be turned while the emulator runs. */
 import { z } from 'zod';
+import { FaultRules } from './faults/rules.ts';
 
 const MIB = 1024 * 1024;
 const limit = z.number().int().min(0).optional();
 const probability = z.number().min(0).max(1);
 
-/** Limits of one project. Those left out do not exist. */
-export const Quotas = z.strictObject({
+const LIMITS = {
   /** Requests per minute, per model. */
   rpm: limit,
   /** Images per minute, per model. */
@@ -15,10 +15,25 @@ export const Quotas = z.strictObject({
   tpm: limit,
   /** Requests per day, per model. */
   rpd: limit,
+  /** Calls in flight, per model. */
+  concurrency: limit,
+};
+const Limits = z.strictObject(LIMITS);
+export type Limits = z.infer<typeof Limits>;
+
+/** Limits of one project. Those left out do not exist. */
+export const Quotas = z.strictObject({
+  ...LIMITS,
+  /** Limits of single models, by id, in place of those above. */
+  models: z.record(z.string(), Limits).default({}),
   /** Micro-dollars per rolling ten minutes, over all models. */
   spend_micros: limit,
   /** A day ends at midnight Pacific, as Google's does, or 24 hours after each call. */
   day: z.enum(['pacific', 'rolling']).default('pacific'),
+  /** Refusals of the free tier name it, and those of its day ask for a minute's patience. */
+  tier: z.enum(['paid', 'free']).default('paid'),
+  /** How refusals are written; none = as the API that was called writes them. */
+  form: z.enum(['gemini', 'cloud', 'vertex']).optional(),
   /** All keys share one project, or each key's part before its first `.` names one. */
   project: z.enum(['global', 'key_prefix']).default('global'),
 });
@@ -67,6 +82,46 @@ export const BatchSettings = z.strictObject({
   shuffle: z.boolean().default(true),
 });
 
+const OpenRouterSettings = z.strictObject({
+  /** What is charged, as a factor on the model's own price. */
+  markup: z.number().min(0).max(100).default(1),
+  /** Micro-dollars a project can spend before it is refused with a 402; none = no end of them. */
+  credits_micros: limit,
+  /** Models, as their callers name them, that answer a chat with a 500. */
+  image_only: z.array(z.string()).default([]),
+});
+
+/** Relays: what they do to the answers they pass on, and what they ask for them. */
+const RelaySettings = z.strictObject({
+  /** Thought signatures are passed on. */
+  signatures: z.boolean().default(false),
+  usage: z.boolean().default(true),
+  /** An answer without an image has `parts: null`. */
+  null_parts: z.boolean().default(true),
+  /** Every image comes as a PNG. */
+  png: z.boolean().default(false),
+  /** Micro-dollars of each answer with an image, whatever it took; none = the model's own price. */
+  price_micros: limit,
+});
+
+const VertexSettings = z.strictObject({
+  /** A token is good for so long. */
+  token_life_ms: span.default(HOUR_MS),
+  /** Where objects of `gs://` are looked up, on this machine; none = they are taken as found. */
+  gcs_endpoint: z.url().optional(),
+});
+
+/** What one project has of its own. */
+export const ProjectSettings = z.strictObject({
+  quotas: Quotas.optional(),
+  /** They come before those of the common script. */
+  faults: FaultRules.optional(),
+  openrouter: OpenRouterSettings.optional(),
+  relay: RelaySettings.optional(),
+  vertex: VertexSettings.optional(),
+});
+export type ProjectSettings = z.infer<typeof ProjectSettings>;
+
 export const Settings = z.strictObject({
   /** Factor on the models' typical latencies; 0 = answer at once. */
   latency: z.number().min(0).max(100),
@@ -103,14 +158,19 @@ export const Settings = z.strictObject({
   /** Calls wait, accepted, until they are released. */
   hold: z.boolean(),
   quotas: Quotas,
-  /** Milliseconds of files, batches and webhooks that pass in each real one; 0 = only when told to. */
+  /** Milliseconds of quotas, files, batches and webhooks that pass in each real one; 0 = only when told to. */
   clock_scale: z.number().min(0).max(1_000_000),
   files: FileSettings,
   batches: BatchSettings,
+  openrouter: OpenRouterSettings,
+  relay: RelaySettings,
+  vertex: VertexSettings,
+  /** By the name in their keys, tokens or paths. */
+  projects: z.record(z.string().regex(/^[\w-]{1,64}$/), ProjectSettings),
 });
 export type Settings = z.infer<typeof Settings>;
 
-/** Changes to settings: what is left out stays as it is; `quotas`, `files` and `batches` are replaced as a whole. */
+/** Changes to settings: what is left out stays as it is; a group of them, as `quotas`, is replaced as a whole. */
 export const SettingsPatch = Settings.partial();
 export type SettingsPatch = z.input<typeof SettingsPatch>;
 
@@ -126,10 +186,14 @@ export const QUIET: Settings = {
   strict_signatures: true,
   bill_abandoned: true,
   hold: false,
-  quotas: { day: 'pacific', project: 'global' },
+  quotas: Quotas.parse({}),
   clock_scale: 1,
   files: FileSettings.parse({}),
   batches: BatchSettings.parse({}),
+  openrouter: OpenRouterSettings.parse({}),
+  relay: RelaySettings.parse({}),
+  vertex: VertexSettings.parse({}),
+  projects: {},
 };
 
 /** Made for people and measurements: as slow, as heavy and as moody as the real thing. */

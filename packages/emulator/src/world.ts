@@ -19,9 +19,9 @@ import { createTokenSigner, type TokenSigner } from './webhooks/sign.ts';
 
 export type World = {
   seed: string;
-  /** The time outside, in epoch milliseconds: for quotas and journal. */
+  /** The time outside, in epoch milliseconds: for the journal. */
   now: () => number;
-  /** The emulator's own time, for files, batches and webhooks. */
+  /** The emulator's own time, for quotas, files, batches and webhooks. */
   clock: Clock;
   /** Replaced as a whole when changed. */
   settings: Settings;
@@ -52,7 +52,7 @@ export function createWorld({ faults, ...start }: Start): World {
     clock,
     disk,
     faults: createFaultScript(start.seed, faults),
-    quota: createQuota(start.now),
+    quota: createQuota(clock),
     journal: createJournal(start.now),
     files: createFileStore(start.seed, clock),
     uploads: createUploads(start.seed, disk),
@@ -62,6 +62,7 @@ export function createWorld({ faults, ...start }: Start): World {
     endpoints: createEndpointStore(start.seed, clock),
     tokens: createTokenSigner(),
   };
+  parts.faults.replaceOwn(start.settings.projects);
   const known = { ...parts, batches: createBatchStore(parts) };
   return { ...known, webhooks: createWebhooks(known) };
 }

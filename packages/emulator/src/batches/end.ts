@@ -22,7 +22,7 @@ export function hasOutput({ timeline, lines }: Batch): boolean {
 export function end(parts: Parts, batch: Batch): void {
   const { journal, disk } = parts;
   batch.updatedAt = batch.timeline.endsAt;
-  const head = { id: batch.id, model: batch.model.id, displayName: batch.displayName };
+  const head = { id: batch.id, model: batch.model.id, project: batch.project, displayName: batch.displayName };
   journal.book((bill) => countBatch(bill, head, chargesOf(doneLines(batch))));
   if (hasOutput(batch) && batch.inputFile !== undefined) putOut(parts, batch);
   else if (!hasOutput(batch)) disk.remove(batch.inputPath);

@@ -8,6 +8,7 @@ import { Course } from '../faults/course.ts';
 import { type FaultRule, FaultRules } from '../faults/rules.ts';
 import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
+import type { WindowReport } from '../quota.ts';
 import { type Settings, SettingsPatch } from '../settings.ts';
 import type { Delivery } from '../webhooks/deliver.ts';
 import type { World } from '../world.ts';
@@ -22,6 +23,8 @@ export type Control = {
   putFaults(rules: FaultRule[]): void;
   bill(): Bill;
   journal(page?: { since?: number; limit?: number }): JournalPage;
+  /** How each window of each project was used since the last reset: nothing was refused when every `refused` is 0. */
+  quota(): WindowReport[];
   /** Forgets the journal, the bill and what the quotas counted. */
   reset(): void;
   /** Lets held calls go on: all of them, or the first `count`. Returns how many went. */
@@ -75,6 +78,7 @@ export function createControl(world: World): Control {
     patchSettings(patch) {
       const given = Object.entries(parse(SettingsPatch, patch)).filter(([, value]) => value !== undefined);
       world.settings = { ...world.settings, ...Object.fromEntries(given) };
+      if (patch.projects !== undefined) world.faults.replaceOwn(world.settings.projects);
       if (patch.clock_scale !== undefined) world.clock.setScale(patch.clock_scale);
       return world.settings;
     },
@@ -85,6 +89,7 @@ export function createControl(world: World): Control {
       const { since, limit } = parse(Page, page);
       return world.journal.page(since, limit);
     },
+    quota: () => world.quota.report(),
     reset() {
       world.journal.reset();
       world.quota.reset();

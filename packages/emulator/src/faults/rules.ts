@@ -1,5 +1,6 @@
 /** The language of fault scripts: which call a rule is for, and what goes wrong with it. */
 import { z } from 'zod';
+import { MODES } from '../mode.ts';
 import { ROUTE_NAMES } from '../routes/names.ts';
 import { Course } from './course.ts';
 import { REFUSAL_KINDS } from './refusals.ts';
@@ -150,6 +151,8 @@ export const FaultRule = z.strictObject({
   match: z
     .strictObject({
       route: z.enum(ROUTE_NAMES).optional(),
+      mode: z.enum(MODES).optional(),
+      project: z.string().optional(),
       model: z.string().optional(),
       promptIncludes: z.string().min(1).optional(),
       /** The id of a file, without `files/`. */

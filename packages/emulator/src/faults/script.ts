@@ -1,4 +1,5 @@
 /** A running fault script: decides, call by call and repeatably, what goes wrong. */
+import type { Mode } from '../mode.ts';
 import { createRandom } from '../random.ts';
 import { makesImages, type RouteName } from '../routes/names.ts';
 import type { Course } from './course.ts';
@@ -7,6 +8,8 @@ import { type Fault, type FaultRule, isContent, isOfLine, isRefused } from './ru
 /** What a rule can match on. */
 export type Subject = {
   route: RouteName;
+  mode?: Mode;
+  project?: string;
   model?: string;
   prompt?: string;
   file?: string;
@@ -18,7 +21,9 @@ export type Subject = {
 export type FaultScript = {
   /** Starts over with these rules; the first that applies to a call wins. */
   replace(rules: FaultRule[]): void;
-  /** The rules, with how many calls each one matched and how many it spoiled. */
+  /** Starts over with the rules of single projects, by their names; they come before all others. */
+  replaceOwn(projects: Readonly<Record<string, { faults?: FaultRule[] | undefined }>>): void;
+  /** The rules of all, with how many calls each one matched and how many it spoiled. */
   list(): (FaultRule & { matched: number; fired: number })[];
   /** The fault of this call, or of this line of a batch, if any. Counts it. */
   choose(subject: Subject): Fault | undefined;
@@ -28,10 +33,11 @@ export type FaultScript = {
 
 export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript {
   let running = start(rules);
+  let own: Running[] = [];
   let random = createRandom(seed, 'faults');
 
   function pick(subject: Subject, suits: (rule: FaultRule) => boolean): Fault | undefined {
-    for (const state of running) {
+    for (const state of [...own, ...running]) {
       const { match, probability = 1, times = Number.POSITIVE_INFINITY, fault } = state.rule;
       if (!suits(state.rule) || !matches(state.rule, subject)) continue;
       state.matched += 1;
@@ -48,6 +54,13 @@ export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript
       running = start(rules);
       random = createRandom(seed, 'faults');
     },
+    replaceOwn(projects) {
+      own = start(
+        Object.entries(projects).flatMap(([project, { faults = [] }]) =>
+          faults.map((rule) => ({ ...rule, match: { ...rule.match, project } })),
+        ),
+      );
+    },
     list: () => running.map(({ rule, matched, fired }) => ({ ...rule, matched, fired })),
     choose: (subject) => pick(subject, (rule) => suitsRoute(rule, subject.route)),
     chooseCourse(subject) {
@@ -59,7 +72,9 @@ export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript
   };
 }
 
-function start(rules: FaultRule[]): { rule: FaultRule; matched: number; fired: number }[] {
+type Running = { rule: FaultRule; matched: number; fired: number };
+
+function start(rules: FaultRule[]): Running[] {
   return rules.map((rule) => ({ rule, matched: 0, fired: 0 }));
 }
 
@@ -77,6 +92,8 @@ function suitsRoute({ match, fault }: FaultRule, route: RouteName): boolean {
 function matches({ match = {} }: FaultRule, subject: Subject): boolean {
   return (
     (match.route ?? subject.route) === subject.route &&
+    (match.mode ?? subject.mode) === subject.mode &&
+    (match.project ?? subject.project) === subject.project &&
     (match.model ?? subject.model) === subject.model &&
     (match.file ?? subject.file) === subject.file &&
     (match.batch ?? subject.batch) === subject.batch &&

@@ -6,7 +6,7 @@ import type { RefusedFault } from '../faults/rules.ts';
 import { type Refusal, toErrorBody } from '../http/google-error.ts';
 import { answerHeaders, JSON_TYPE, type Manner, type Source, send } from '../http/send.ts';
 import type { JournalEntry } from '../journal.ts';
-import { projectOf } from '../quota.ts';
+import type { Mode } from '../mode.ts';
 import type { World } from '../world.ts';
 
 export type Call = {
@@ -14,7 +14,10 @@ export type Call = {
   request: IncomingMessage;
   response: ServerResponse;
   url: URL;
+  /** The API key, or the token. */
   key: string;
+  mode: Mode;
+  project: string;
   entry: JournalEntry;
   /** The named groups of the route's path. */
   params: Record<string, string | undefined>;
@@ -44,11 +47,6 @@ export async function answer(call: Call, { source, contentType = JSON_TYPE, head
 /** Answers a value as JSON. */
 export function answerJson(call: Call, value: unknown, headers: Record<string, string> = {}): Promise<void> {
   return answer(call, { source: [Buffer.from(JSON.stringify(value))], headers });
-}
-
-/** The project of the caller's key. */
-export function projectOfCall({ key, world }: Call): string {
-  return projectOf(key, world.settings.quotas);
 }
 
 /** Answers an error and ends the entry. */

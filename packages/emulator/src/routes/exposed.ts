@@ -14,11 +14,13 @@ export function exposed(handle: Handler): Handler {
 }
 
 /** What a rule can match on: also the batch whose output is asked for. */
-function subjectOf({ world, entry, params }: Call): Subject {
+export function subjectOf({ world, entry, params, mode, project }: Call): Subject {
   const { file, model } = params;
   const batch = world.batches.find(params['batch'] ?? /^batch-(.*)/.exec(file ?? '')?.[1] ?? '');
   return {
     route: entry.route,
+    mode,
+    project,
     ...(model !== undefined && { model }),
     ...(file !== undefined && { file }),
     ...(batch && { batch: batch.id, displayName: batch.displayName, model: batch.model.id }),

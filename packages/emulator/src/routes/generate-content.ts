@@ -18,11 +18,12 @@ import { readJson } from '../http/body.ts';
 import { GoogleError, modelNotFound } from '../http/google-error.ts';
 import { responseIdOf } from '../ids.ts';
 import { findModel, type Model } from '../models.ts';
-import { projectOf } from '../quota.ts';
+import { settingsOf } from '../projects.ts';
 import { createRandom, type Random } from '../random.ts';
 import { type ImageRequest, parseRequest } from '../request/request.ts';
 import { promptOf } from '../request/wire.ts';
 import { answer, type Body, type Call, close, hang, pause, refuseByFault, reset, serverTimeoutMs } from './call.ts';
+import { subjectOf } from './exposed.ts';
 
 type Job = { call: Call; model: Model; request: ImageRequest; directive: Directive; random: Random };
 
@@ -34,7 +35,11 @@ export async function generateContent(call: Call): Promise<void> {
   if (fault && isRefused(fault) && !fault.billed) return refuseByFault(call, fault);
   if (fault?.kind === 'reset') return reset(call);
   admit(job);
-  await generate(job, fault);
+  try {
+    await generate(job, fault);
+  } finally {
+    call.world.quota.ended(placeOf(job));
+  }
 }
 
 async function accept(call: Call): Promise<Job> {
@@ -47,24 +52,28 @@ async function accept(call: Call): Promise<Job> {
   if (!model) throw new GoogleError(modelNotFound(id, entry.version));
   const request = await parseRequest(json, model, {
     signatures: world.settings.strict_signatures,
-    checkFile: (id) => fileRefusal(world, id, projectOf(call.key, world.settings.quotas)),
+    checkFile: (id) => fileRefusal(world, id, call.project),
   });
   return { call, model, request, directive: readDirective(request.prompt), random: createRandom(world.seed, entry.n) };
 }
 
 function chooseFault({ call, model, request }: Job): Fault | undefined {
-  return call.world.faults.choose({ route: call.entry.route, model: model.id, prompt: request.prompt });
+  return call.world.faults.choose({ ...subjectOf(call), model: model.id, prompt: request.prompt });
 }
 
-function admit({ call, model, request }: Job): void {
-  const { quota, settings } = call.world;
-  const demand = {
-    project: projectOf(call.key, settings.quotas),
-    model: model.id,
-    tokens: request.promptTokens + request.referenceTokens,
-  };
-  const refusal = quota.admit(demand, settings.quotas);
+function admit(job: Job): void {
+  const { quota, settings } = job.call.world;
+  const tokens = job.request.promptTokens + job.request.referenceTokens;
+  const refusal = quota.admit(
+    { ...placeOf(job), tokens, form: job.call.mode === 'vertex' ? 'vertex' : 'gemini' },
+    settingsOf(settings, job.call.project).quotas,
+  );
   if (refusal) throw new GoogleError(refusal);
+}
+
+/** What quotas are counted for. */
+function placeOf({ call, model }: Job): { project: string; model: string } {
+  return { project: call.project, model: model.id };
 }
 
 async function generate(job: Job, fault: Fault | undefined): Promise<void> {
@@ -100,10 +109,10 @@ async function work(call: Call, ms: number): Promise<boolean> {
 }
 
 function charge({ call, model }: Job, plan: Plan): void {
-  const { journal, quota, settings } = call.world;
+  const { journal, quota } = call.world;
   const billed = chargeFor(model, tokensOf(plan), imagesIn(plan));
   journal.update(call.entry, { billed });
-  quota.spend(projectOf(call.key, settings.quotas), billed.cost_micros);
+  quota.spend(call.project, billed.cost_micros);
 }
 
 async function deliver(job: Job, plan: Plan, fault: Fault | undefined): Promise<void> {

@@ -1,5 +1,8 @@
 /** The routes of the Gemini API, each with the path it answers and the file that answers it. */
 
+import type { IncomingMessage } from 'node:http';
+import { isBearer } from '../http/credential.ts';
+import type { Mode } from '../mode.ts';
 import { cancelBatch, deleteBatch, getBatch, listBatches } from './batches/batches.ts';
 import { createBatch } from './batches/create.ts';
 import type { Call } from './call.ts';
@@ -22,7 +25,14 @@ import {
 
 type Handler = (call: Call) => Promise<void>;
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-type Route = { name: RouteName; methods: readonly Method[]; path: RegExp; query?: string; handle: Handler };
+type Route = {
+  name: RouteName;
+  mode?: Mode;
+  methods: readonly Method[];
+  path: RegExp;
+  query?: string;
+  handle: Handler;
+};
 
 const VERSION = '(?<version>v1|v1beta|v1alpha)';
 const MODEL = 'models/(?<model>[^/:]+)';
@@ -79,17 +89,20 @@ const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'jwks']);
 
 export type Found = {
   name: RouteName;
+  mode: Mode;
   handle: Handler | undefined;
   params: Record<string, string | undefined>;
   keyless: boolean;
 };
 
 /** The route of a request, with the named parts of its path. */
-export function findRoute(method: string, url: URL): Found {
-  for (const { name, methods, path, query, handle } of ROUTES) {
+export function findRoute({ method, headers }: IncomingMessage, url: URL): Found {
+  // A Gemini by Bearer is somebody's relay.
+  const asGemini = isBearer(headers.authorization) ? 'relay' : 'gemini';
+  for (const { name, mode = asGemini, methods, path, query, handle } of ROUTES) {
     if (!methods.some((known) => known === method) || (query && !url.searchParams.has(query))) continue;
     const match = path.exec(url.pathname);
-    if (match) return { name, handle, params: { ...match.groups }, keyless: KEYLESS.has(name) };
+    if (match) return { name, mode, handle, params: { ...match.groups }, keyless: KEYLESS.has(name) };
   }
-  return { name: 'unknown', handle: undefined, params: {}, keyless: false };
+  return { name: 'unknown', mode: asGemini, handle: undefined, params: {}, keyless: false };
 }

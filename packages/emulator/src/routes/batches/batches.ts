@@ -8,7 +8,7 @@ import { ENTITY_NOT_FOUND, GoogleError } from '../../http/google-error.ts';
 import type { Source } from '../../http/send.ts';
 import { pageOf } from '../../page.ts';
 import type { World } from '../../world.ts';
-import { answer, answerJson, type Call, projectOfCall, refuseByFault, serverTimeoutMs } from '../call.ts';
+import { answer, answerJson, type Call, refuseByFault, serverTimeoutMs } from '../call.ts';
 
 /** So long Google tries to put together an answer that is too large. */
 const TOO_LARGE_MS = 60_000;
@@ -28,7 +28,7 @@ export async function getBatch(call: Call): Promise<void> {
 export async function listBatches(call: Call): Promise<void> {
   const { batches, clock } = call.world;
   const asOf = clock.now() - (call.staleMs ?? 0);
-  const known = batches.list(projectOfCall(call)).filter(({ timeline }) => timeline.createdAt <= asOf);
+  const known = batches.list(call.project).filter(({ timeline }) => timeline.createdAt <= asOf);
   const { items, nextPageToken } = pageOf(known, call.url.searchParams);
   const operations = items.map((batch) => toOperation(batch, asOf));
   await answerJson(call, { ...(operations.length > 0 && { operations }), ...(nextPageToken && { nextPageToken }) });
@@ -49,7 +49,7 @@ export async function deleteBatch(call: Call): Promise<void> {
 /** @throws GoogleError 404 for a batch that was deleted, never was, or is another project's. */
 function batchOf(call: Call): Batch {
   const id = call.params['batch'] ?? '';
-  const batch = call.world.batches.get(id, projectOfCall(call));
+  const batch = call.world.batches.get(id, call.project);
   call.world.journal.update(call.entry, { batch: id, ...(batch && { display_name: batch.displayName }) });
   if (!batch) throw new GoogleError(ENTITY_NOT_FOUND);
   return batch;

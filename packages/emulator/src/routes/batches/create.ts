@@ -12,7 +12,7 @@ import { GoogleError, invalidArgument, modelNotFound } from '../../http/google-e
 import { letters } from '../../ids.ts';
 import { findModel, type Model } from '../../models.ts';
 import { QUOTA_REFUSALS } from '../../quota-errors.ts';
-import { answerJson, type Call, projectOfCall } from '../call.ts';
+import { answerJson, type Call } from '../call.ts';
 import { strike } from '../exposed.ts';
 
 /** The largest request with its own requests in it. */
@@ -38,7 +38,7 @@ export async function createBatch(call: Call): Promise<void> {
 async function create(call: Call, model: Model, body: CreateBody): Promise<Batch> {
   const { world, entry } = call;
   const { displayName, priority, webhookConfig, input } = body;
-  const project = projectOfCall(call);
+  const project = call.project;
   const inputPath = 'file' in input ? ownCopy(call, input.file, project) : await writeDown(call, input.requests);
   try {
     const id = letters(ID_LENGTH, world.seed, 'batch', entry.n);
@@ -77,7 +77,7 @@ async function writeDown({ world }: Call, requests: readonly Inlined[]): Promise
 function checkLimits(call: Call, model: Model, lines: readonly Line[]): void {
   const { batches, settings } = call.world;
   const { jobs_max: jobsMax, enqueued_tokens: limits } = settings.batches;
-  const active = batches.active(projectOfCall(call));
+  const active = batches.active(call.project);
   const tokensMax = typeof limits === 'object' ? limits[model.id] : limits;
   const enqueued = active
     .filter((batch) => batch.model === model)

@@ -3,7 +3,7 @@ import type { StoredFile } from '../../files/file-store.ts';
 import { isActive, toFileView } from '../../files/file-view.ts';
 import { ENTITY_NOT_FOUND, fileForbidden, GoogleError, invalidArgument } from '../../http/google-error.ts';
 import { pageOf } from '../../page.ts';
-import { answer, answerJson, type Call, projectOfCall } from '../call.ts';
+import { answer, answerJson, type Call } from '../call.ts';
 import { baseOf } from './base.ts';
 
 export async function getFile(call: Call): Promise<void> {
@@ -12,7 +12,7 @@ export async function getFile(call: Call): Promise<void> {
 
 export async function listFiles(call: Call): Promise<void> {
   const { files, clock } = call.world;
-  const { items, nextPageToken } = pageOf(files.list(projectOfCall(call)), call.url.searchParams);
+  const { items, nextPageToken } = pageOf(files.list(call.project), call.url.searchParams);
   const views = items.map((file) => toFileView(file, clock.now(), baseOf(call)));
   await answerJson(call, { ...(views.length > 0 && { files: views }), ...(nextPageToken && { nextPageToken }) });
 }
@@ -39,7 +39,7 @@ const NOT_GENERATED = invalidArgument('Only generated files can be downloaded.')
 function fileOf(call: Call): StoredFile {
   const id = call.params['file'] ?? '';
   call.world.journal.update(call.entry, { file: id });
-  const file = call.world.files.get(id, projectOfCall(call));
+  const file = call.world.files.get(id, call.project);
   if (!file) throw new GoogleError(fileForbidden(id));
   return file;
 }

@@ -10,7 +10,7 @@ import { storageExhausted } from '../../quota-errors.ts';
 import type { Fields } from '../../request/message.ts';
 import { readMessage } from '../../request/message.ts';
 import type { World } from '../../world.ts';
-import { answer, answerJson, type Call, projectOfCall, reset } from '../call.ts';
+import { answer, answerJson, type Call, reset } from '../call.ts';
 import { baseOf } from './base.ts';
 
 const START_FIELDS: Fields = {
@@ -33,7 +33,7 @@ export async function startUpload(call: Call): Promise<void> {
   if (header('protocol') !== 'resumable' || header('command').trim() !== 'start') throw new GoogleError(NOT_RESUMABLE);
   const declared = readDeclared(await readJson(call.request));
   const sizeBytes = readSize(header('header-content-length'));
-  const project = projectOfCall(call);
+  const project = call.project;
   journal.update(call.entry, { ...(declared.id && { file: declared.id }), bytes: sizeBytes ?? 0 });
   const refusal = sizeRefusal(call.world, project, sizeBytes ?? 0);
   if (refusal) throw new GoogleError(refusal);

@@ -6,7 +6,7 @@ import { ENTITY_NOT_FOUND, GoogleError, invalidArgument } from '../../http/googl
 import { pageOf } from '../../page.ts';
 import { type Fields, readMessage } from '../../request/message.ts';
 import type { Endpoint } from '../../webhooks/endpoint-store.ts';
-import { answerJson, type Call, projectOfCall } from '../call.ts';
+import { answerJson, type Call } from '../call.ts';
 
 const FIELDS: Fields = {
   name: { type: 'string' },
@@ -32,7 +32,7 @@ export async function createWebhook(call: Call): Promise<void> {
   if (uri === undefined || events === undefined) {
     throw new GoogleError(invalidArgument('* CreateWebhookRequest.webhook: uri and subscribed_events must be set.\n'));
   }
-  const endpoint = call.world.endpoints.add({ project: projectOfCall(call), name, uri, events });
+  const endpoint = call.world.endpoints.add({ project: call.project, name, uri, events });
   if (!endpoint) throw new GoogleError(invalidArgument('The project has too many webhooks.'));
   await answerJson(call, { ...toView(endpoint), new_signing_secret: endpoint.secrets[0]?.secret });
 }
@@ -42,7 +42,7 @@ export async function getWebhook(call: Call): Promise<void> {
 }
 
 export async function listWebhooks(call: Call): Promise<void> {
-  const { items, nextPageToken } = pageOf(call.world.endpoints.list(projectOfCall(call)), call.url.searchParams);
+  const { items, nextPageToken } = pageOf(call.world.endpoints.list(call.project), call.url.searchParams);
   await answerJson(call, {
     ...(items.length > 0 && { webhooks: items.map(toView) }),
     ...(nextPageToken && { next_page_token: nextPageToken }),
@@ -92,7 +92,7 @@ async function readChange(call: Call): Promise<Change> {
 }
 
 function endpointOf(call: Call): Endpoint {
-  const endpoint = call.world.endpoints.get(call.params['webhook'] ?? '', projectOfCall(call));
+  const endpoint = call.world.endpoints.get(call.params['webhook'] ?? '', call.project);
   if (!endpoint) throw new GoogleError(ENTITY_NOT_FOUND);
   return endpoint;
 }
