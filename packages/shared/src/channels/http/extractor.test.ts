@@ -4,7 +4,11 @@ import { describe, expect, it } from 'vitest';
 import type { BlobSink } from '../../ports/spool.ts';
 import { createExtractor, type Limits } from './extractor.ts';
 
-const LIFTED = new Set(['data', 'thoughtSignature', 'thought_signature']);
+const LIFTED = new Set(['data', 'thoughtSignature', 'thought_signature', 'b64_json']);
+const WHOLE_URL = new Set(['url', 'image_url']);
+const HEAD = String.raw`data:image/[\w.+-]{1,60}(?:;[\w.=+-]{1,40})?;base64,`;
+const IN_URL = new RegExp(`(${HEAD})([^]*)$`, 'i');
+const IN_TEXT = new RegExp(`(${HEAD})([\\w+/=-]*)`, 'gi');
 
 /** A sink that keeps what it is given; with `slow`, only some time after `write` has returned. */
 function memorySinks(slow = false): { open: (index: number) => BlobSink; bytes: (index: number) => Buffer } {
@@ -43,12 +47,19 @@ async function extract(chunks: Buffer[], options: { slow?: boolean; limits?: Lim
 function reference(text: string): { skeleton: unknown; blobs: Buffer[] } {
   const blobs: Buffer[] = [];
   const skeleton: unknown = JSON.parse(text, function (this: unknown, key, value: unknown) {
-    return typeof value === 'string' && LIFTED.has(key) && !Array.isArray(this) ? { lift: value } : value;
+    if (typeof value !== 'string' || Array.isArray(this)) return value;
+    if (LIFTED.has(key)) return { lift: value };
+    if (WHOLE_URL.has(key)) return { pattern: IN_URL, value };
+    return key === 'content' ? { pattern: IN_TEXT, value } : value;
   });
+  const lift = (base64: string) => `@blob:${blobs.push(decode(base64)) - 1}`;
   const walk = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(walk);
     if (typeof value !== 'object' || value === null) return value;
-    if ('lift' in value && typeof value.lift === 'string') return `@blob:${blobs.push(decode(value.lift)) - 1}`;
+    if ('lift' in value && typeof value.lift === 'string') return lift(value.lift);
+    if ('pattern' in value && value.pattern instanceof RegExp && 'value' in value) {
+      return String(value.value).replace(value.pattern, (_, head: string, base64: string) => head + lift(base64));
+    }
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]));
   };
   return { skeleton: walk(skeleton), blobs };
@@ -81,9 +92,30 @@ const base64 = fc
     return json;
   });
 
+/** The beginning of a data URL of an image, raw. */
+const head = fc
+  .tuple(fc.constantFrom('png', 'jpeg', 'svg+xml', 'PNG;charset=utf-8'), fc.constantFrom('/', '\\/'))
+  .map(([type, slash]) => `data:image${slash}${type};base64,`);
+/** Base64 as it stands within a text: in one line, its signs perhaps escaped. */
+const run = fc.tuple(fc.uint8Array({ maxLength: 200 }), fc.boolean(), fc.boolean()).map(([bytes, padded, escaped]) => {
+  const whole = Buffer.from(bytes).toString('base64');
+  const plain = padded ? whole : whole.replace(/=+$/, '');
+  if (!escaped) return plain;
+  return plain.replace(/[+=/]/g, (c) => (c === '/' ? '\\/' : `\\u00${c.charCodeAt(0).toString(16)}`));
+});
+/** What no base64 goes on with. */
+const words = fc.constantFrom(')', ')\\n\\n![b](', ' ', '\\"', '\\\\', '.', '\\u00e9 ', '\\n', ') ;base64,QQ== (');
+const markdown = fc
+  .array(fc.tuple(words, head, run, words), { maxLength: 3 })
+  .map((pieces) => `"${pieces.map(([before, ...rest]) => `a${before}${rest.join('')}`).join('')}"`);
+const dataUrl = fc
+  .tuple(fc.constantFrom('', ' ', 'see '), head, base64)
+  .map(([lead, start, end]) => `"${lead}${start}${end.slice(1)}`);
+
 const space = fc.constantFrom('', '', ' ', '\n  ', '\t\r\n');
 const key = fc.oneof(
   fc.constantFrom('"data"', '"thoughtSignature"', '"thought_signature"', '"d\\u0061ta"', '"mimeType"', '"da\\"ta"'),
+  fc.constantFrom('"url"', '"image_url"', '"content"', '"b64_json"'),
   // Objects list keys that look like indexes first, which would number the reference's blobs in another order.
   fc
     .string({ maxLength: 5 })
@@ -101,16 +133,25 @@ const plain = fc.oneof(
 
 /** JSON text whose lifted fields hold base64. */
 const { document } = fc.letrec<{ document: string; member: string; list: string; object: string }>((tie) => ({
-  member: fc.tuple(key, space, space, base64, tie('document')).map(([name, before, after, lifted, other]) => {
-    const lifts = LIFTED.has(String(JSON.parse(name)));
-    return `${name}${before}:${after}${lifts && !/^[[{]/.test(other) ? lifted : other}`;
-  }),
+  member: fc
+    .tuple(key, space, space, fc.record({ base64, dataUrl, markdown }), tie('document'))
+    .map(([name, before, after, lifted, other]) => {
+      const key = String(JSON.parse(name));
+      const value = /^[[{]/.test(other) ? other : valueOf(key, lifted, other);
+      return `${name}${before}:${after}${value}`;
+    }),
   object: fc.array(tie('member'), { maxLength: 5 }).map((members) => `{${unique(members).join(',')}}`),
   list: fc
     .tuple(space, fc.array(tie('document'), { maxLength: 4 }))
     .map(([gap, items]) => `[${items.join(`,${gap}`)}]`),
   document: fc.oneof({ maxDepth: 4 }, plain, base64, tie('object'), tie('list')),
 }));
+
+function valueOf(key: string, lifted: Record<'base64' | 'dataUrl' | 'markdown', string>, other: string): string {
+  if (LIFTED.has(key)) return lifted.base64;
+  if (WHOLE_URL.has(key)) return lifted.dataUrl;
+  return key === 'content' ? lifted.markdown : other;
+}
 
 /** A key twice in one object would make the reference drop the first. */
 function unique(members: string[]): string[] {
@@ -162,6 +203,30 @@ describe('the extractor', () => {
     expect(sha256(blobs[0])).toBe(sha256(image));
   });
 
+  it('lifts the image out of a data URL and leaves its type in place', async () => {
+    const body =
+      '{"images":[{"image_url":{"url":"data:image/png;base64,QUJD"}}],"url":"https://a.example/;base64,QUJD"}';
+
+    const { skeleton, blobs } = await extract(cut(body, [30, 41, 50, 57]));
+
+    expect(skeleton).toBe(body.replace('QUJD', '@blob:0'));
+    expect(blobs.map(String)).toEqual(['ABC']);
+  });
+
+  it('lifts each image out of a text, and nothing but images', async () => {
+    const words = [
+      String.raw`![a](data:image/png;base64,QUJD)\n`,
+      String.raw`<img src=\"data:image\/webp;base64,RE\u002bG\/\">`,
+      'data:text/plain;base64,QUJD',
+    ];
+    const body = `{"content":"${words.join(' ')}"}`;
+
+    const { skeleton, blobs } = await extract(cut(body, [20, 40, 90, 92, 95]));
+
+    expect(skeleton).toBe(body.replace('QUJD', '@blob:0').replace(String.raw`RE\u002bG\/`, '@blob:1'));
+    expect(blobs.map(String)).toEqual(['ABC', String(Buffer.from('RE+G/', 'base64'))]);
+  });
+
   it('passes a body that is no JSON through as it is', async () => {
     const { skeleton, blobs } = await extract([Buffer.from('<html><p class="data">502 Bad'), Buffer.from(' Gateway')]);
 
@@ -172,7 +237,7 @@ describe('the extractor', () => {
   it('gives what it has of a body that breaks off within an image', async () => {
     const { skeleton, blobs } = await extract([Buffer.from('{"data":"QUJDREVG')]);
 
-    expect(skeleton).toBe('{"data":"@blob:0"');
+    expect(skeleton).toBe('{"data":"@blob:0');
     expect(blobs[0]?.toString()).toBe('ABCDEF');
   });
 

@@ -1,16 +1,30 @@
 /**
  * Lifts the base64 fields out of a JSON body while it streams by.
  *
- * Every string that is the value of a key named in `LIFTED` is decoded into a blob and replaced by `"@blob:N"`; all
- * other bytes are kept as they are and make up the skeleton, a small JSON text. A 20 MB image thus never exists as
- * a string. The scan jumps from quote to quote with native searches; chunks may end anywhere.
+ * Every string that is the value of a key named in `FIELDS` as `base64` is decoded into a blob and replaced by
+ * `"@blob:N"`. Of the others named there only what follows `data:image/…;base64,` is, and the words before it stay:
+ * `"data:image/png;base64,@blob:N"`, once in a `url`, any number of times in a `text`. All other bytes are kept as they
+ * are and make up the skeleton, a small JSON text. A 20 MB image thus never exists as a string. The scan jumps from
+ * quote to quote with native searches; chunks may end anywhere.
  */
 
 import type { SpooledBlob } from '../../domain/answer.ts';
 import type { BlobSink } from '../../ports/spool.ts';
 import { type Base64Decoder, BodyLimitError, createBase64Decoder } from './base64.ts';
+import { afterDataUrlHead, base64End, HEAD_MAX } from './data-url.ts';
 
-const LIFTED: ReadonlySet<string> = new Set(['data', 'thoughtSignature', 'thought_signature']);
+type Field = 'base64' | 'url' | 'text';
+
+/** What strings under these keys hold. */
+const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
+  ['data', 'base64'],
+  ['thoughtSignature', 'base64'],
+  ['thought_signature', 'base64'],
+  ['b64_json', 'base64'],
+  ['url', 'url'],
+  ['image_url', 'url'],
+  ['content', 'text'],
+]);
 /** Longer than any lifted key, even with each of its letters written as `\u0064`. */
 const KEY_MAX = 128;
 
@@ -49,13 +63,20 @@ export function createExtractor(
   const skeleton = createSkeleton(limits.skeletonBytes);
   const sinks: BlobSink[] = [];
   let waiting: Promise<void>[] = [];
-  let state: 'outside' | 'string' | 'lifting' = 'outside';
+  let inString = false;
   let decoder: Base64Decoder | undefined;
   /** The last byte outside strings that is no white space: a colon says that a string is a value. */
   let last = 0;
   /** The raw text of the last string that may have been a key. */
   let key = '';
   let inValue = false;
+  let name = '';
+  /** What the string that is being read holds; `undefined` = nothing to lift. */
+  let field: Field | undefined;
+  /** Where the string began in the skeleton. */
+  let start = 0;
+  /** The end of the chunk before, when only the next tells whether it still is base64. */
+  let held: Buffer | undefined;
   /** The chunk before ended, inside a string, with a backslash that escapes the next byte. */
   let escaping = false;
 
@@ -66,24 +87,24 @@ export function createExtractor(
     skeleton.keep(chunk, from, end);
     if (quote < 0) return end;
     inValue = last === COLON;
-    const field = unquoted(key);
-    if (inValue && LIFTED.has(field)) return startBlob(quote, field);
-    if (!inValue) key = '';
-    state = 'string';
+    if (inValue) name = unquoted(key);
+    else key = '';
+    field = inValue ? FIELDS.get(name) : undefined;
     skeleton.keep(chunk, quote, quote + 1);
+    start = skeleton.length();
+    inString = true;
+    if (field === 'base64') startBlob();
     return quote + 1;
   }
 
-  function startBlob(quote: number, field: string): number {
+  function startBlob(): void {
     const index = sinks.length;
     if (index >= limits.blobs) throw new BodyLimitError(`the answer holds more than ${limits.blobs} binary fields`);
-    const sink = open(index, field);
+    const sink = open(index, name);
     if (sink) sinks.push(sink);
     decoder = sink ? createBase64Decoder(sink, limits.blobBytes, defer) : NO_DECODER;
-    const placeholder = Buffer.from(sink ? `"@blob:${index}"` : '""');
+    const placeholder = Buffer.from(sink ? `@blob:${index}` : '');
     skeleton.keep(placeholder, 0, placeholder.length);
-    state = 'lifting';
-    return quote + 1;
   }
 
   function defer(write: Promise<void>): void {
@@ -94,15 +115,54 @@ export function createExtractor(
   function inside(chunk: Buffer, from: number): number {
     const closing = findClosing(chunk, from);
     const end = closing < 0 ? chunk.length : closing;
-    if (decoder) decoder.write(chunk, from, end);
+    if (field) lift(field, chunk, from, end);
     else keepString(chunk, from, end);
-    if (closing < 0) return end;
-    if (!decoder) skeleton.keep(chunk, end, end + 1);
-    decoder?.end();
-    decoder = undefined;
-    state = 'outside';
+    if (closing < 0) return chunk.length;
+    endBlob();
+    skeleton.keep(chunk, end, end + 1);
+    inString = false;
     last = QUOTE;
     return end + 1;
+  }
+
+  function lift(holds: Field, chunk: Buffer, from: number, end: number): void {
+    for (let at = from; at < end; ) {
+      if (!decoder) at = keepWords(chunk, at, end);
+      else if (holds === 'text') at = decodeRun(chunk, at, end);
+      else {
+        decoder.write(chunk, at, end);
+        at = end;
+      }
+    }
+  }
+
+  /** Keeps words up to where base64 begins, or all of them. */
+  function keepWords(chunk: Buffer, from: number, end: number): number {
+    const at = afterDataUrlHead(skeleton.tail(start), chunk.subarray(from, end));
+    const to = at === undefined ? end : from + at;
+    skeleton.keep(chunk, from, to);
+    if (at !== undefined) startBlob();
+    return to;
+  }
+
+  /** Decodes base64 up to where other words begin, or all of it. */
+  function decodeRun(chunk: Buffer, from: number, end: number): number {
+    const run = base64End(chunk, from, end);
+    decoder?.write(chunk, from, run.end);
+    if (run.type === 'open') return run.end;
+    if (run.type === 'over' || end < chunk.length) {
+      endBlob();
+      return run.end;
+    }
+    // An escape that this chunk does not finish; it goes before the next one.
+    held = Buffer.from(chunk.subarray(run.end, end));
+    escaping = false;
+    return end;
+  }
+
+  function endBlob(): void {
+    decoder?.end();
+    decoder = undefined;
   }
 
   function keepString(chunk: Buffer, from: number, end: number): void {
@@ -130,15 +190,18 @@ export function createExtractor(
   }
 
   return {
-    push(chunk) {
-      for (let at = 0; at < chunk.length; ) at = state === 'outside' ? outside(chunk, at) : inside(chunk, at);
+    push(arrived) {
+      const chunk = held ? Buffer.concat([held, arrived]) : arrived;
+      held = undefined;
+      for (let at = 0; at < chunk.length; ) at = inString ? inside(chunk, at) : outside(chunk, at);
       if (waiting.length === 0) return undefined;
       const writes = waiting;
       waiting = [];
       return Promise.all(writes).then(() => undefined);
     },
     async end() {
-      decoder?.end();
+      if (held) skeleton.keep(held, 0, held.length);
+      endBlob();
       await Promise.all(waiting);
       const blobs = await Promise.all(takeSinks().map((sink) => sink.close()));
       return { skeleton: skeleton.bytes(), blobs };
@@ -167,6 +230,9 @@ function createSkeleton(limit: number) {
       chunk.copy(buffer, length, from, to);
       length = needed;
     },
+    length: () => length,
+    /** The last bytes, as far as a data URL's beginning may reach back, and not from before `start`. */
+    tail: (start: number) => buffer.subarray(Math.max(start, length - HEAD_MAX), length),
     bytes: () => buffer.subarray(0, length),
   };
 }
