@@ -1,7 +1,8 @@
 /**
- * The emulator's own time, for all that takes hours: files, batches, webhooks. It can be sped up, stopped and moved on.
+ * The emulator's own time, for all that takes minutes or hours: quotas, files, batches, webhooks. It can be sped up, stopped
+ * and moved on.
  *
- * Calls for images, their quotas and the journal stay in the time of whoever calls.
+ * Calls for images and the journal stay in the time of whoever calls.
  */
 
 export type Clock = {
@@ -9,6 +10,8 @@ export type Clock = {
   now(): number;
   /** Milliseconds that pass here in each one outside; 0 = stands still. */
   setScale(scale: number): void;
+  /** How long `ms` of this time take outside; the same, when it stands still. */
+  outsideMs(ms: number): number;
   /** Moves on by `ms` at once, and does all that has fallen due. */
   advance(ms: number): void;
   /** Does `act` once that instant has come. Returns what takes it back. */
@@ -88,6 +91,7 @@ export function createClock(outside: () => number, startScale: number): Clock {
       scale = next;
       arm();
     },
+    outsideMs: (ms) => (scale === 0 ? ms : ms / scale),
     advance(ms) {
       moveAnchor(read() + ms);
       catchUp();

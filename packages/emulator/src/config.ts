@@ -27,6 +27,7 @@ export const Environment = z.object({
   EMULATOR_IPM: limit,
   EMULATOR_TPM: limit,
   EMULATOR_RPD: limit,
+  EMULATOR_CONCURRENCY: limit,
   /** US dollars per rolling ten minutes. */
   EMULATOR_SPEND_USD: number.pipe(z.number().min(0)).optional(),
 });
@@ -56,6 +57,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Emulat
         ipm: data.EMULATOR_IPM,
         tpm: data.EMULATOR_TPM,
         rpd: data.EMULATOR_RPD,
+        concurrency: data.EMULATOR_CONCURRENCY,
         spend_micros:
           data.EMULATOR_SPEND_USD === undefined ? undefined : Math.round(data.EMULATOR_SPEND_USD * 1_000_000),
       },

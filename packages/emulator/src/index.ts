@@ -5,6 +5,7 @@ export { type Control, ControlError } from './control/control.ts';
 export type { Course } from './faults/course.ts';
 export type { Fault, FaultRule } from './faults/rules.ts';
 export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
+export type { WindowName, WindowReport } from './quota.ts';
 export type { RouteName } from './routes/names.ts';
 export { type Emulator, type EmulatorOptions, startEmulator } from './server.ts';
 export { LIFELIKE, QUIET, type Quotas, type Settings, type SettingsPatch } from './settings.ts';

@@ -1,112 +1,156 @@
-/** Counts what each project used, and refuses what is over its limits with the body Google would send. */
+/**
+ * Counts what each project uses, and refuses what is over its limits with the body Google would send.
+ *
+ * Everything is counted, limited or not, in the emulator's own time. A window slides: at no instant does more than the
+ * limit lie within the minute (the ten minutes, the rolling day) that ends there. A refused call counts for nothing.
+ */
+import type { Clock } from './clock.ts';
+import { GAUGES, type Gauge } from './gauges.ts';
 import type { Refusal } from './http/google-error.ts';
-import { LIMITS, SPEND_EXHAUSTED, violated } from './quota-errors.ts';
-import type { Quotas } from './settings.ts';
+import { type NamedWindow, type RefusalForm, refusalFor, SPEND_EXHAUSTED, VERTEX_EXHAUSTED } from './quota-errors.ts';
+import type { Limits, Quotas } from './settings.ts';
 
-type Demand = { project: string; model: string; tokens: number };
+export type Demand = {
+  project: string;
+  model: string;
+  tokens: number;
+  /** In whose words a refusal is written, unless the settings say otherwise. Default `gemini`. */
+  form?: RefusalForm;
+};
+
+export type WindowName = 'requests' | 'images' | 'tokens' | 'day' | 'spend' | 'concurrency';
+
+/** How one window was used since the last reset. Spend is of all models: its model is `*`. */
+export type WindowReport = {
+  project: string;
+  model: string;
+  window: WindowName;
+  /** As it was last asked for; absent = none. */
+  limit?: number;
+  /** What counts now. */
+  used: number;
+  /** All that ever counted: calls, images, tokens or micro-dollars. */
+  counted: number;
+  /** Calls that this window refused. */
+  refused: number;
+  /** The most that ever counted at once: of a window that slides, in any interval of its length. */
+  largest: number;
+  /** That as a share of the limit of its moment; 0 = there was none. */
+  largest_share: number;
+  /** The first and the last time that something was counted, in the emulator's time. */
+  first_at?: number;
+  last_at?: number;
+};
 
 export type Quota = {
-  /** Counts an accepted call, or says why it is refused. A refused call counts for nothing. */
+  /** Counts an accepted call, in flight until it is `ended`, or says why it is refused. */
   admit(demand: Demand, limits: Quotas): Refusal | undefined;
+  /** A call that was admitted is over. */
+  ended(call: Pick<Demand, 'project' | 'model'>): void;
   /** Counts money once it is charged. */
   spend(project: string, micros: number): void;
-  /** Forgets everything counted. */
+  /** Every window that something was asked of. */
+  report(): WindowReport[];
+  /** Forgets everything counted; what is in flight stays so. */
   reset(): void;
 };
 
-const MINUTE_MS = 60_000;
-const SPEND_WINDOW_MS = 10 * MINUTE_MS;
-const DAY_MS = 24 * 60 * MINUTE_MS;
+const ALL_MODELS = '*';
+/** The oldest go beyond this many. */
+const METERS_MAX = 20_000;
 
-/** Amounts within a window that slides, oldest first. */
-type Window = { at: number; amount: number }[];
-type Check = {
-  limit: number | undefined;
-  window: Window;
-  spanMs: number;
-  amount: number;
-  violation: keyof typeof LIMITS;
-};
+type Meter = { gauge: Gauge; report: Omit<WindowReport, 'used'> };
+type Place = Pick<WindowReport, 'project' | 'model' | 'window'>;
+type Check = { meter: Meter; limit: number | undefined; amount: number };
 
-export function createQuota(now: () => number): Quota {
-  const windows = new Map<string, Window>();
+export function createQuota(clock: Pick<Clock, 'now' | 'outsideMs'>): Quota {
+  const meters = new Map<string, Meter>();
 
-  function windowOf(name: string): Window {
-    const window = windows.get(name) ?? [];
-    windows.set(name, window);
-    return window;
+  function meterOf(place: Place, kind: keyof typeof GAUGES): Meter {
+    const name = `${place.project} ${place.model} ${place.window} ${kind}`;
+    const known = meters.get(name);
+    if (known) return known;
+    const meter: Meter = { gauge: GAUGES[kind](), report: freshReport(place) };
+    meters.set(name, meter);
+    const [oldest] = meters.keys();
+    if (meters.size > METERS_MAX && oldest !== undefined) meters.delete(oldest);
+    return meter;
   }
 
-  function checksOf({ project, model, tokens }: Demand, limits: Quotas): Check[] {
-    const of = (name: string) => windowOf(`${project} ${model} ${name}`);
-    const daily = limits.day === 'pacific' ? `day ${pacificDay(now()).date}` : 'day';
+  const spentBy = (project: string) => meterOf({ project, model: ALL_MODELS, window: 'spend' }, 'spend');
+  const flightOf = ({ project, model }: Pick<Demand, 'project' | 'model'>) =>
+    meterOf({ project, model, window: 'concurrency' }, 'flight');
+
+  /** In the order in which a refusal names them. */
+  function checksOf({ project, model, tokens }: Demand, quotas: Quotas): (Check & { violation: NamedWindow })[] {
+    const limits = limitsOf(quotas, model);
+    const of = (window: WindowName, kind: keyof typeof GAUGES) => meterOf({ project, model, window }, kind);
     return [
-      { limit: limits.rpd, window: of(daily), spanMs: DAY_MS, amount: 1, violation: 'day' },
-      { limit: limits.rpm, window: of('requests'), spanMs: MINUTE_MS, amount: 1, violation: 'minute' },
-      { limit: limits.ipm, window: of('images'), spanMs: MINUTE_MS, amount: 1, violation: 'images' },
-      { limit: limits.tpm, window: of('tokens'), spanMs: MINUTE_MS, amount: tokens, violation: 'tokens' },
+      { meter: of('day', quotas.day), limit: limits.rpd, amount: 1, violation: 'day' },
+      { meter: of('requests', 'minute'), limit: limits.rpm, amount: 1, violation: 'minute' },
+      { meter: of('images', 'minute'), limit: limits.ipm, amount: 1, violation: 'images' },
+      { meter: of('tokens', 'minute'), limit: limits.tpm, amount: tokens, violation: 'tokens' },
     ];
   }
 
-  function waitOf({ limit = 0, window, spanMs, amount, violation }: Check, day: Quotas['day']): number {
-    if (violation === 'day' && day === 'pacific') return pacificDay(now()).leftMs;
-    let over = total(window) + amount - limit;
-    for (const entry of window) {
-      over -= entry.amount;
-      if (over <= 0) return entry.at + spanMs - now();
-    }
-    return spanMs;
+  function isOver({ meter, limit, amount }: Check, now: number): boolean {
+    if (limit === undefined) delete meter.report.limit;
+    else meter.report.limit = limit;
+    const over = limit !== undefined && meter.gauge.used(now) + amount > limit;
+    if (over) meter.report.refused += 1;
+    return over;
   }
 
   return {
-    admit(demand, limits) {
-      const spent = windowOf(`${demand.project} spend`);
-      prune(spent, now() - SPEND_WINDOW_MS);
-      if (limits.spend_micros !== undefined && total(spent) >= limits.spend_micros) return SPEND_EXHAUSTED;
+    admit(demand, quotas) {
+      const now = clock.now();
+      const form = quotas.form ?? demand.form ?? 'gemini';
+      // Refused once all of it is gone: what a call will cost is not known when it comes.
+      const spend = { meter: spentBy(demand.project), limit: quotas.spend_micros, amount: 1 };
+      if (isOver(spend, now)) return form === 'gemini' ? SPEND_EXHAUSTED : VERTEX_EXHAUSTED;
 
-      const checks = checksOf(demand, limits).filter(({ limit }) => limit !== undefined);
-      for (const { window, spanMs } of checks) prune(window, now() - spanMs);
-      const over = checks.filter(({ limit = 0, window, amount }) => total(window) + amount > limit);
+      const checks = checksOf(demand, quotas);
+      const over = checks.filter((check) => isOver(check, now));
       if (over.length > 0) {
-        const violations = over.map(({ violation, limit = 0 }) => ({ ...LIMITS[violation], value: limit }));
-        return violated(demand.model, violations, Math.max(...over.map((check) => waitOf(check, limits.day))));
+        const violations = over.map(({ meter, limit = 0, amount, violation }) => ({
+          window: violation,
+          limit,
+          waitMs: Math.max(0, meter.gauge.downTo(now, limit - amount) - now),
+        }));
+        return refusalFor(violations, { form, free: quotas.tier === 'free', now, model: demand.model, clock });
       }
-      for (const { window, amount } of checks) window.push({ at: now(), amount });
+      const flight = { meter: flightOf(demand), limit: limitsOf(quotas, demand.model).concurrency, amount: 1 };
+      if (isOver(flight, now)) return VERTEX_EXHAUSTED;
+      for (const { meter, amount } of [...checks, flight]) count(meter, now, amount);
       return undefined;
     },
-    spend(project, micros) {
-      const window = windowOf(`${project} spend`);
-      prune(window, now() - SPEND_WINDOW_MS);
-      window.push({ at: now(), amount: micros });
+    ended: (call) => flightOf(call).gauge.add(clock.now(), -1),
+    spend: (project, micros) => count(spentBy(project), clock.now(), micros),
+    report: () => [...meters.values()].map(({ gauge, report }) => ({ ...report, used: gauge.used(clock.now()) })),
+    reset() {
+      for (const [name, meter] of meters) {
+        const { report } = meter;
+        if (report.window === 'concurrency') meter.report = freshReport(report);
+        else meters.delete(name);
+      }
     },
-    reset: () => windows.clear(),
   };
 }
 
-/** The project a key belongs to. */
-export function projectOf(key: string, { project }: Quotas): string {
-  return project === 'global' ? 'project' : (key.split('.')[0] ?? key);
+function limitsOf(quotas: Quotas, model: string): Limits {
+  return { ...quotas, ...quotas.models[model] };
 }
 
-function total(window: Window): number {
-  return window.reduce((sum, { amount }) => sum + amount, 0);
+function freshReport({ project, model, window }: Place): Meter['report'] {
+  return { project, model, window, counted: 0, refused: 0, largest: 0, largest_share: 0 };
 }
 
-function prune(window: Window, before: number): void {
-  const first = window.findIndex(({ at }) => at > before);
-  window.splice(0, first === -1 ? window.length : first);
-}
-
-const PACIFIC = new Intl.DateTimeFormat('en-CA', {
-  timeZone: 'America/Los_Angeles',
-  dateStyle: 'short',
-  timeStyle: 'medium',
-  hourCycle: 'h23',
-});
-
-/** The date in California, and how long it lasts (an hour off on the two days when clocks change). */
-function pacificDay(at: number): { date: string; leftMs: number } {
-  const [date = '', time = '0:0:0'] = PACIFIC.format(at).split(', ');
-  const [hours = 0, minutes = 0, seconds = 0] = time.split(':').map(Number);
-  return { date, leftMs: DAY_MS - ((hours * 60 + minutes) * 60 + seconds) * 1000 };
+function count({ gauge, report }: Meter, now: number, amount: number): void {
+  gauge.add(now, amount);
+  const used = gauge.used(now);
+  report.counted += amount;
+  report.largest = Math.max(report.largest, used);
+  if (report.limit) report.largest_share = Math.max(report.largest_share, used / report.limit);
+  report.first_at ??= now;
+  report.last_at = now;
 }

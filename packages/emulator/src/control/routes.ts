@@ -27,6 +27,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     ...(query.get('entries') && { entries: control.journal().entries.filter(({ billed }) => billed) }),
   }),
   'GET journal': ({ control, query }) => control.journal(Object.fromEntries(query)),
+  'GET quota': ({ control }) => control.quota(),
   'DELETE journal': ({ control }) => control.reset(),
   'POST release': ({ control, query }) => ({ released: control.release(wholeNumber(query, 'count')) }),
   'GET clock': ({ control }) => control.clock(),

@@ -60,6 +60,7 @@ const STATUS: Record<RefusalKind, number> = {
   quota_none: 429,
   quota_file_storage: 429,
   quota_cloud: 429,
+  quota_vertex: 429,
 };
 
 describe('an error answer', () => {
