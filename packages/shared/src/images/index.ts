@@ -1,2 +1,3 @@
+export { drawPlaceholder } from './placeholder.ts';
 export { assertWhole, type ImageFacts, type ProbeOptions, probeFile, probeImage } from './probe.ts';
 export { configureSharp, makeThumbnail, type Thumbnail } from './thumbnail.ts';
