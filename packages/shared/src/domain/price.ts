@@ -7,7 +7,7 @@ import type { Usage } from './verdict.ts';
 /** Four letters of English to a token. Scripts with more bytes a letter have more tokens a letter too. */
 const BYTES_PER_TOKEN = 4;
 /** What a lane charges of the standard price. */
-const SHARE: Record<Lane, number> = { standard: 1, batch: 0.5 };
+export const LANE_SHARE: Record<Lane, number> = { standard: 1, batch: 0.5 };
 
 type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & {
   references: readonly unknown[];
@@ -22,7 +22,7 @@ type Priced = Pick<JobRequest, 'prompt' | 'model' | 'size'> & {
 export function estimateCost(request: Priced, lane: Lane): Micros {
   const model = modelById(request.model);
   const answer = tokensOfImage(model, request.size) * (1 + model.besides.drafts) * model.rates.image;
-  return Math.round(SHARE[lane] * (answer + wordsAndInput(model, request)));
+  return Math.round(LANE_SHARE[lane] * (answer + wordsAndInput(model, request)));
 }
 
 function wordsAndInput({ rates, besides, id }: Model, request: Omit<Priced, 'model' | 'size'>): number {
@@ -47,7 +47,7 @@ type Asked = Pick<Priced, 'model' | 'size' | 'thinking'> & Partial<Pick<Priced, 
  */
 export function actualCost(asked: Asked, lane: Lane, usage: Usage, images: number): Micros {
   const model = modelById(asked.model);
-  return Math.round(SHARE[lane] * (usage.missing ? uncounted(model, asked, images) : counted(model, usage)));
+  return Math.round(LANE_SHARE[lane] * (usage.missing ? uncounted(model, asked, images) : counted(model, usage)));
 }
 
 function counted({ rates }: Model, { imageTokens, textTokens, promptTokens }: Usage): number {
@@ -62,7 +62,7 @@ function uncounted(model: Model, asked: Asked, images: number): number {
 
 /** The list price of one image of this size, without input and thoughts. */
 export function imagePrice(model: Model, size: string, lane: Lane): Micros {
-  return Math.round(SHARE[lane] * tokensOfImage(model, size) * model.rates.image);
+  return Math.round(LANE_SHARE[lane] * tokensOfImage(model, size) * model.rates.image);
 }
 
 function tokensOfImage(model: Model, size: string): number {
