@@ -52,10 +52,10 @@ export function errorRate({ channel, model, ended, failed }: CallCounts, thresho
 
 /** @param threshold the time that one call in a hundred may exceed, in seconds */
 export function latencyP99({ channel, model, times }: CallCounts, threshold: number): Observation {
-  const ranked = [...times].toSorted(([a], [b]) => a - b);
-  const all = ranked.reduce((sum, [, count]) => sum + count, 0);
-  const slow = ranked.reduce((sum, [bucket, count]) => (isSlower(bucket, threshold) ? sum + count : sum), 0);
-  const value = secondsAt(ranked, Math.ceil(all * (1 - SLOW_SHARE)));
+  const counted = [...times];
+  const all = counted.reduce((sum, [, count]) => sum + count, 0);
+  const slow = counted.reduce((sum, [bucket, count]) => (isSlower(bucket, threshold) ? sum + count : sum), 0);
+  const value = timePercentile(times, 1 - SLOW_SHARE) / 1_000;
   const standing = standingOfBad(slow, all, SLOW_SHARE);
   return { alert: 'latency_p99', channel, model, value, threshold, standing };
 }
@@ -64,12 +64,13 @@ function isSlower(bucket: number, seconds: number): boolean {
   return timeOf(bucket) > seconds * 1_000;
 }
 
-/** The time of the call of that rank, 1 = the fastest, in seconds; 0 when there is none. */
-function secondsAt(ranked: [bucket: number, count: number][], rank: number): number {
-  let rest = rank;
+/** The time that this share of calls did not exceed, in whole ms; 0 when there are none. @param times by `timeBucket` */
+export function timePercentile(times: ReadonlyMap<number, number>, share: number): number {
+  const ranked = [...times].toSorted(([a], [b]) => a - b);
+  let rest = Math.ceil(ranked.reduce((sum, [, count]) => sum + count, 0) * share);
   for (const [bucket, count] of ranked) {
     rest -= count;
-    if (rest <= 0) return Math.round(timeOf(bucket)) / 1_000;
+    if (rest <= 0) return Math.round(timeOf(bucket));
   }
   return 0;
 }

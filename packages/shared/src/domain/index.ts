@@ -1,6 +1,13 @@
 export * from './action.ts';
 export * from './alert.ts';
-export { type CallCounts, callCountsAs, errorRate, latencyP99, timeBucket } from './alert-calls.ts';
+export {
+  type CallCounts,
+  callCountsAs,
+  errorRate,
+  latencyP99,
+  timeBucket,
+  timePercentile,
+} from './alert-calls.ts';
 export * from './alert-models.ts';
 export * from './alert-words.ts';
 export * from './answer.ts';
@@ -13,6 +20,7 @@ export type { BatchChange } from './batch-change.ts';
 export * from './batch-control.ts';
 export * from './batch-rows.ts';
 export * from './batch-steps.ts';
+export * from './breaker.ts';
 export * from './change.ts';
 export * from './channel.ts';
 export { type Billed, costOn, estimateOn } from './channel-price.ts';

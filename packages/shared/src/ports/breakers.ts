@@ -1,40 +1,23 @@
 /** How the places fare, over all workers: breakers, and the figures of their last calls. */
 
+import type { BreakerState, CallEnd, Out, Override, Transition } from '../domain/breaker.ts';
 import type { Place } from '../domain/channel.ts';
 import type { EpochMs } from '../domain/job.ts';
 
-/**
- * What an ended call says about its place. `ok`: it answered as it should. `fault`: 5xx, reset, timeout, no image.
- * `neutral`: blocked, invalid, a limit: says nothing of its health. `out`: key refused or model gone.
- */
-export const CALL_ENDS = [
-  'ok',
-  'blocked',
-  'invalid',
-  'limited',
-  'overloaded',
-  'unavailable',
-  'unreachable',
-  'timeout',
-  'no_image',
-  'auth',
-  'retired',
-] as const;
-export type CallEnd = (typeof CALL_ENDS)[number];
-
-export type BreakerState = 'closed' | 'open' | 'half_open';
-
-/** What an operator has said of a channel; `drain` = calls in flight end, no new one is made. */
-export type Override = 'open' | 'close' | 'drain';
-
-export type PlaceHealth = {
+/** Whether a call may go, as things stand; a place that is out, or held by an operator, has a closed breaker or an open one. */
+export type PlaceStanding = {
   place: Place;
   breaker: BreakerState;
-  /** Of an open one: when a probe may be made. */
+  /** ms until a call may be made, a probe included; 0 = now. */
+  waitMs: number;
+  /** Of a broken one or one that is out: when a probe may be made, by the clock of the store. */
   probeAt?: EpochMs;
   override?: Override;
   /** Key refused or model gone; stays until an operator closes the breaker or a probe succeeds. */
-  out?: 'auth' | 'retired';
+  out?: Out;
+};
+
+export type PlaceHealth = PlaceStanding & {
   /** Within the last ten minutes. */
   calls: number;
   ends: Partial<Record<CallEnd, number>>;
@@ -43,9 +26,7 @@ export type PlaceHealth = {
   p95Ms?: number;
 };
 
-/** A change that callers and operators are told of. */
-export type Transition = { place: Place; to: 'degraded' | 'opened' | 'recovered' | 'out'; why: string };
-
+/** `enter`, `leave` and `note` may be sent twice with the same effect and the same answer as once. */
 export type Breakers = {
   /**
    * Whether a call may be made: yes, or not before; half open, exactly one caller over all workers is told yes (`probe`).
@@ -54,11 +35,15 @@ export type Breakers = {
     place: Place,
     attempt: string,
   ): Promise<{ type: 'go'; probe: boolean } | { type: 'closed_until'; retryAfterMs: number }>;
-  /** A call that entered was not made. Frees a probe. */
+  /** A call that entered was not made, or ended for a reason of ours. Frees a probe. */
   leave(place: Place, attempt: string): Promise<void>;
-  /** A call ended. @returns what changed by that, told to exactly one caller */
+  /** A call ended; `ms` where it says how fast the place is. @returns what changed by that, told to exactly one caller */
   note(place: Place, attempt: string, end: CallEnd, ms?: number): Promise<Transition | undefined>;
-  look(places: Place[]): Promise<PlaceHealth[]>;
-  /** By an operator; `undefined` takes it back. */
+  /** What the choice of a channel needs: cheap. */
+  stand(places: readonly Place[]): Promise<PlaceStanding[]>;
+  look(places: readonly Place[]): Promise<PlaceHealth[]>;
+  /** The p95 of the last ten minutes, some seconds old at most; `undefined` below 20 timed calls. */
+  p95Ms(place: Place): Promise<number | undefined>;
+  /** By an operator, and kept until the next word; `undefined` takes it back. `close` also forgets the past. */
   override(channel: string, override: Override | undefined): Promise<void>;
 };

@@ -2,6 +2,7 @@ export * from './actions.ts';
 export { createRedisAlerts } from './alerts.ts';
 export * from './api-keys.ts';
 export * from './batches.ts';
+export { createRedisBreakers } from './breakers.ts';
 export * from './call-notes.ts';
 export * from './changes.ts';
 export * from './connect.ts';
