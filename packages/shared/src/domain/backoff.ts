@@ -68,6 +68,16 @@ export function msToPacificMidnight(now: EpochMs): number {
   return shown > DAY_MS / 2 ? ahead + DAY_MS - shown : ahead - shown;
 }
 
+/** The starts of four days in Los Angeles, in order; `now` lies in the second of them. */
+export function pacificDays(now: EpochMs): [EpochMs, EpochMs, EpochMs, EpochMs] {
+  const next = now + msToPacificMidnight(now);
+  const after = next + msToPacificMidnight(next);
+  // Three days before the end of a day lies in the one that ended two days before it, whether one of them is shorter or not.
+  const before = next - 3 * DAY_MS + 2 * HOUR_MS;
+  const first = before + msToPacificMidnight(before);
+  return [first, first + msToPacificMidnight(first), next, after];
+}
+
 /** What the clock in Los Angeles shows at `at`, in ms. */
 function sincePacificMidnight(at: EpochMs): number {
   const parts = PACIFIC.formatToParts(at);

@@ -5,10 +5,13 @@ import type { ErrorCode } from './errors.ts';
 import { type Loose, objectOf, objectsOf, textOf } from './lenient.ts';
 import { retryAfterOf } from './retry-after.ts';
 import { scrub } from './scrub.ts';
-import type { LimitScope, Verdict } from './verdict.ts';
+import type { LimitScope, QuotaHit, Verdict } from './verdict.ts';
 
 type Rejected = Extract<Verdict, { type: 'rejected' }>;
-type Judgement = Pick<Rejected, 'code' | 'retryable' | 'limit' | 'channelDown' | 'quotaId'>;
+type Judgement = Pick<
+  Rejected,
+  'code' | 'retryable' | 'limit' | 'channelDown' | 'quotaId' | 'quotas' | 'none' | 'shared'
+>;
 
 /** What an error answer says, wherever it says it. */
 type ErrorFacts = {
@@ -109,25 +112,30 @@ function isModelGone({ status, message }: ErrorFacts): boolean {
 /** A 429. A limit of zero never opens; a day's limit outweighs a minute's; a limit without a name may be anything. */
 function judgeLimit(facts: ErrorFacts): Judgement {
   const quotas = quotasOf(facts.details);
-  const day = quotas.find(({ name }) => /per_?day/i.test(name));
-  const minute = quotas.find(({ name }) => /per_?minute/i.test(name));
-  const none = quotas.find(({ value }) => value === '0');
+  const day = quotas.find(({ per }) => per === 'day');
+  const minute = quotas.find(({ per }) => per === 'minute');
+  const none = quotas.find(({ value }) => value === 0);
   const id = (none ?? day ?? minute ?? quotas[0])?.id;
-  const quotaId = id ? { quotaId: id.slice(0, 200) } : {};
-  if (none || /\blimit: 0\b(?!\.\d)/i.test(facts.message)) return { ...fault('upstream_quota_exhausted'), ...quotaId };
-  if (day || (facts.retryAfterMs ?? 0) > HOUR_MS) return { ...limited('day'), ...quotaId };
-  if (/spend(?:ing|-based)? rate/i.test(facts.message)) return { ...limited('spend'), ...quotaId };
-  return { ...limited(minute ? 'minute' : 'unknown'), ...quotaId };
+  const named = { ...(id && { quotaId: id }), ...(quotas.length > 0 && { quotas }) };
+  if (none || /\blimit: 0\b(?!\.\d)/i.test(facts.message)) {
+    return { ...fault('upstream_quota_exhausted'), none: true, ...named };
+  }
+  if (day || (facts.retryAfterMs ?? 0) > HOUR_MS) return { ...limited('day'), ...named };
+  if (/spend(?:ing|-based)? rate/i.test(facts.message)) return { ...limited('spend'), ...named };
+  if (minute) return { ...limited('minute'), ...named };
+  const shared = quotas.length === 0 && /error-code-429|^resource exhausted\b/i.test(facts.message);
+  return { ...limited('unknown'), ...named, ...(shared && { shared: true as const }) };
 }
 
 function limited(limit: LimitScope): Judgement {
   return { code: limit === 'day' ? 'upstream_quota_exhausted' : 'upstream_rate_limited', retryable: true, limit };
 }
 
-type QuotaNamed = { id: string | undefined; name: string; value: string | undefined };
+/** The most of them that are read: a body may list any number. */
+const QUOTAS_MAX = 10;
 
 /** The quotas that were hit, as QuotaFailure names them, or ErrorInfo where the limit is the cloud's. */
-function quotasOf(details: Loose[]): QuotaNamed[] {
+function quotasOf(details: Loose[]): QuotaHit[] {
   const violations = details
     .flatMap((detail) => objectsOf(detail['violations']))
     .map((violation) => ({
@@ -144,9 +152,20 @@ function quotasOf(details: Loose[]): QuotaNamed[] {
     }));
   return [...violations, ...infos]
     .filter(({ id, metric }) => id !== undefined || metric !== undefined)
-    .map(({ id, metric, value }) => ({
-      id: id ?? metric,
-      name: `${id ?? ''} ${metric ?? ''}`,
-      value: typeof value === 'number' ? String(value) : textOf(value),
-    }));
+    .slice(0, QUOTAS_MAX)
+    .map(({ id, metric, value }) => quotaHit((id ?? metric ?? '').slice(0, 200), `${id ?? ''} ${metric ?? ''}`, value));
+}
+
+/** What its name says of a quota: `GenerateContentInputTokensPerModelPerMinute`, `generate_requests_per_model_per_day`. */
+function quotaHit(id: string, name: string, value: unknown): QuotaHit {
+  const span = ['day', 'hour', 'minute'] as const;
+  const per = span.find((unit) => new RegExp(`per_?${unit}`, 'i').test(name));
+  const of = (['tokens', 'images', 'requests'] as const).find((what) => new RegExp(what, 'i').test(name));
+  const limit = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
+  return {
+    id,
+    ...(of && { of }),
+    ...(per && { per }),
+    ...(Number.isSafeInteger(limit) && Number(limit) >= 0 && { value: Number(limit) }),
+  };
 }

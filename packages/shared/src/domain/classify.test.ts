@@ -262,6 +262,14 @@ describe('a limit', () => {
       retryAfterMs: 34_400,
       http: 429,
       quotaId: 'GenerateRequestsPerMinutePerProjectPerModel',
+      quotas: [
+        {
+          id: 'GenerateRequestsPerMinutePerProjectPerModel',
+          of: 'requests',
+          per: 'minute',
+          value: Number(perMinute.quotaValue),
+        },
+      ],
       message: QUOTA_TEXT,
     });
   });

@@ -16,6 +16,15 @@ export type Usage = {
 /** The scope of a limit that was hit: decides how long, and how much, has to wait. */
 export type LimitScope = 'minute' | 'day' | 'spend' | 'overload' | 'unknown';
 
+/** A limit as the provider named it in a refusal. */
+export type QuotaHit = {
+  id?: string;
+  /** What is counted; absent = neither its name nor its metric says. */
+  of?: 'requests' | 'images' | 'tokens';
+  per?: 'minute' | 'hour' | 'day';
+  value?: number;
+};
+
 type Settled = { usage: Usage; modelVersion?: string; responseId?: string; finishReason?: string };
 
 export type Verdict =
@@ -37,6 +46,12 @@ export type Verdict =
       channelDown?: boolean;
       http: number;
       quotaId?: string;
+      /** Every limit that was hit, where the provider names any. */
+      quotas?: QuotaHit[];
+      /** The limit is zero: this model is not to be had here at all. */
+      none?: true;
+      /** A capacity that all customers share was used up, and no limit of ours. */
+      shared?: true;
       /** The provider's words, scrubbed, at most 500 characters. */
       message?: string;
     }

@@ -7,7 +7,16 @@ import type { Lesson } from '../domain/lesson.ts';
 /** What one call is expected to use; money in micro-dollars. */
 export type Demand = { tokens: number; images: number; cost: Micros };
 
-export const WINDOWS = ['requests', 'images', 'tokens', 'day', 'spend', 'concurrency', 'pause'] as const;
+export const WINDOWS = [
+  'requests',
+  'images',
+  'tokens',
+  'day',
+  'spend',
+  'concurrency',
+  'channel_concurrency',
+  'pause',
+] as const;
 export type WindowName = (typeof WINDOWS)[number];
 
 /** Refused: `retryAfterMs` until the window that lasts longest has room; `concurrency` says when to look again. */
@@ -45,10 +54,14 @@ export type Quotas = {
   ended(place: Place, attempt: string, used?: Partial<Demand>): Promise<void>;
   /** The call was never made. */
   giveBack(place: Place, attempt: string): Promise<void>;
-  /** What a refusal taught holds for all workers at once. */
-  learn(place: Place, lesson: Lesson): Promise<void>;
+  /**
+   * What a refusal taught holds for all workers at once.
+   *
+   * @param attempt the call that was refused: what was in the windows when it left is what the provider refused to exceed
+   */
+  learn(place: Place, lesson: Lesson, attempt?: string): Promise<void>;
   look(places: Place[]): Promise<PlaceState[]>;
-  /** Forgets pauses and everything learnt of a place. @returns whether there was a pause */
+  /** Forgets pauses and everything learnt of a place and of its channel. @returns whether there was a pause */
   resume(place: Place): Promise<boolean>;
 };
 

@@ -16,6 +16,7 @@ export * from './latency.ts';
 export * from './ledger.ts';
 export * from './pool.ts';
 export * from './provider-batches.ts';
+export * from './quotas.ts';
 export * from './quota.ts';
 export * from './quotes.ts';
 export * from './templates.ts';

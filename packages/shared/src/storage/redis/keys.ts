@@ -1,6 +1,6 @@
 /** Names of all keys. Everything of a tenant shares one hash tag, so one script may touch it in a cluster too. */
 
-import type { Tenant } from '../../domain/index.ts';
+import type { Place, Tenant } from '../../domain/index.ts';
 
 const TENANTS_KEPT = 1_000;
 
@@ -28,6 +28,7 @@ export function keySpace(prefix: string) {
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
+    quotas: ({ channel, model }: Place) => quotaKeys(`${prefix}{c:${channel}}:`, model),
     breaker: (channel: string) => `${prefix}{c:${channel}}:breaker`,
     placeBreaker: (channel: string, model: string) => `${prefix}{c:${channel}}:breaker:${model}`,
     notedCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:noted:${model}`,
@@ -48,6 +49,23 @@ export function keySpace(prefix: string) {
     failovers: `${prefix}{alerts}:failovers`,
     doubtSamples: `${prefix}{alerts}:doubt`,
     alertTurn: `${prefix}{alerts}:turn`,
+/** In the order in which the quota scripts name them. */
+function quotaKeys(tag: string, model: string) {
+  return {
+    log: `${tag}m:${model}:log`,
+    calls: `${tag}m:${model}:calls`,
+    flying: `${tag}m:${model}:flying`,
+    days: `${tag}m:${model}:days`,
+    learnt: `${tag}m:${model}:learnt`,
+    pause: `${tag}m:${model}:pause`,
+    costLog: `${tag}costs:log`,
+    costs: `${tag}costs`,
+    allFlying: `${tag}flying`,
+    allLearnt: `${tag}learnt`,
+    allPause: `${tag}pause`,
+  };
+}
+
     lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
   };
 }
