@@ -1,1 +1,2 @@
 export * from './gemini/index.ts';
+export * from './vertex/index.ts';

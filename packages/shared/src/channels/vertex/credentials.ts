@@ -1,0 +1,55 @@
+/** Who calls, in the headers that Vertex wants it said in. */
+
+import type { Clock } from '../../ports/clock.ts';
+import type { Credentials } from '../genai/generate-content.ts';
+import { fromServiceAccount, fromThisMachine, readServiceAccount } from './google-token.ts';
+import { createTokens, type Tokens } from './tokens.ts';
+
+export type VertexCredentials =
+  /** The JSON key of a service account, as text. */
+  | { type: 'service_account'; json: string }
+  /** The application default credentials of this machine. */
+  | { type: 'adc' }
+  /** A token that somebody else renews. */
+  | { type: 'access_token'; token: string }
+  /** Express mode: no project, and always the global endpoint. */
+  | { type: 'api_key'; apiKey: string };
+
+export type Authorizer = {
+  /** @throws TokenError when no token can be had: then nothing is sent */
+  authorize(signal: AbortSignal): Credentials | Promise<Credentials>;
+  /** Gets a token ready, if one is needed soon. Never throws. */
+  warm(): void;
+  /** What `authorize` gave was refused. */
+  refused(credentials: Credentials): void;
+};
+
+/** @throws TypeError for a service account that is none */
+export function createAuthorizer(credentials: VertexCredentials, clock: Clock): Authorizer {
+  switch (credentials.type) {
+    case 'service_account':
+      return byTokens(createTokens(fromServiceAccount(readServiceAccount(credentials.json), clock), clock));
+    case 'adc':
+      return byTokens(createTokens(fromThisMachine(clock), clock));
+    case 'access_token':
+      return fixed(bearer(credentials.token));
+    default:
+      return fixed({ 'x-goog-api-key': credentials.apiKey });
+  }
+}
+
+function byTokens(tokens: Tokens): Authorizer {
+  return {
+    authorize: async (signal) => bearer(await tokens.take(signal)),
+    warm: () => tokens.warm(),
+    refused: ({ authorization = '' }) => tokens.drop(authorization.replace('Bearer ', '')),
+  };
+}
+
+function fixed(credentials: Credentials): Authorizer {
+  return { authorize: () => credentials, warm: () => undefined, refused: () => undefined };
+}
+
+function bearer(token: string): Credentials {
+  return { authorization: `Bearer ${token}` };
+}

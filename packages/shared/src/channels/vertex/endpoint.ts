@@ -1,0 +1,23 @@
+/** Where Vertex answers, and under which names. */
+
+const GLOBAL_URL = 'https://aiplatform.googleapis.com';
+/** Places that stand for several regions, and keep data within them. */
+const MULTI_REGIONS: ReadonlySet<string> = new Set(['us', 'eu']);
+
+/** The host of a location: `global`, `us`, `eu` or a region such as `us-central1`. No trailing slash. */
+export function vertexBaseUrl(location: string): string {
+  if (location === 'global') return GLOBAL_URL;
+  if (MULTI_REGIONS.has(location)) return `https://aiplatform.${location}.rep.googleapis.com`;
+  return `https://${location}-aiplatform.googleapis.com`;
+}
+
+/** The path of a model under the version; express mode has no `project`. */
+export function modelPath(place: { project?: string | undefined; location: string }, providerModel: string): string {
+  const model = publisherPath(providerModel);
+  return place.project === undefined ? model : `projects/${place.project}/locations/${place.location}/${model}`;
+}
+
+/** The path that describes a model, whoever asks. */
+export function publisherPath(providerModel: string): string {
+  return `publishers/google/models/${providerModel}`;
+}
