@@ -1,49 +1,70 @@
 /**
  * Who is next. All jobs of a model that wait for a call of their own stand in lines, one for each set of channels that
  * could carry them: so a line that has to wait holds up no other. Messages only ring; which job is taken is decided here.
+ *
+ * A job is in one of three places: it stands in line, it is picked, or it runs. A pick that nobody follows up within a
+ * minute was made by a worker that died: the job stands where it stood. Lines may hold a job that no longer waits, or hold
+ * it twice; whoever picks it reads the record, which decides, and drops it.
  */
 
+import type { Crowd } from '../domain/fair-share.ts';
 import type { EpochMs, JobId, Tenant } from '../domain/job.ts';
 
-export type Standing = {
+/** Names a waiting job in the lines. */
+export type Stander = {
   tenant: Tenant;
   id: JobId;
   /** The caller's key, where it has limits of its own. */
   key?: string;
   model: string;
-  /** Ids of the channels that could carry it, sorted: names its line. */
-  channels: readonly string[];
-  /** 1 (last) to 9 (first); then the earlier deadline, then who waits longer. */
-  priority: number;
-  expiresAt: EpochMs;
 };
 
-/** What a tenant may have of a model's calls: its share by weight, and bounds. */
-export type Share = { weight: number; concurrency?: number; startsPerMinute?: number };
+export type Standing = Stander & {
+  /** Ids of the channels that could carry it, sorted: names its line. */
+  channels: readonly string[];
+  /** 1 (last) to 9 (first), one more for each step that it has waited; then the earlier deadline, then who waits longer. */
+  priority: number;
+  expiresAt: EpochMs;
+  /** When the job was made: how long it waits is counted from here, however often it left its line and came back. */
+  since: EpochMs;
+};
+
+/** A pick: a job whose turn it is. */
+export type LineTurn = Stander & {
+  channels: readonly string[];
+  /** Names the pick. */
+  turn: string;
+};
+
+/** What somebody may have at once, and in any minute. */
+export type Bounds = { concurrency?: number; startsPerMinute?: number };
+
+/** What a tenant may have of a model's calls: its share by weight, above 0, and bounds. */
+export type Share = Bounds & { weight: number };
 
 export type Picked =
-  | { type: 'job'; standing: Standing }
-  /** Somebody waits, and nobody may go before. */
+  | { type: 'job'; turn: LineTurn }
+  /** Somebody waits, or was just picked, and nobody may go before. */
   | { type: 'wait'; ms: number }
   | { type: 'empty' };
 
 /** Every method may be sent twice with the same effect as once. */
 export type Lines = {
   /** Lets jobs stand in line; who stands there already moves to where it belongs now. */
-  add(standings: Standing[]): Promise<void>;
+  add(standings: readonly Standing[]): Promise<void>;
   /** Takes the next job whose line is open, fairly by tenant. Unless `started`, `putBack` or `drop` follows within a minute it stands in line again. */
   pick(model: string): Promise<Picked>;
-  /** It is running, and counts against the bounds of its tenant and key until `ended`. */
-  started(standing: Standing): Promise<void>;
-  ended(standing: Standing): Promise<void>;
+  /** It is running, and counts against the bounds of its tenant and key until `ended`, or for as long as a call can last. */
+  started(turn: LineTurn): Promise<void>;
+  ended(turn: LineTurn): Promise<void>;
   /** It could not go; stands where it stood, and its turn was not used. With `waitMs` its whole line waits as long. */
-  putBack(standing: Standing, waitMs?: number): Promise<void>;
-  /** It does not wait any more. */
-  drop(standing: Standing): Promise<void>;
+  putBack(turn: LineTurn, waitMs?: number): Promise<void>;
+  /** It does not wait any more; a turn is given back unused. */
+  drop(stander: Stander | LineTurn): Promise<void>;
   /** Ends the waits of all lines that a channel is in. */
   open(model: string, channel: string): Promise<void>;
-  /** How many calls of its model are likely to come before it, fairness included; `undefined` when it stands in no line. */
-  position(model: string, job: { tenant: Tenant; id: JobId }): Promise<{ ahead: number; standing: number } | undefined>;
+  /** What stands around a job, for `jobsAhead` and `expectedAt`; `undefined` when it stands in no line. */
+  crowd(stander: Stander): Promise<Crowd | undefined>;
   /** Waiting jobs by tenant. */
   sizes(model: string): Promise<{ tenant: Tenant; waiting: number; running: number }[]>;
 };

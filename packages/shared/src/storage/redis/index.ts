@@ -14,6 +14,7 @@ export * from './ingests.ts';
 export * from './job-walk.ts';
 export * from './latency.ts';
 export * from './ledger.ts';
+export * from './lines.ts';
 export * from './pool.ts';
 export * from './provider-batches.ts';
 export * from './quotas.ts';

@@ -33,6 +33,7 @@ export function keySpace(prefix: string) {
     placeBreaker: (channel: string, model: string) => `${prefix}{c:${channel}}:breaker:${model}`,
     notedCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:noted:${model}`,
     placeCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:calls:${model}:`,
+    lines: (model: string) => `${prefix}{q:standard-${model}}:lines`,
     pool: (model: string) => `${prefix}{q:batch:${model}}:pool`,
     stayers: (model: string) => `${prefix}{q:batch:${model}}:pool:stayers`,
     asides: (model: string) => `${prefix}{q:batch:${model}}:asides`,

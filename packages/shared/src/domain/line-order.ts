@@ -1,0 +1,35 @@
+/**
+ * A job's place among those of its tenant: by priority, then deadline, then age, in one number that never has to change.
+ *
+ * Waiting raises the priority by one with each step of ten minutes. All gain at the same pace, so the order of two jobs
+ * never turns, and the gain can be taken off the newcomers instead: what counts is the step in which a job was made, less
+ * its priority. So whatever comes later than (10 − priority) steps after a job stands behind it: nothing starves.
+ *
+ * The number is a whole one below 2^53, as a sorted set keeps exactly: 23 bits of class (until the year 2129), 18 of
+ * deadline (30 days in tens of seconds), 12 of age (in 1.5 seconds).
+ */
+
+import type { EpochMs } from './job.ts';
+
+/** Waiting this long is worth one priority. */
+export const AGING_MS = 600_000;
+
+const PRIORITY_MAX = 9;
+const DEADLINE_MS = 10_000;
+const DEADLINES = 2 ** 18;
+const AGES = 2 ** 12;
+/** The instants at which jobs of one class can have been made. */
+const CLASS_MS = (PRIORITY_MAX + 1) * AGING_MS;
+
+/** Lower goes first. */
+export function lineScore(job: { priority: number; expiresAt: EpochMs; since: EpochMs }): number {
+  const step = Math.floor(job.since / AGING_MS) - job.priority;
+  const from = step * AGING_MS;
+  const deadline = within(Math.floor((job.expiresAt - from) / DEADLINE_MS), DEADLINES);
+  const age = within(Math.floor(((job.since - from) / CLASS_MS) * AGES), AGES);
+  return (step * DEADLINES + deadline) * AGES + age;
+}
+
+function within(value: number, count: number): number {
+  return Math.min(count - 1, Math.max(0, value));
+}
