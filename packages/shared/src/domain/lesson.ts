@@ -19,7 +19,6 @@ export type Lesson =
       growsToMs?: number;
       reason: 'rate_limited' | 'parked';
       why: string;
-      wholeChannel?: true;
     };
 
 const SECOND_MS = 1_000;

@@ -28,12 +28,12 @@ export function keySpace(prefix: string) {
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
     pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
     pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
-    quotas: ({ channel, model }: Place) => quotaKeys(`${prefix}{c:${channel}}:`, model),
     breaker: (channel: string) => `${prefix}{c:${channel}}:breaker`,
     placeBreaker: (channel: string, model: string) => `${prefix}{c:${channel}}:breaker:${model}`,
     notedCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:noted:${model}`,
     placeCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:calls:${model}:`,
     lines: (model: string) => `${prefix}{q:standard-${model}}:lines`,
+    quotas: ({ channel, model }: Place) => quotaKeys(`${prefix}{c:${channel}}:`, model),
     pool: (model: string) => `${prefix}{q:batch:${model}}:pool`,
     stayers: (model: string) => `${prefix}{q:batch:${model}}:pool:stayers`,
     asides: (model: string) => `${prefix}{q:batch:${model}}:asides`,
@@ -50,6 +50,10 @@ export function keySpace(prefix: string) {
     failovers: `${prefix}{alerts}:failovers`,
     doubtSamples: `${prefix}{alerts}:doubt`,
     alertTurn: `${prefix}{alerts}:turn`,
+    lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
+  };
+}
+
 /** In the order in which the quota scripts name them. */
 function quotaKeys(tag: string, model: string) {
   return {
@@ -63,11 +67,6 @@ function quotaKeys(tag: string, model: string) {
     costs: `${tag}costs`,
     allFlying: `${tag}flying`,
     allLearnt: `${tag}learnt`,
-    allPause: `${tag}pause`,
-  };
-}
-
-    lineBytes: (model: string) => `${prefix}{q:batches}:bytes:${model}`,
   };
 }
 

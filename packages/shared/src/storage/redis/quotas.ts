@@ -27,7 +27,8 @@
  *
  * **What is learnt.** A limit that the provider named holds for 30 minutes, one that it did not name is what was used when the
  * refused call left, less a twentieth, and holds for ten; then it grows by a tenth every two minutes until the configured
- * limit is reached. Of spend and days, the spans are ten minutes and a day, three of them.
+ * limit is reached. One of spend holds for three times ten minutes, one of days for three days, and they grow in steps of
+ * ten minutes and a day. Pauses that grow start anew once a call that left after the last one made an image.
  */
 
 import type { Redis } from 'ioredis';
@@ -159,8 +160,8 @@ function lessonArguments(lesson: Lesson): ScriptArg[] {
   if (lesson.type === 'limit') {
     return ['limit', lesson.window, lesson.limit ?? NONE, wholeAmount(lesson.retryAfterMs ?? 0)];
   }
-  const { ms, growsToMs = 0, reason, why, wholeChannel } = lesson;
-  return ['pause', ms === 'day_end' ? ms : Math.max(1, Math.ceil(ms)), growsToMs, reason, why, wholeChannel ? 1 : 0];
+  const { ms, growsToMs = 0, reason, why } = lesson;
+  return ['pause', ms === 'day_end' ? ms : Math.max(1, Math.ceil(ms)), growsToMs, reason, why];
 }
 
 function parseState(place: Place, [now, wait, ...rows]: unknown[]): PlaceState {

@@ -12,7 +12,13 @@ if ARGV[21] == '1' then
   leaveCosts(attempt)
   return { 1 }
 end
-if record and redis.call('ZSCORE', LOG, attempt) then
+local sentAt = redis.call('ZSCORE', LOG, attempt)
+-- An image made by a call that left after the last pause: that one was long enough.
+if (tonumber(ARGV[18]) or 0) > 0 and sentAt then
+  local count, _, ended = strikesNow()
+  if count > 0 and tonumber(sentAt) >= ended then redis.call('HDEL', LEARNT, '=strikes') end
+end
+if record and sentAt then
   local imagesNow, tokensNow = tonumber(ARGV[18]) or images, tonumber(ARGV[19]) or tokens
   redis.call('HINCRBY', CALLS, '=images', imagesNow - images)
   redis.call('HINCRBY', CALLS, '=tokens', tokensNow - tokens)

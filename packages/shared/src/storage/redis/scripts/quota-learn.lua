@@ -1,7 +1,6 @@
 -- What a refusal taught holds for everyone from now on. Answers { 1 }, or { -1 } when the days given do not reach to now.
 -- ARGV 18 'limit': 19 window  20 the limit named (-1 = none)  21 ms until the window is asked again (0 = at once)
 --      18 'pause': 19 ms ('day_end' = until the day is over)  20 ms it grows to (0 = it does not)  21 reason  22 why
---                  23 1 = of the whole channel
 if isStale() then return { -1 } end
 slide()
 local sentAt = tonumber(redis.call('ZSCORE', LOG, attempt) or now)
@@ -37,24 +36,20 @@ if ARGV[18] == 'limit' then
   return { 1 }
 end
 
-local key = ARGV[23] == '1' and ALL_PAUSE or PAUSE
-local strikes = ARGV[23] == '1' and ALL_LEARNT or LEARNT
 local length, most = tonumber(ARGV[19]), tonumber(ARGV[20])
 if ARGV[19] == 'day_end' then
   length = ROLLING and DAY or tonumber(ARGV[startAt(now) + 1]) + guard(DAY) - now
 elseif most > 0 then
-  -- Refusals of calls that left before the last pause began are that pause's; a quiet time as long as it starts anew.
-  local packed = redis.call('HGET', strikes, 'strikes') or '0 0 0'
-  local count, at, till = string.match(packed, '^(%S+) (%S+) (%S+)$')
-  count, at, till = tonumber(count), tonumber(at), tonumber(till)
-  if sentAt <= at then return { 1 } end
-  if now > till + math.max(till - at, 2 * MINUTE) then count = 0 end
+  local count, began, ended = strikesNow()
+  -- A call that left before the last pause began was refused together with the one that caused it.
+  if sentAt <= began then return { 1 } end
+  -- A quiet time starts anew, and so does a call that succeeded (see quota-ended).
+  if now > ended + math.max(ended - began, 2 * MINUTE) then count = 0 end
   length = math.min(most, length * 2 ^ count)
-  redis.call('HSET', strikes, 'strikes', string.format('%d %.3f %.3f', math.min(count + 1, 30), now, now + length))
+  redis.call('HSET', LEARNT, '=strikes', string.format('%d %.3f %.3f', math.min(count + 1, 30), now, now + length))
   local ttl = 2 * length + 2 * MINUTE
-  if redis.call('PTTL', strikes) < ttl then redis.call('PEXPIRE', strikes, ms(ttl)) end
+  if redis.call('PTTL', LEARNT) < ttl then redis.call('PEXPIRE', LEARNT, ms(ttl)) end
 end
-local standing = redis.call('GET', key)
-if standing and tonumber(string.match(standing, '^%S+')) >= now + length then return { 1 } end
-redis.call('SET', key, string.format('%.3f %s %s', now + length, ARGV[21], ARGV[22]), 'PX', ms(length))
+if pauseNow() >= length then return { 1 } end
+redis.call('SET', PAUSE, string.format('%.3f %s %s', now + length, ARGV[21], ARGV[22]), 'PX', ms(length))
 return { 1 }

@@ -14,7 +14,7 @@ end
 local own, all = tonumber(ARGV[14]), tonumber(ARGV[16])
 answer[#answer + 1] = { 'concurrency', text(redis.call('ZCARD', FLYING)), text(own), '-1', '0', text(flightWait()) }
 answer[#answer + 1] = { 'channel_concurrency', text(redis.call('ZCARD', ALL_FLYING)), text(all), '-1', '0', '0' }
-local pause = pauseNow()
-answer[#answer + 1] = { 'pause', text(ms(pause[1])), pause[2], pause[3] }
-answer[2] = text(ms(math.max(longest, pause[1])))
+local paused, reason, why = pauseNow()
+answer[#answer + 1] = { 'pause', text(ms(paused)), reason, why }
+answer[2] = text(ms(math.max(longest, paused)))
 return answer

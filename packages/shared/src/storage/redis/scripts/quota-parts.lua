@@ -1,13 +1,13 @@
 -- What all quota scripts share: the keys of a place and of its channel, the clock, and the logs of calls, slid to now.
 -- KEYS, of the place: 1 log (attempt by instant)  2 calls (attempt -> images, tokens, first and last day counted)
 --   3 in flight (attempt by end of hold)  4 calls by day  5 learnt limits  6 pause
---   of the channel: 7 costs' log (attempt by instant)  8 costs  9 in flight  10 learnt limits  11 pause
+--   of the channel: 7 costs' log (attempt by instant)  8 costs  9 in flight  10 learnt limits
 -- ARGV 1 attempt  2 minute  3 ten minutes  4 day (ms)  5 1 = rolling day  6..9 four starts of days, now between the inner ones
 --   10 requests 11 images 12 tokens 13 calls a day 14 in flight 15 spend 16 the channel's in flight (-1 = no limit known)
 --   17 ms that a call may be in flight
 -- The instants are the server's: whatever clocks the workers have.
 local LOG, CALLS, FLYING, DAYS, LEARNT, PAUSE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local COST_LOG, COSTS, ALL_FLYING, ALL_LEARNT, ALL_PAUSE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local COST_LOG, COSTS, ALL_FLYING, ALL_LEARNT = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local attempt = ARGV[1]
 local MINUTE, TEN, DAY, ROLLING = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 local HOLD = tonumber(ARGV[17])
@@ -75,23 +75,28 @@ end
 local function pieces()
   local list = {}
   for _, field in ipairs(redis.call('HKEYS', DAYS)) do
-    if field ~= '=sum' and field ~= '=pruned' then list[#list + 1] = tonumber(field) end
+    if string.sub(field, 1, 1) ~= '=' then list[#list + 1] = tonumber(field) end
   end
   table.sort(list)
   return list
 end
 local function slideDays()
-  if ROLLING then
-    local pruned = redis.call('HGET', DAYS, '=pruned')
-    if pruned == pieceAt(now) then return end
-    local sum = 0
-    for _, start in ipairs(pieces()) do
-      local field = string.format('%.0f', start)
-      if start + DAY_LONG <= now then redis.call('HDEL', DAYS, field)
-      else sum = sum + tonumber(redis.call('HGET', DAYS, field)) end
+  if not ROLLING then
+    -- Today's and tomorrow's at most; whatever else is there is past.
+    if redis.call('HLEN', DAYS) < 4 then return end
+    for _, field in ipairs(redis.call('HKEYS', DAYS)) do
+      if field < ARGV[6] or string.sub(field, 1, 1) == '=' then redis.call('HDEL', DAYS, field) end
     end
-    redis.call('HSET', DAYS, '=sum', sum, '=pruned', pieceAt(now))
+    return
   end
+  if redis.call('HGET', DAYS, '=counted') == pieceAt(now) then return end
+  local sum = 0
+  for _, start in ipairs(pieces()) do
+    local field = string.format('%.0f', start)
+    if start + DAY_LONG <= now then redis.call('HDEL', DAYS, field)
+    else sum = sum + redis.call('HGET', DAYS, field) end
+  end
+  redis.call('HSET', DAYS, '=sum', sum, '=counted', pieceAt(now))
 end
 local function usedDay()
   if ROLLING then return tonumber(redis.call('HGET', DAYS, '=sum') or '0') end
@@ -198,17 +203,20 @@ local function windowWait(window, demand)
   return math.max(blocked, amountWait(LOG, MINUTE_LONG, excess, AMOUNTS[window]))
 end
 
--- A pause: { ms left, reason, why, whether it is the channel's }; the one that lasts longer, of the place's and the channel's.
+-- The pause in force: ms left, reason, why.
 local function pauseNow()
-  local found = { 0, '', '', 0 }
-  for n, key in ipairs({ PAUSE, ALL_PAUSE }) do
-    local packed = redis.call('GET', key)
-    if packed then
-      local till, reason, why = string.match(packed, '^(%S+) (%S+) (.*)$')
-      if tonumber(till) - now > found[1] then found = { tonumber(till) - now, reason, why, n - 1 } end
-    end
-  end
-  return found
+  local packed = redis.call('GET', PAUSE)
+  if not packed then return 0, '', '' end
+  local till, reason, why = string.match(packed, '^(%S+) (%S+) (.*)$')
+  return math.max(0, till - now), reason, why
+end
+
+-- Pauses in a row that each began after the one before: how many, when the last one began and when it ended.
+local function strikesNow()
+  local packed = redis.call('HGET', LEARNT, '=strikes')
+  if not packed then return 0, 0, 0 end
+  local count, at, till = string.match(packed, '^(%S+) (%S+) (%S+)$')
+  return tonumber(count), tonumber(at), tonumber(till)
 end
 
 -- Nobody tells when a call in flight ends: somebody who waits for one looks again soon.

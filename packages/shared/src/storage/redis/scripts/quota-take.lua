@@ -12,8 +12,8 @@ for _, name in ipairs(WINDOWS) do
   consider(windowWait(name, demand[name]), name == 'day' and 'parked' or 'rate_limited', name)
 end
 consider(flightWait(), 'rate_limited', 'concurrency')
-local pause = pauseNow()
-consider(pause[1], pause[2], 'pause')
+local paused, why = pauseNow()
+consider(paused, why, 'pause')
 if wait > 0 then return { 0, ms(wait), reason, window } end
 
 local first, last = daysNow()
