@@ -20,6 +20,11 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'IMAGE_RECITATION',
 ]);
 
+/** Whether a model that ends with `reason` has refused the content. */
+export function isRefusal(reason: string): boolean {
+  return REFUSALS.has(reason);
+}
+
 /** Judges the body of a 2xx answer. */
 export function classifyContent(body: Loose, answer: Answer): Verdict {
   const candidates = objectsOf(body['candidates']);
@@ -44,7 +49,7 @@ export function classifyContent(body: Loose, answer: Answer): Verdict {
   const feedback = objectOf(body['promptFeedback'] ?? body['prompt_feedback']);
   const blockReason = known(textOf(feedback['blockReason'] ?? feedback['block_reason']));
   const message = wordsOf(candidate, feedback, text, body);
-  const refused = blockReason !== undefined || REFUSALS.has(settled.finishReason ?? '');
+  const refused = blockReason !== undefined || isRefusal(settled.finishReason ?? '');
   if (!refused) return { type: 'no_image', imagesBilled, ...settled, ...(message && { message }) };
   return { type: 'blocked', ...settled, ...(blockReason && { blockReason }), ...(message && { message }) };
 }

@@ -1,8 +1,9 @@
 /** An error answer, judged: whose fault, for how long, and what has to wait. */
 
-import type { Answer } from './answer.ts';
+import type { Answer, Dialect } from './answer.ts';
 import type { ErrorCode } from './errors.ts';
 import { type Loose, objectOf, objectsOf, textOf } from './lenient.ts';
+import { quotasInWords } from './quota-words.ts';
 import { retryAfterOf } from './retry-after.ts';
 import { scrub } from './scrub.ts';
 import type { LimitScope, QuotaHit, Verdict } from './verdict.ts';
@@ -16,7 +17,13 @@ type Judgement = Pick<
 /** What an error answer says, wherever it says it. */
 type ErrorFacts = {
   http: number;
+  /** Absent = Gemini's own. */
+  dialect: Dialect | undefined;
   status: string;
+  /** The short words that OpenAI's shape has for what is wrong: `code` and `type`. */
+  words: string;
+  /** Why a moderator refused the content. */
+  moderation: string[] | undefined;
   message: string;
   details: Loose[];
   reasons: string[];
@@ -34,6 +41,7 @@ export function classifyError(body: Loose, answer: Answer): Verdict {
   if (isDeadline(facts)) {
     return { type: 'in_doubt', http: facts.http, message: message ?? `the provider answered ${facts.http}` };
   }
+  if (isModerated(facts)) return blocked(facts, message);
   const judged = judge(facts);
   return {
     type: 'rejected',
@@ -46,12 +54,17 @@ export function classifyError(body: Loose, answer: Answer): Verdict {
 
 function factsOf(body: Loose, answer: Answer): ErrorFacts {
   const error = objectOf(body['error']);
-  const plain = textOf(answer.body) ?? textOf(body['error']) ?? textOf(body['message']);
+  const metadata = objectOf(error['metadata']);
+  const plain = textOf(answer.body) ?? textOf(body['error']) ?? textOf(body['message']) ?? detailWords(body['detail']);
   const details = objectsOf(error['details']);
-  const message = (textOf(error['message']) ?? plain ?? '').slice(0, MESSAGE_MAX);
+  const words = [textOf(error['message']) ?? plain, ...behind(metadata)].filter(Boolean);
+  const message = words.join(': ').slice(0, MESSAGE_MAX);
   return {
     http: answer.httpStatus,
+    dialect: answer.dialect,
     status: textOf(error['status']) ?? '',
+    words: `${textOf(error['code']) ?? ''} ${textOf(error['type']) ?? ''}`.slice(0, 200),
+    moderation: textsOf(metadata['reasons']),
     message,
     details,
     reasons: details.map((detail) => textOf(detail['reason']) ?? ''),
@@ -59,20 +72,58 @@ function factsOf(body: Loose, answer: Answer): ErrorFacts {
   };
 }
 
+function textsOf(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string').slice(0, 10) : undefined;
+}
+
+/** Of an error that a channel passes on: who had it, and what that one said. */
+function behind(metadata: Loose): (string | undefined)[] {
+  return [textOf(metadata['provider_name']), textOf(metadata['raw'])];
+}
+
+/** What a server built on FastAPI says: words, or a list of what is wrong where. */
+function detailWords(detail: unknown): string | undefined {
+  return (
+    textOf(detail) ??
+    textOf(
+      objectsOf(detail)
+        .map((one) => textOf(one['msg']) ?? '')
+        .filter(Boolean)
+        .join('; '),
+    )
+  );
+}
+
 /** The provider, or something on the way to it, stopped waiting for work that went on: it may have been billed. */
-function isDeadline({ http, status, message }: ErrorFacts): boolean {
+function isDeadline({ http, dialect, status, message }: ErrorFacts): boolean {
+  // A router's 408 is about the provider behind it; elsewhere it says that the request was dropped unread.
+  if (http === 408 && dialect) return /tim(?:ed?|ing)[ -]?out/i.test(message);
   if (http < 500) return false;
   if (http === 504 || http === 524) return true;
   return status === 'DEADLINE_EXCEEDED' || /deadline (?:expired|exceeded)/i.test(message);
 }
 
+/** A moderator in front of the model refused the content: the same call would end the same way, and cost nothing. */
+function isModerated({ http, words, moderation }: ErrorFacts): boolean {
+  if (http === 403 && moderation !== undefined) return true;
+  return http === 400 && /moderation_blocked|content_policy_violation|content_filter/i.test(words);
+}
+
+function blocked({ moderation, words }: ErrorFacts, message: string | undefined): Verdict {
+  const blockReason = scrub(moderation?.join(', ') || words.trim())?.slice(0, 64);
+  const usage = { promptTokens: 0, imageTokens: 0, textTokens: 0, totalTokens: 0, missing: true };
+  return { type: 'blocked', usage, ...(blockReason && { blockReason }), ...(message && { message }) };
+}
+
 function judge(facts: ErrorFacts): Judgement {
   const { http, message } = facts;
+  if (isUnpaid(facts)) return CHANNEL_DOWN;
   switch (http) {
     case 429:
       return judgeLimit(facts);
     case 400:
-      return isRefusedChannel(facts) ? CHANNEL_DOWN : fault('upstream_rejected');
+      if (isRefusedChannel(facts)) return CHANNEL_DOWN;
+      return fault(/\bnot a valid model id\b/i.test(message) ? 'model_retired' : 'upstream_rejected');
     case 401:
       return CHANNEL_DOWN;
     case 403:
@@ -91,12 +142,18 @@ function judge(facts: ErrorFacts): Judgement {
 
 const CHANNEL_DOWN: Judgement = { code: 'upstream_auth', retryable: false, channelDown: true };
 
+/** The account behind the key has nothing left to pay with: no wait mends that. */
+function isUnpaid({ http, words }: ErrorFacts): boolean {
+  return http === 402 || /insufficient_(?:quota|user_quota|balance)|billing_(?:hard_limit|not_active)/i.test(words);
+}
+
 /** The same call would end the same way. */
 function fault(code: ErrorCode): Judgement {
   return { code, retryable: false };
 }
 
-function isRefusedChannel({ status, message, reasons }: ErrorFacts): boolean {
+function isRefusedChannel({ status, message, reasons, words }: ErrorFacts): boolean {
+  if (/invalid_api_key/i.test(words)) return true;
   if (reasons.some((reason) => reason === 'API_KEY_INVALID' || reason === 'API_KEY_EXPIRED')) return true;
   return (
     status === 'FAILED_PRECONDITION' || /api key (?:not valid|expired)|user location is not supported/i.test(message)
@@ -104,14 +161,16 @@ function isRefusedChannel({ status, message, reasons }: ErrorFacts): boolean {
 }
 
 /** A path that does not exist at all (a wrong base URL) says nothing about the model. */
-function isModelGone({ status, message }: ErrorFacts): boolean {
+function isModelGone({ status, message, words }: ErrorFacts): boolean {
+  if (/model_not_found/i.test(words) || /\bno endpoints found\b/i.test(message)) return true;
   if (/\bfiles?\b/i.test(message)) return false;
   return status === 'NOT_FOUND' || /\bmodels\/\S+ (?:is )?not (?:found|supported)/i.test(message);
 }
 
 /** A 429. A limit of zero never opens; a day's limit outweighs a minute's; a limit without a name may be anything. */
 function judgeLimit(facts: ErrorFacts): Judgement {
-  const quotas = quotasOf(facts.details);
+  const inFields = quotasOf(facts.details);
+  const quotas = inFields.length === 0 && facts.dialect ? quotasInWords(facts.message) : inFields;
   const day = quotas.find(({ per }) => per === 'day');
   const minute = quotas.find(({ per }) => per === 'minute');
   const none = quotas.find(({ value }) => value === 0);

@@ -5,15 +5,24 @@
  * deadline passed: then nobody knows.
  */
 
-import type { Answer } from './answer.ts';
+import type { Answer, Dialect } from './answer.ts';
+import { classifyChat } from './classify-chat.ts';
 import { classifyContent } from './classify-content.ts';
 import { classifyError } from './classify-error.ts';
-import { objectOf } from './lenient.ts';
+import { classifyImages } from './classify-images.ts';
+import { type Loose, objectOf } from './lenient.ts';
 import type { Verdict } from './verdict.ts';
 
 export function classify(answer: Answer): Verdict {
   // Some paths to the provider wrap a body into an array.
   const body = objectOf(Array.isArray(answer.body) ? answer.body[0] : answer.body);
   const success = answer.httpStatus >= 200 && answer.httpStatus < 300;
-  return success ? classifyContent(body, answer) : classifyError(body, answer);
+  if (!success) return classifyError(body, answer);
+  return READERS[answer.dialect ?? 'gemini'](body, answer);
 }
+
+const READERS: Record<Dialect, (body: Loose, answer: Answer) => Verdict> = {
+  gemini: classifyContent,
+  chat: classifyChat,
+  images: classifyImages,
+};

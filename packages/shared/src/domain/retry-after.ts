@@ -6,14 +6,14 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
 
 /**
- * The longest wait that an error answer asks for: RetryInfo, "Please retry in …", or the Retry-After header.
+ * The longest wait that an error answer asks for: RetryInfo, "Please retry in …" or "try again in …", or the Retry-After header.
  *
  * @returns whole milliseconds, at most a week; `undefined` when nothing was asked
  */
 export function retryAfterOf(details: Loose[], message: string, header: string | undefined): number | undefined {
   const asked = [
     ...details.map((detail) => durationOf(detail['retryDelay'] ?? detail['retry_delay'])),
-    durationOf(/retry in ((?:[\d.]+\s*(?:ms|[dhms])\s*)+)/i.exec(message)?.[1]),
+    durationOf(/(?:retry|try again) (?:in|after) ((?:[\d.]+\s*(?:ms|[dhms](?!illi))\s*)+)/i.exec(message)?.[1]),
     header && /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1_000 : undefined,
   ].filter((ms) => ms !== undefined);
   return asked.length > 0 ? Math.min(WEEK_MS, Math.max(...asked)) : undefined;

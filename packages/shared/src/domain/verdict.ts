@@ -1,6 +1,7 @@
 /** What a provider's answer means for the attempt and the job. Produced by `classify`. */
 
 import type { ErrorCode } from './errors.ts';
+import type { Micros } from './job.ts';
 
 export type Usage = {
   promptTokens: number;
@@ -25,7 +26,14 @@ export type QuotaHit = {
   value?: number;
 };
 
-type Settled = { usage: Usage; modelVersion?: string; responseId?: string; finishReason?: string };
+type Settled = {
+  usage: Usage;
+  /** What the channel itself says the call cost. */
+  reportedCost?: Micros;
+  modelVersion?: string;
+  responseId?: string;
+  finishReason?: string;
+};
 
 export type Verdict =
   /** A 200 with an image. `image` indexes `answer.blobs`; `imagesBilled` counts every image part, drafts included. */

@@ -57,17 +57,14 @@ export type Base64Run =
 
 /** How far the base64 in `chunk[from, to)` reaches, JSON's escapes of its signs included. */
 export function base64End(chunk: Buffer, from: number, to: number): Base64Run {
-  for (let at = from; at < to; ) {
-    const byte = chunk[at] ?? 0;
-    if (BASE64[byte] === 1) at += 1;
-    else {
-      const length = byte === BACKSLASH ? escapeLength(chunk, at, to) : 0;
-      if (length === undefined) return { type: 'cut', end: at };
-      if (length === 0) return { type: 'over', end: at };
-      at += length;
-    }
+  for (let at = from; ; ) {
+    while (at < to && BASE64[chunk[at] ?? 0] === 1) at += 1;
+    if (at === to) return { type: 'open', end: at };
+    const length = chunk[at] === BACKSLASH ? escapeLength(chunk, at, to) : 0;
+    if (length === undefined) return { type: 'cut', end: at };
+    if (length === 0) return { type: 'over', end: at };
+    at += length;
   }
-  return { type: 'open', end: to };
 }
 
 /** The length of an escape of one of base64's signs; 0 = of something else, `undefined` = not all of it is here. */
