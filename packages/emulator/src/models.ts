@@ -151,6 +151,24 @@ export const MODELS: readonly Model[] = [
   },
 ];
 
+/** The one image model of OpenAI's that the emulator knows. */
+export const GPT_IMAGE: Model = {
+  id: 'gpt-image-1',
+  displayName: 'GPT Image 1',
+  mime: 'image/png',
+  signs: false,
+  imageTokens: { '1K': 4160 },
+  pixels: { '1:1': [1024, 1024], '3:2': [1536, 1024], '2:3': [1024, 1536] },
+  referencesMax: 16,
+  referenceTokens: 323,
+  thinking: [],
+  searches: false,
+  rates: { input: 5, text: 0, image: 40 },
+  latency: { medianMs: 28_000, sigma: 0.3 },
+  inputTokenLimit: 32_000,
+  outputTokenLimit: 16_384,
+};
+
 const BY_ID = new Map(MODELS.map((model) => [model.id, model]));
 
 /** The model, unless it was retired or never was: the emulator knows no difference, as Google's answer knows none. */

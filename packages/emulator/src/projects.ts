@@ -16,10 +16,12 @@ export function projectOfKey(key: string, { projects, quotas }: Settings): strin
 export function settingsOf(
   settings: Settings,
   project: string,
-): Pick<Settings, 'quotas' | 'openrouter' | 'relay' | 'vertex'> {
+): Pick<Settings, 'quotas' | 'latency' | 'tail' | 'openrouter' | 'relay' | 'vertex'> {
   const own = Object.hasOwn(settings.projects, project) ? settings.projects[project] : undefined;
   return {
     quotas: own?.quotas ?? settings.quotas,
+    latency: own?.latency ?? settings.latency,
+    tail: own?.tail ?? settings.tail,
     openrouter: own?.openrouter ?? settings.openrouter,
     relay: own?.relay ?? settings.relay,
     vertex: own?.vertex ?? settings.vertex,

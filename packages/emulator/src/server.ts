@@ -3,9 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { z } from 'zod';
 import { type Control, createControl } from './control/control.ts';
 import { answerControl, CONTROL_PREFIX } from './control/routes.ts';
+import { type OutageInput, Outages } from './faults/outage.ts';
 import { type FaultRule, FaultRules } from './faults/rules.ts';
 import { credentialOf } from './http/credential.ts';
-import { GoogleError, keyRefusal, pathNotFound } from './http/google-error.ts';
+import { GoogleError, keyRefusal, pathNotFound, type Refusal } from './http/google-error.ts';
+import { resourceOf } from './modes/vertex.ts';
+import { tokenRefusal } from './modes/vertex-access.ts';
 import { projectOfKey } from './projects.ts';
 import { type Call, refuse } from './routes/call.ts';
 import { findRoute } from './routes/index.ts';
@@ -24,6 +27,8 @@ export type EmulatorOptions = {
   /** Where they differ from `QUIET`, which is made for tests. */
   settings?: SettingsPatch;
   faults?: FaultRule[];
+  /** Bad times, counted from the start. */
+  outages?: OutageInput[];
 };
 
 export type Emulator = {
@@ -48,9 +53,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     now: options.now ?? Date.now,
     settings: Settings.parse({ ...QUIET, ...SettingsPatch.parse(options.settings ?? {}) }),
     faults: z.parse(FaultRules, options.faults ?? []),
+    outages: z.parse(Outages, options.outages ?? []),
     closing: closing.signal,
   });
-  const control = createControl(world);
+  let url = '';
+  const control = createControl(world, () => url);
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
     void handle({ world, control, request, response });
   });
@@ -63,8 +70,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     await stop(server);
     world.disk.close();
   };
+  url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url,
     port,
     control,
     close,
@@ -120,7 +128,7 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
     if (entry.outcome === 'open' && !response.writableFinished) world.journal.update(entry, { left: true });
   });
   try {
-    const refusal = keyless ? undefined : keyRefusal(key);
+    const refusal = keyless ? undefined : accessRefusal(call);
     if (refusal) throw new GoogleError(refusal);
     if (!handle) throw new GoogleError(pathNotFound(url.pathname));
     await handle(call);
@@ -131,6 +139,10 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
       throw error;
     }
   }
+}
+
+function accessRefusal({ world, mode, key, project, params }: Call): Refusal | undefined {
+  return mode === 'vertex' ? tokenRefusal(world.accounts, key, project, resourceOf(params)) : keyRefusal(key);
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

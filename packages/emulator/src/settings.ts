@@ -111,9 +111,22 @@ const VertexSettings = z.strictObject({
   gcs_endpoint: z.url().optional(),
 });
 
+/** A few calls take much longer than the others. */
+const Tail = z.strictObject({
+  /** Of all calls. */
+  share: probability.default(0),
+  /** On their latency. */
+  factor: z.number().min(1).max(1000).default(10),
+});
+
+/** Factor on the models' typical latencies; 0 = answer at once. */
+const latency = z.number().min(0).max(100);
+
 /** What one project has of its own. */
 export const ProjectSettings = z.strictObject({
   quotas: Quotas.optional(),
+  latency: latency.optional(),
+  tail: Tail.optional(),
   /** They come before those of the common script. */
   faults: FaultRules.optional(),
   openrouter: OpenRouterSettings.optional(),
@@ -123,8 +136,8 @@ export const ProjectSettings = z.strictObject({
 export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
 export const Settings = z.strictObject({
-  /** Factor on the models' typical latencies; 0 = answer at once. */
-  latency: z.number().min(0).max(100),
+  latency,
+  tail: Tail,
   /** `full`: realistic weight. `tiny`: as small as the picture allows. `fast`: one picture for each size and ratio. */
   render: z.enum(['full', 'tiny', 'fast']),
   /** No side of a picture has more pixels than this, whatever was asked for; `real` = the size that was asked for. */
@@ -177,6 +190,7 @@ export type SettingsPatch = z.input<typeof SettingsPatch>;
 /** Made for tests: at once, small, and nothing by chance. */
 export const QUIET: Settings = {
   latency: 0,
+  tail: Tail.parse({}),
   render: 'tiny',
   longest_side: 'real',
   image_bytes: 'auto',

@@ -3,6 +3,8 @@ import { createSigner, type Signer } from './answer/signature.ts';
 import { type BatchStore, createBatchStore } from './batches/batch-store.ts';
 import { type Clock, createClock } from './clock.ts';
 import { createDisk, type Disk } from './disk.ts';
+import type { Outage } from './faults/outage.ts';
+import { createOutages, type Outages } from './faults/outages.ts';
 import type { FaultRule } from './faults/rules.ts';
 import { createFaultScript, type FaultScript } from './faults/script.ts';
 import { createFileStore, type FileStore } from './files/file-store.ts';
@@ -10,6 +12,7 @@ import { createUploads, type Uploads } from './files/uploads.ts';
 import { createHold, type Hold } from './hold.ts';
 import { createPictures, type Pictures } from './image/render.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { type Accounts, createAccounts } from './modes/accounts.ts';
 import { createQuota, type Quota } from './quota.ts';
 import type { Settings } from './settings.ts';
 
@@ -26,6 +29,7 @@ export type World = {
   /** Replaced as a whole when changed. */
   settings: Settings;
   faults: FaultScript;
+  outages: Outages;
   quota: Quota;
   journal: Journal;
   disk: Disk;
@@ -34,6 +38,7 @@ export type World = {
   batches: BatchStore;
   endpoints: EndpointStore;
   tokens: TokenSigner;
+  accounts: Accounts;
   webhooks: Webhooks;
   hold: Hold;
   pictures: Pictures;
@@ -42,16 +47,25 @@ export type World = {
   closing: AbortSignal;
 };
 
-type Start = { seed: string; now: () => number; settings: Settings; faults: FaultRule[]; closing: AbortSignal };
+type Start = {
+  seed: string;
+  now: () => number;
+  settings: Settings;
+  faults: FaultRule[];
+  outages: Outage[];
+  closing: AbortSignal;
+};
 
-export function createWorld({ faults, ...start }: Start): World {
+export function createWorld({ faults, outages: planned, ...start }: Start): World {
   const clock = createClock(start.now, start.settings.clock_scale);
   const disk = createDisk();
+  const outages = createOutages({ ...start, clock }, planned);
   const parts = {
     ...start,
     clock,
     disk,
-    faults: createFaultScript(start.seed, faults),
+    outages,
+    faults: createFaultScript(start.seed, faults, outages),
     quota: createQuota(clock),
     journal: createJournal(start.now),
     files: createFileStore(start.seed, clock),
@@ -61,6 +75,7 @@ export function createWorld({ faults, ...start }: Start): World {
     sign: createSigner(start.seed),
     endpoints: createEndpointStore(start.seed, clock),
     tokens: createTokenSigner(),
+    accounts: createAccounts(start.seed, clock, start.now),
   };
   parts.faults.replaceOwn(start.settings.projects);
   const known = { ...parts, batches: createBatchStore(parts) };

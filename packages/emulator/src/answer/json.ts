@@ -11,6 +11,15 @@ export function base64Field(...pieces: readonly Buffer[]): Base64 {
   return { [BASE64]: pieces };
 }
 
+/** A string of text and base64, one after the other, that never becomes one. */
+export function textField(...pieces: readonly (string | Base64)[]): Base64 {
+  return base64Field(
+    ...pieces.flatMap((piece) =>
+      typeof piece === 'string' ? Buffer.from(JSON.stringify(piece).slice(1, -1)) : piece[BASE64],
+    ),
+  );
+}
+
 // Nobody can have written it into a prompt before this process began.
 const MARK = randomUUID();
 const MARKED = new RegExp(`"${MARK}:(\\d+)"`);

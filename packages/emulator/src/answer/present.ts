@@ -13,13 +13,15 @@ export type Presented = {
   pictures: Base64[];
   /** One signature for each part, or none at all. */
   signatures: Base64[];
+  /** Set when Google's cloud answers, which writes some of it in another way: when the call came, in epoch milliseconds. */
+  cloudAt?: number;
 };
 
 /** The whole answer in one object. */
 export function toResponse(presented: Presented): Json {
   const { plan } = presented;
   return {
-    ...candidatesOf(plan, contentOf(plan, toParts(presented)), true),
+    ...candidatesOf(presented, contentOf(plan, toParts(presented)), true),
     ...(plan.blockReason !== undefined && { promptFeedback: { blockReason: plan.blockReason } }),
     ...tailOf(presented),
   };
@@ -31,28 +33,31 @@ export function toStream(presented: Presented, turnToken: string): Json[] {
   const parts = toParts(presented);
   if (parts.length === 0) return [{ ...toResponse(presented), turnToken }];
   return parts.map((part, i) => ({
-    ...candidatesOf(plan, { parts: [part], role: 'model' }, i === parts.length - 1),
+    ...candidatesOf(presented, { parts: [part], role: 'model' }, i === parts.length - 1),
     ...tailOf(presented),
     turnToken,
   }));
 }
 
-function tailOf({ plan, responseId, serviceTier }: Presented): Json {
+function tailOf(presented: Presented): Json {
+  const { plan, responseId, cloudAt } = presented;
   return {
     modelVersion: plan.modelVersion,
     responseId,
-    ...(plan.showsUsage && { usageMetadata: usageMetadata(plan, serviceTier) }),
+    // To the microsecond, as the cloud writes it.
+    ...(cloudAt !== undefined && { createTime: new Date(cloudAt).toISOString().replace('Z', '000Z') }),
+    ...(plan.showsUsage && { usageMetadata: usageMetadata(presented) }),
   };
 }
 
-function candidatesOf(plan: Plan, content: Json | undefined, last: boolean): Json {
+function candidatesOf({ plan, cloudAt }: Presented, content: Json | undefined, last: boolean): Json {
   if (plan.candidates !== 'one') return plan.candidates === 'empty' ? { candidates: [] } : {};
   const candidate = {
     ...(content && { content }),
     ...(last && { finishReason: plan.finishReason }),
     ...(last && plan.finishMessage !== undefined && { finishMessage: plan.finishMessage }),
     ...(last && plan.grounded && { groundingMetadata: GROUNDING }),
-    index: 0,
+    ...(cloudAt === undefined && { index: 0 }),
   };
   return { candidates: [candidate] };
 }
@@ -76,7 +81,7 @@ function dataOf(part: PlannedPart, inlineData: () => Json): Json {
   return part.type === 'text' ? { text: part.text } : { inlineData: inlineData() };
 }
 
-function usageMetadata({ usage, parts }: Plan, serviceTier: string): Json {
+function usageMetadata({ plan: { usage, parts }, serviceTier, cloudAt }: Presented): Json {
   const prompt = usage.prompt + usage.promptImages;
   const promptDetails = [{ modality: 'TEXT', tokenCount: usage.prompt }];
   if (usage.promptImages > 0) promptDetails.push({ modality: 'IMAGE', tokenCount: usage.promptImages });
@@ -85,10 +90,15 @@ function usageMetadata({ usage, parts }: Plan, serviceTier: string): Json {
     ...(usage.candidates > 0 && { candidatesTokenCount: usage.candidates }),
     totalTokenCount: prompt + usage.thoughts + (parts.length === 0 ? 0 : usage.candidates),
     promptTokensDetails: promptDetails,
-    ...(usage.images > 0 && { candidatesTokensDetails: [{ modality: 'IMAGE', tokenCount: usage.images }] }),
+    ...(usage.images > 0 && { candidatesTokensDetails: candidatesDetails(usage, cloudAt !== undefined) }),
     ...(usage.thoughts > 0 && { thoughtsTokenCount: usage.thoughts }),
-    serviceTier,
+    ...(cloudAt === undefined ? { serviceTier } : { trafficType: 'ON_DEMAND' }),
   };
+}
+
+function candidatesDetails({ candidates, images }: Plan['usage'], words: boolean): Json[] {
+  const details = [{ modality: 'IMAGE', tokenCount: images }];
+  return words && candidates > images ? [{ modality: 'TEXT', tokenCount: candidates - images }, ...details] : details;
 }
 
 const GROUNDING = {

@@ -14,6 +14,7 @@ const CODES: Readonly<Record<GoogleStatus, number>> = {
   FAILED_PRECONDITION: 9,
   INTERNAL: 13,
   UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
 };
 
 export function toRpcStatus({ status, message }: Refusal): RpcStatus {

@@ -8,6 +8,7 @@ import { Course } from '../faults/course.ts';
 import { type FaultRule, FaultRules } from '../faults/rules.ts';
 import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
+import type { ServiceAccount } from '../modes/accounts.ts';
 import type { WindowReport } from '../quota.ts';
 import { type Settings, SettingsPatch } from '../settings.ts';
 import type { Delivery } from '../webhooks/deliver.ts';
@@ -47,6 +48,8 @@ export type Control = {
   whenBatch(claim: (batch: BatchView) => boolean): Promise<BatchView>;
   /** The latest tries to deliver webhooks, oldest first. */
   deliveries(): Delivery[];
+  /** The file of a project's service account; its token endpoint is `POST {url}/token`. */
+  serviceAccount(project: string): ServiceAccount;
   /** Stores a file to download as `files/{name}`. @throws ControlError for a name Google would not give. */
   putFile(file: { name: string; mimeType: string; bytes: Buffer }): void;
 };
@@ -64,9 +67,10 @@ const Page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(JOURNAL_PAGE_MAX).default(JOURNAL_PAGE_MAX),
 });
 const Span = z.number().int().min(0).max(SPAN_MS_MAX);
+const ProjectName = z.string().regex(/^[\w-]{1,64}$/, 'letters, digits and dashes, at most 64');
 const FileName = z.string().regex(/^[a-z0-9-]{1,60}$/, 'lower-case letters, digits and dashes, at most 60');
 
-export function createControl(world: World): Control {
+export function createControl(world: World, url: () => string): Control {
   const viewOf = (batch: Batch) => toBatchView(batch, world.clock.now());
   const batchOf = (id: string) => {
     const batch = world.batches.find(id.replace(/^batches\//, ''));
@@ -121,6 +125,7 @@ export function createControl(world: World): Control {
         });
       }),
     deliveries: () => world.webhooks.deliveries(),
+    serviceAccount: (project) => world.accounts.file(parse(ProjectName, project), `${url()}/token`),
     putFile({ name, mimeType, bytes }) {
       const id = parse(FileName, name);
       world.files.remove(id);

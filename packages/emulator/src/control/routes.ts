@@ -40,6 +40,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'PATCH batches': async ({ control, query, body }) =>
     control.setCourse(query.get('id') ?? '', readAs(Course, await body())),
   'GET deliveries': ({ control }) => control.deliveries(),
+  'GET service-account': ({ control, query }) => control.serviceAccount(query.get('project') ?? ''),
   'GET idle': ({ control }) => control.idle(),
   'POST files': async ({ control, query, body }) => {
     const file = { name: query.get('name') ?? '', mimeType: query.get('mimeType') ?? 'application/octet-stream' };

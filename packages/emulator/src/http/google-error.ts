@@ -2,6 +2,7 @@
 
 export type GoogleStatus =
   | 'INVALID_ARGUMENT'
+  | 'UNAUTHENTICATED'
   | 'FAILED_PRECONDITION'
   | 'PERMISSION_DENIED'
   | 'NOT_FOUND'
@@ -15,7 +16,16 @@ export type GoogleStatus =
 export type Detail = { '@type': string; [field: string]: unknown };
 
 /** One whole error answer, before it is written. */
-export type Refusal = { http: number; status: GoogleStatus; message: string; details?: Detail[] };
+export type Refusal = {
+  http: number;
+  status: GoogleStatus;
+  message: string;
+  details?: Detail[];
+  /** For modes that have words of their own for it; Google's body does not show it. */
+  about?: 'key' | 'model' | 'credits' | 'content' | 'path';
+  /** The reason of a blocked content, or the name of the parameter at fault. */
+  reason?: string;
+};
 
 /** The request ends here with an error answer. */
 export class GoogleError extends Error {
@@ -46,6 +56,7 @@ export function modelNotFound(model: string, version: string): Refusal {
   return {
     http: 404,
     status: 'NOT_FOUND',
+    about: 'model',
     message:
       `models/${model} is not found for API version ${version}, or is not supported for generateContent. ` +
       'Call ListModels to see the list of available models and their supported methods.',
@@ -53,7 +64,12 @@ export function modelNotFound(model: string, version: string): Refusal {
 }
 
 export function pathNotFound(path: string): Refusal {
-  return { http: 404, status: 'NOT_FOUND', message: `The requested URL ${path} was not found on this server.` };
+  return {
+    http: 404,
+    status: 'NOT_FOUND',
+    about: 'path',
+    message: `The requested URL ${path} was not found on this server.`,
+  };
 }
 
 /** The answer to a file that expired, was never there, or belongs to another project: Google tells none from the other. */
@@ -70,11 +86,13 @@ export const ENTITY_NOT_FOUND: Refusal = { http: 404, status: 'NOT_FOUND', messa
 
 const SERVICE = 'generativelanguage.googleapis.com';
 
-const keyInvalid = (reason: string, message: string): Refusal =>
-  invalidArgument(message, [
+const keyInvalid = (reason: string, message: string): Refusal => ({
+  ...invalidArgument(message, [
     detail('ErrorInfo', { reason, domain: 'googleapis.com', metadata: { service: SERVICE } }),
     detail('LocalizedMessage', { locale: 'en-US', message }),
-  ]);
+  ]),
+  about: 'key',
+});
 
 /** What is wrong with an API key, told by its first letters. `undefined` = nothing. */
 export function keyRefusal(key: string): Refusal | undefined {
@@ -89,11 +107,13 @@ export const KEY_EXPIRED = keyInvalid('API_KEY_EXPIRED', 'API key expired. Pleas
 export const KEY_LEAKED: Refusal = {
   http: 403,
   status: 'PERMISSION_DENIED',
+  about: 'key',
   message: 'Your API key was reported as leaked. Please use another API key.',
 };
 const KEY_MISSING: Refusal = {
   http: 403,
   status: 'PERMISSION_DENIED',
+  about: 'key',
   message:
     "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other " +
     'form of API consumer identity to call this API.',

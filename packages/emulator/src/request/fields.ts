@@ -52,7 +52,9 @@ const safetySetting = message({
   ),
 });
 
-const generationConfig = message({
+const imageConfig = { aspectRatio: string, imageSize: string };
+
+const generationConfig: Fields = {
   temperature: number,
   topP: number,
   topK: number,
@@ -77,8 +79,8 @@ const generationConfig = message({
     thinkingBudget: integer,
     thinkingLevel: oneOf('ThinkingConfig.ThinkingLevel', 'MINIMAL', 'LOW', 'MEDIUM', 'HIGH'),
   }),
-  imageConfig: message({ aspectRatio: string, imageSize: string }),
-});
+  imageConfig: message(imageConfig),
+};
 
 const tool = message({
   googleSearch: any,
@@ -99,10 +101,25 @@ export const GENERATE_CONTENT_FIELDS: Fields = {
   tools: repeated(tool),
   toolConfig: any,
   safetySettings: repeated(safetySetting),
-  generationConfig,
+  generationConfig: message(generationConfig),
   serviceTier: oneOf('ServiceTier', 'UNSPECIFIED', 'FLEX', 'STANDARD', 'PRIORITY'),
   store: boolean,
   labels: any,
   cachedContent: string,
   continuationToken: string,
+};
+
+/** Those that Vertex knows: more of the image's output, and of its own safety. */
+export const VERTEX_FIELDS: Fields = {
+  ...GENERATE_CONTENT_FIELDS,
+  safetySettings: repeated(message({ category: string, threshold: string, method: string })),
+  generationConfig: message({
+    ...generationConfig,
+    imageConfig: message({
+      ...imageConfig,
+      personGeneration: string,
+      prominentPeople: string,
+      imageOutputOptions: message({ mimeType: string, compressionQuality: integer }),
+    }),
+  }),
 };

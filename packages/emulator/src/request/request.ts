@@ -5,7 +5,7 @@ import { type Model, nearestRatio, type Pixels, pixelsOf } from '../models.ts';
 import { checkRequest, type Strictness } from './check.ts';
 import { GENERATE_CONTENT_FIELDS } from './fields.ts';
 import { pixelsOfImage } from './input-image.ts';
-import { readMessage } from './message.ts';
+import { type Fields, readMessage } from './message.ts';
 import { imagesOf, lastWords, Wire, type WireRequest } from './wire.ts';
 
 /** A call the model accepts. */
@@ -26,8 +26,13 @@ export type ImageRequest = {
 };
 
 /** Reads names, types and the limits of the model. @throws GoogleError 400 or 403, in Google's words. */
-export async function parseRequest(json: unknown, model: Model, strictness: Strictness): Promise<ImageRequest> {
-  const wire = Wire.parse(readMessage(json, GENERATE_CONTENT_FIELDS));
+export async function parseRequest(
+  json: unknown,
+  model: Model,
+  strictness: Strictness,
+  fields: Fields = GENERATE_CONTENT_FIELDS,
+): Promise<ImageRequest> {
+  const wire = Wire.parse(readMessage(json, fields));
   checkRequest(wire, model, strictness);
   return describe(wire, model);
 }

@@ -27,7 +27,13 @@ export const Wire = z.object({
           thinkingLevel: z.string().toLowerCase().optional(),
         })
         .optional(),
-      imageConfig: z.object({ aspectRatio: z.string().optional(), imageSize: z.string().optional() }).optional(),
+      imageConfig: z
+        .object({
+          aspectRatio: z.string().optional(),
+          imageSize: z.string().optional(),
+          imageOutputOptions: z.object({ mimeType: z.string().optional() }).optional(),
+        })
+        .optional(),
     })
     .default({}),
 });

@@ -3,8 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { refusalOf } from '../faults/refusals.ts';
 import type { RefusedFault } from '../faults/rules.ts';
-import { type Refusal, toErrorBody } from '../http/google-error.ts';
+import type { Refusal } from '../http/google-error.ts';
 import { answerHeaders, JSON_TYPE, type Manner, type Source, send } from '../http/send.ts';
+import { spokenIn, type Told } from '../http/words.ts';
+import { letters } from '../ids.ts';
 import type { JournalEntry } from '../journal.ts';
 import type { Mode } from '../mode.ts';
 import type { World } from '../world.ts';
@@ -53,13 +55,14 @@ export function answerJson(call: Call, value: unknown, headers: Record<string, s
 export async function refuse(call: Call, refusal: Refusal, fault?: RefusedFault): Promise<void> {
   const { response } = call;
   if (response.destroyed) return close(call, 'lost');
-  const { type, body } = written(refusal, fault);
+  const { http, body: told, headers } = spokenIn(call.mode, refusal, toldOf(call));
+  const { type, body } = written(told, refusal, fault);
   const retryAfter = fault?.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) };
   // A body that was not read to its end would be taken for the next request.
   const rest = call.request.complete ? {} : { connection: 'close' };
-  response.writeHead(refusal.http, { ...answerHeaders(type, msOf(call)), ...retryAfter, ...rest });
+  response.writeHead(http, { ...answerHeaders(type, msOf(call)), ...headers, ...retryAfter, ...rest });
   const whole = await send(response, [Buffer.from(body)]);
-  close(call, whole ? 'rejected' : 'lost', { http_status: refusal.http, answered: whole });
+  close(call, whole ? 'rejected' : 'lost', { http_status: http, answered: whole });
 }
 
 /** Answers the error a fault script asks for, when it is due. */
@@ -116,8 +119,15 @@ function msOf({ startedAt }: Call): number {
 /** The front end's own pages, where an error does not come from the API itself. */
 const HTML_KINDS: ReadonlySet<string> = new Set(['bad_gateway', 'payload_too_large']);
 
-function written(refusal: Refusal, fault: RefusedFault | undefined): { type: string; body: string } {
-  const body = toErrorBody(refusal);
+function toldOf({ entry, world }: Call): Told {
+  return {
+    model: entry.model ?? '',
+    requestId: `req_${letters(24, world.seed, 'request', entry.n)}`,
+    now: world.clock.now(),
+  };
+}
+
+function written(body: unknown, refusal: Refusal, fault: RefusedFault | undefined): { type: string; body: string } {
   const as = fault?.body ?? (fault && HTML_KINDS.has(fault.kind) ? 'html' : 'json');
   if (as === 'html') return { type: 'text/html; charset=UTF-8', body: page(refusal) };
   if (as === 'empty') return { type: JSON_TYPE, body: '' };

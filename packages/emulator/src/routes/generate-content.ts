@@ -1,35 +1,64 @@
 /**
- * Makes images: `models/{model}:generateContent`, and the same as a stream of events.
+ * Makes images, for every mode: what a caller asks is put in Gemini's words, and what is answered in the caller's.
  *
  * A call passes, in this order: body, model, validation, faults, quota, hold, latency, charge, answer. From the quota on
  * it is accepted: its image is made and charged even when the caller has gone, unless `bill_abandoned` is off.
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { drawParts } from '../answer/draw-parts.ts';
-import { encodeJson } from '../answer/json.ts';
 import { imagesIn, type Plan, planAnswer, tokensOf } from '../answer/plan.ts';
-import { toResponse, toStream } from '../answer/present.ts';
+import type { Presented } from '../answer/present.ts';
 import { chargeFor } from '../bill.ts';
 import { type Directive, readDirective } from '../directive.ts';
 import { mannerOf } from '../faults/manner.ts';
 import { type Fault, isContent, isRefused } from '../faults/rules.ts';
 import { fileRefusal } from '../files/usable.ts';
-import { readJson } from '../http/body.ts';
-import { GoogleError, modelNotFound } from '../http/google-error.ts';
+import { GoogleError, type Refusal } from '../http/google-error.ts';
 import { responseIdOf } from '../ids.ts';
-import { findModel, type Model } from '../models.ts';
+import type { Model } from '../models.ts';
+import { pricedFor } from '../modes/price.ts';
 import { settingsOf } from '../projects.ts';
 import { createRandom, type Random } from '../random.ts';
+import type { Fields } from '../request/message.ts';
 import { type ImageRequest, parseRequest } from '../request/request.ts';
-import { promptOf } from '../request/wire.ts';
 import { answer, type Body, type Call, close, hang, pause, refuseByFault, reset, serverTimeoutMs } from './call.ts';
 import { subjectOf } from './exposed.ts';
 
-type Job = { call: Call; model: Model; request: ImageRequest; directive: Directive; random: Random };
+export type Job = {
+  call: Call;
+  dialect: Dialect;
+  model: Model;
+  request: ImageRequest;
+  directive: Directive;
+  random: Random;
+};
 
-/** Answers one call for an image. @throws GoogleError when it is refused. */
-export async function generateContent(call: Call): Promise<void> {
-  const job = await accept(call);
+/** What a call asks for, as a generateContent body that is not yet checked. */
+export type Asked = {
+  /** Its pictures are of the type that was asked for. */
+  model: Model;
+  json: unknown;
+  fields?: Fields;
+  /** A model's image sent back must have its signature. Default: as the settings say. */
+  strict?: boolean;
+};
+
+/** How one API asks for images, and how it is answered. */
+export type Dialect = {
+  /** Reads a call, and tells the journal its model and its prompt. @throws GoogleError when it cannot be read. */
+  read(call: Call): Promise<Asked>;
+  /** The error that this API answers in place of a plan; nothing is charged then. */
+  refusal?(plan: Plan): Refusal | undefined;
+  write(job: Job, presented: Presented): Body;
+};
+
+/** A route that makes images. It throws GoogleError for what is refused. */
+export function imageRoute(dialect: Dialect): (call: Call) => Promise<void> {
+  return (call) => makeImage(call, dialect);
+}
+
+async function makeImage(call: Call, dialect: Dialect): Promise<void> {
+  const job = await accept(call, dialect);
   const fault = job.directive.fault ?? chooseFault(job);
   if (fault) call.world.journal.update(call.entry, { fault: fault.kind });
   if (fault && isRefused(fault) && !fault.billed) return refuseByFault(call, fault);
@@ -42,19 +71,17 @@ export async function generateContent(call: Call): Promise<void> {
   }
 }
 
-async function accept(call: Call): Promise<Job> {
+async function accept(call: Call, dialect: Dialect): Promise<Job> {
   const { world, entry } = call;
-  const id = call.params['model'] ?? '';
-  world.journal.update(entry, { model: id });
-  const json = await readJson(call.request);
-  world.journal.update(entry, { prompt: promptOf(json) });
-  const model = findModel(id);
-  if (!model) throw new GoogleError(modelNotFound(id, entry.version));
-  const request = await parseRequest(json, model, {
-    signatures: world.settings.strict_signatures,
-    checkFile: (id) => fileRefusal(world, id, call.project),
-  });
-  return { call, model, request, directive: readDirective(request.prompt), random: createRandom(world.seed, entry.n) };
+  const { model, json, fields, strict = world.settings.strict_signatures } = await dialect.read(call);
+  const request = await parseRequest(
+    json,
+    model,
+    { signatures: strict, checkFile: (id) => fileRefusal(world, id, call.project) },
+    fields,
+  );
+  const directive = readDirective(request.prompt);
+  return { call, dialect, model, request, directive, random: createRandom(world.seed, entry.n) };
 }
 
 function chooseFault({ call, model, request }: Job): Fault | undefined {
@@ -87,8 +114,10 @@ async function generate(job: Job, fault: Fault | undefined): Promise<void> {
   if (latencyMs > deadlineMs) return refuseByFault(call, { kind: 'deadline_504', afterMs: deadlineMs });
 
   if (!(await work(call, latencyMs))) return close(call, 'lost');
-  if (plan.charged && !(fault?.kind === 'hang' && fault.billed === false)) charge(job, plan);
+  const refusal = job.dialect.refusal?.(plan);
+  if (plan.charged && !refusal && !(fault?.kind === 'hang' && fault.billed === false)) charge(job, plan);
   world.journal.update(entry, { finish_reason: plan.blockReason ?? plan.finishReason });
+  if (refusal) throw new GoogleError(refusal);
   await deliver(job, plan, fault);
 }
 
@@ -110,7 +139,7 @@ async function work(call: Call, ms: number): Promise<boolean> {
 
 function charge({ call, model }: Job, plan: Plan): void {
   const { journal, quota } = call.world;
-  const billed = chargeFor(model, tokensOf(plan), imagesIn(plan));
+  const billed = pricedFor(call, chargeFor(model, tokensOf(plan), imagesIn(plan)));
   journal.update(call.entry, { billed });
   quota.spend(call.project, billed.cost_micros);
 }
@@ -126,8 +155,8 @@ async function deliver(job: Job, plan: Plan, fault: Fault | undefined): Promise<
 }
 
 async function write(job: Job, plan: Plan): Promise<Body> {
-  const { call, model, request, random } = job;
-  const responseId = idOf('response', call);
+  const { call, model, request, random, dialect } = job;
+  const responseId = responseIdOf('response', call.world.seed, call.entry.n);
   call.world.journal.update(call.entry, { response_id: responseId });
   const drawn = await drawParts(call.world, {
     model,
@@ -137,21 +166,5 @@ async function write(job: Job, plan: Plan): Promise<Body> {
     imageBytes: job.directive.image_bytes,
     random,
   });
-  const presented = { plan, responseId, serviceTier: request.serviceTier, mime: model.mime, ...drawn };
-  if (call.entry.route === 'generate_content') return { source: encodeJson(toResponse(presented)) };
-
-  const events = toStream(presented, idOf('turn', call)).map(encodeJson);
-  return call.url.searchParams.get('alt') === 'sse'
-    ? { source: events.flatMap((event) => [EVENT, ...event, EVENT_END]), contentType: 'text/event-stream' }
-    : { source: [LIST, ...events.flatMap((event, i) => (i === 0 ? event : [LIST_NEXT, ...event])), LIST_END] };
-}
-
-const EVENT = Buffer.from('data: ');
-const EVENT_END = Buffer.from('\r\n\r\n');
-const LIST = Buffer.from('[');
-const LIST_NEXT = Buffer.from(',\r\n');
-const LIST_END = Buffer.from(']');
-
-function idOf(purpose: string, { world, entry }: Call): string {
-  return responseIdOf(purpose, world.seed, entry.n);
+  return dialect.write(job, { plan, responseId, serviceTier: request.serviceTier, mime: model.mime, ...drawn });
 }

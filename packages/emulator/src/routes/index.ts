@@ -3,15 +3,20 @@
 import type { IncomingMessage } from 'node:http';
 import { isBearer } from '../http/credential.ts';
 import type { Mode } from '../mode.ts';
+import { CHAT } from '../modes/chat.ts';
+import { GEMINI } from '../modes/gemini.ts';
+import { IMAGE_GENERATIONS } from '../modes/openai-images.ts';
+import { VERTEX } from '../modes/vertex.ts';
 import { cancelBatch, deleteBatch, getBatch, listBatches } from './batches/batches.ts';
 import { createBatch } from './batches/create.ts';
 import type { Call } from './call.ts';
 import { exposed } from './exposed.ts';
 import { deleteFile, downloadFile, getFile, listFiles } from './files/files.ts';
 import { continueUpload, startUpload } from './files/upload.ts';
-import { generateContent } from './generate-content.ts';
+import { imageRoute } from './generate-content.ts';
 import { getModel, listModels } from './models.ts';
 import type { RouteName } from './names.ts';
+import { createToken } from './token.ts';
 import {
   createWebhook,
   deleteWebhook,
@@ -40,13 +45,19 @@ const BATCH = 'batches/(?<batch>[a-z0-9-]+)';
 const WEBHOOK = 'webhooks/(?<webhook>[a-z0-9-]+)';
 const FILE = 'files/(?<file>[a-z0-9-]+)';
 
+const CLOUD =
+  '(?<version>v1|v1beta1)/projects/(?<project>[\\w.:-]+)/locations/(?<location>[a-z0-9-]+)/publishers/google';
+
 const at = (path: string) => new RegExp(`^${path}$`);
-const route = (method: Method, path: string, name: RouteName, handle: Handler): Route => ({
+const route = (method: Method, path: string, name: RouteName, handle: Handler, mode?: Mode): Route => ({
   name,
+  ...(mode && { mode }),
   methods: [method],
   path: at(path),
   handle,
 });
+
+const generateContent = imageRoute(GEMINI);
 
 const ROUTES: readonly Route[] = [
   // Decide for themselves when a fault strikes: it depends on what was charged.
@@ -81,11 +92,23 @@ const ROUTES: readonly Route[] = [
   route('DELETE', `/${VERSION}/${WEBHOOK}`, 'delete_webhook', exposed(deleteWebhook)),
   route('POST', `/${VERSION}/${WEBHOOK}:ping`, 'ping_webhook', exposed(pingWebhook)),
   route('POST', `/${VERSION}/${WEBHOOK}:rotateSigningSecret`, 'rotate_secret', exposed(rotateSecret)),
+  route('POST', '/token', 'create_token', exposed(createToken), 'vertex'),
+  route('POST', `/${CLOUD}/${MODEL}:generateContent`, 'generate_content', imageRoute(VERTEX), 'vertex'),
+  route('POST', '/api/v1/chat/completions', 'chat_completions', imageRoute(CHAT), 'openrouter'),
+  route('POST', '/v1/chat/completions', 'chat_completions', imageRoute(CHAT), 'relay'),
+  route('POST', '/v1/images/generations', 'image_generations', imageRoute(IMAGE_GENERATIONS), 'openai'),
+  route(
+    'POST',
+    `/${VERSION}/openai/images/generations`,
+    'image_generations',
+    imageRoute(IMAGE_GENERATIONS),
+    'compatible',
+  ),
   route('GET', '/\\.well-known/jwks\\.json', 'jwks', exposed(jwks)),
 ];
 
 // An upload's address is its own key, and public keys are for everybody.
-const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'jwks']);
+const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'jwks', 'create_token']);
 
 export type Found = {
   name: RouteName;

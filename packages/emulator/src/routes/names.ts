@@ -5,6 +5,12 @@
 export const ROUTE_NAMES = [
   'generate_content',
   'stream_generate_content',
+  'chat_completions',
+  'create_images',
+  'image_generations',
+  'image_edits',
+  'list_image_endpoints',
+  'create_token',
   'list_models',
   'get_model',
   'start_upload',
@@ -35,5 +41,14 @@ export type RouteName = (typeof ROUTE_NAMES)[number];
 
 /** The routes that make images, and cost money. */
 export function makesImages(route: RouteName): boolean {
-  return route === 'generate_content' || route === 'stream_generate_content';
+  return IMAGE_ROUTES.has(route);
 }
+
+const IMAGE_ROUTES: ReadonlySet<RouteName> = new Set([
+  'generate_content',
+  'stream_generate_content',
+  'chat_completions',
+  'create_images',
+  'image_generations',
+  'image_edits',
+]);
