@@ -1,6 +1,6 @@
 import { AGING_MS, jobsAhead } from '@darkroom/shared/domain';
 import { describe, expect, it } from 'vitest';
-import { aStanding, MODEL, openTestLines, SINCE, standings, turnOf } from '../support/lines.ts';
+import { aStanding, MODEL, openTestLines, SINCE, standings } from '../support/lines.ts';
 
 const tenantsOf = (ids: string[]) => ids.map((id) => id.split('-')[0]);
 const countOf = (ids: string[], tenant: string) => tenantsOf(ids).filter((one) => one === tenant).length;

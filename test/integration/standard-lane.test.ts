@@ -3,6 +3,7 @@ import { MODELS } from '@darkroom/shared/domain';
 import type { Log } from '@darkroom/shared/observability';
 import { createWakeQueue, queueName } from '@darkroom/shared/queue/bullmq';
 import { openBlockingRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
+import { aJob } from '@darkroom/shared/testing/factories';
 import { describe, expect, it, vi } from 'vitest';
 import { WorkerEnv } from '../../apps/worker/src/config.ts';
 import { startOps } from '../../apps/worker/src/ops.ts';
@@ -22,6 +23,7 @@ const message = (id: string) => {
     priority: 5,
     runAt: now,
     expiresAt: now + 3_600_000,
+    job: aJob({ id }),
   };
 };
 const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

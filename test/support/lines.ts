@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { AGING_MS } from '@darkroom/shared/domain';
-import type { Lines, LineTurn, Picked, Standing } from '@darkroom/shared/ports';
+import { AGING_MS, type LineStanding } from '@darkroom/shared/domain';
+import type { Lines, LineTurn, Picked } from '@darkroom/shared/ports';
 import { createRedisLines, type LinesOptions } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { testRedisUrl } from './redis.ts';
@@ -58,7 +58,7 @@ export async function openTestLines({
   };
 }
 
-export function turnOf(picked: Picked): LineTurn {
+function turnOf(picked: Picked): LineTurn {
   if (picked.type !== 'job') throw new Error(`nothing to pick: ${picked.type}`);
   return picked.turn;
 }
@@ -66,13 +66,13 @@ export function turnOf(picked: Picked): LineTurn {
 /** As a connection does whose replies are lost: what is sent is sent again before anything else. */
 function sendTwice(redis: Redis): void {
   const send = redis.evalsha.bind(redis) as (...args: unknown[]) => Promise<unknown>;
-  redis.evalsha = (async (...args: unknown[]) => {
+  redis.evalsha = async (...args: unknown[]) => {
     const [, second] = await Promise.all([send(...args), send(...args)]);
     return second;
-  }) as typeof redis.evalsha;
+  };
 }
 
-export function aStanding(id: string, overrides: Partial<Standing> = {}): Standing {
+export function aStanding(id: string, overrides: Partial<LineStanding> = {}): LineStanding {
   const [tenant = id] = id.split('-');
   const since = overrides.since ?? SINCE;
   return {
@@ -88,7 +88,7 @@ export function aStanding(id: string, overrides: Partial<Standing> = {}): Standi
 }
 
 /** `count` jobs of a tenant, one made after the other. */
-export function standings(tenant: string, count: number, overrides: Partial<Standing> = {}): Standing[] {
+export function standings(tenant: string, count: number, overrides: Partial<LineStanding> = {}): LineStanding[] {
   const expiresAt = SINCE + 24 * 3_600_000;
   return Array.from({ length: count }, (_, n) =>
     aStanding(`${tenant}-${n}`, { expiresAt: expiresAt + n * 1_000, ...overrides }),

@@ -101,6 +101,8 @@ export type JobRequest = {
   metadata: Record<string, string>;
   webhook?: OwnWebhook;
   routing?: Routing;
+  /** Id of the key it was submitted with, where that key has limits of its own. */
+  key?: string;
   /** The caller's batch that the job is a row of, and the row's key. */
   batch?: { id: BatchId; key: string };
 };

@@ -9,7 +9,48 @@
  * deadline (30 days in tens of seconds), 12 of age (in 1.5 seconds).
  */
 
-import type { EpochMs } from './job.ts';
+import type { ChannelSpec } from './channel.ts';
+import { eligible } from './eligible.ts';
+import { type EpochMs, type Job, type JobId, modelOf, type Tenant } from './job.ts';
+
+/** Names a waiting job in the lines. */
+export type Stander = {
+  tenant: Tenant;
+  id: JobId;
+  /** The caller's key, where it has limits of its own. */
+  key?: string;
+  model: string;
+};
+
+export type LineStanding = Stander & {
+  /** Ids of the channels that could carry it, sorted: names its line. */
+  channels: readonly string[];
+  /** 1 (last) to 9 (first). */
+  priority: number;
+  expiresAt: EpochMs;
+  /** When the job was made: how long it waits is counted from here, however often it left its line and came back. */
+  since: EpochMs;
+};
+
+export function standerOf(job: Job): Stander {
+  const { tenant, id, request } = job;
+  return { tenant, id, ...(request.key !== undefined && { key: request.key }), model: modelOf(job) };
+}
+
+/** Where a job of the standard lane stands, given the channels that there are. */
+export function lineStandingOf(job: Job, specs: readonly ChannelSpec[]): LineStanding {
+  const stander = standerOf(job);
+  const { channels } = eligible(job.request, { model: stander.model, lane: 'standard' }, specs);
+  const { priority } = job.request;
+  const { expiresAt, createdAt } = job.state;
+  return {
+    ...stander,
+    channels: channels.map(({ spec }) => spec.id).toSorted(),
+    priority,
+    expiresAt,
+    since: createdAt,
+  };
+}
 
 /** Waiting this long is worth one priority. */
 export const AGING_MS = 600_000;

@@ -8,26 +8,8 @@
  */
 
 import type { Crowd } from '../domain/fair-share.ts';
-import type { EpochMs, JobId, Tenant } from '../domain/job.ts';
-
-/** Names a waiting job in the lines. */
-export type Stander = {
-  tenant: Tenant;
-  id: JobId;
-  /** The caller's key, where it has limits of its own. */
-  key?: string;
-  model: string;
-};
-
-export type Standing = Stander & {
-  /** Ids of the channels that could carry it, sorted: names its line. */
-  channels: readonly string[];
-  /** 1 (last) to 9 (first), one more for each step that it has waited; then the earlier deadline, then who waits longer. */
-  priority: number;
-  expiresAt: EpochMs;
-  /** When the job was made: how long it waits is counted from here, however often it left its line and came back. */
-  since: EpochMs;
-};
+import type { Tenant } from '../domain/job.ts';
+import type { LineStanding, Stander } from '../domain/line-order.ts';
 
 /** A pick: a job whose turn it is. */
 export type LineTurn = Stander & {
@@ -51,7 +33,7 @@ export type Picked =
 /** Every method may be sent twice with the same effect as once. */
 export type Lines = {
   /** Lets jobs stand in line; who stands there already moves to where it belongs now. */
-  add(standings: readonly Standing[]): Promise<void>;
+  add(standings: readonly LineStanding[]): Promise<void>;
   /** Takes the next job whose line is open, fairly by tenant. Unless `started`, `putBack` or `drop` follows within a minute it stands in line again. */
   pick(model: string): Promise<Picked>;
   /** It is running, and counts against the bounds of its tenant and key until `ended`, or for as long as a call can last. */

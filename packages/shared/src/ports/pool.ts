@@ -16,7 +16,7 @@ export type Pool = {
    * Safe to send twice: a job lies in the pool once, and keeps its place there unless its priority, its deadline or what it
    * is judged by has changed. First by priority, then by deadline; newcomers stand behind those of their priority.
    */
-  add(messages: WakeMessage[]): Promise<void>;
+  add(messages: Omit<WakeMessage, 'job'>[]): Promise<void>;
   /** Models of which there are members, in the pool or put aside. */
   models(): Promise<string[]>;
   /** Without those that were put aside. */

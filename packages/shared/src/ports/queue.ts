@@ -1,6 +1,6 @@
 /** Wake-up calls for workers. A message may arrive twice, late or never: the record decides. */
 
-import type { EpochMs, JobId, Lane, Tenant } from '../domain/job.ts';
+import type { EpochMs, Job, JobId, Lane, Tenant } from '../domain/job.ts';
 
 export type WakeMessage = {
   tenant: Tenant;
@@ -11,6 +11,8 @@ export type WakeMessage = {
   priority: number;
   runAt: EpochMs;
   expiresAt: EpochMs;
+  /** As it was when the message was made: where it stands in line follows from it. */
+  job: Job;
   /** What it is judged by has changed outside its record: the money of its batch. */
   anew?: boolean;
 };
@@ -18,6 +20,9 @@ export type WakeMessage = {
 export type WakeQueue = {
   /** Safe to send twice: one version of a job has one message. */
   enqueue(messages: WakeMessage[], now: EpochMs): Promise<void>;
-  /** Takes back the message of a version whose place among the others is no longer right, unless a worker has it already. */
+  /**
+   * Takes back the message of a version whose place among the others is no longer right, unless a worker has it already.
+   * Where jobs stand in lines their messages have no places, and it stays: one too many is heard for nothing.
+   */
   withdraw(message: WakeMessage): Promise<void>;
 };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EpochMs, type Job, laneOf } from '../domain/index.ts';
+import { type EpochMs, type Job, laneOf, modelOf } from '../domain/index.ts';
 import { untraced } from '../observability/trace.ts';
 import type { Clock, Ledger, WakeMessage, WakeQueue } from '../ports/index.ts';
 
@@ -97,7 +97,8 @@ function recheckAt(runAt: EpochMs, now: EpochMs): EpochMs {
 }
 
 export function toWake(job: Job): WakeMessage {
-  const { tenant, id, version, request, state } = job;
+  const { tenant, id, version, state } = job;
+  const { priority } = job.request;
   const { runAt, expiresAt } = state;
-  return { tenant, id, version, model: request.model, lane: laneOf(job), priority: request.priority, runAt, expiresAt };
+  return { tenant, id, version, model: modelOf(job), lane: laneOf(job), priority, runAt, expiresAt, job };
 }

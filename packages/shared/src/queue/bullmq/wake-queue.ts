@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { WakeMessage, WakeQueue } from '../../ports/index.ts';
+import { type ChannelSpec, lineStandingOf } from '../../domain/index.ts';
+import type { Lines, WakeMessage, WakeQueue } from '../../ports/index.ts';
 import { queueName, queuePrefix } from './names.ts';
 
 /** What a message carries: tenant and id of the job, and nothing that could be lost or leak. */
@@ -13,9 +14,23 @@ const NAME_CHARACTERS = 16;
 /** Messages of one `addBulk`: small enough that a batch never holds Redis for long. */
 const BULK = 200;
 
-/** BullMQ as a bell. @param redis a connection of its own: BullMQ defines some 60 commands on it */
-export function createWakeQueue(options: { redis: Redis; prefix?: string }): WakeQueue & AsyncDisposable {
-  const { redis, prefix = '' } = options;
+export type WakeQueueOptions = {
+  /** A connection of its own: BullMQ defines some 60 commands on it. */
+  redis: Redis;
+  prefix?: string;
+  /** Where jobs stand that are due, with the channels that there are; without it, messages themselves are in order. */
+  lines?: { lines: Pick<Lines, 'add'>; channels: readonly ChannelSpec[] };
+};
+
+/**
+ * BullMQ as a bell: a message says that one more job waits, and the lines say which is next.
+ *
+ * A job stands in line before its message is sent: were it the other way round, a worker could come, find nobody and
+ * leave. A crash between the two leaves a job in line without a message, which the sweeper finds in the ledger's list.
+ * A message that is not due yet brings its job along: whoever gets it adds it to the lines.
+ */
+export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDisposable {
+  const { redis, prefix = '', lines } = options;
   const queues = new Map<string, Queue<WakeData>>();
   const queueOf = (model: string) => {
     const known = queues.get(model);
@@ -33,15 +48,19 @@ export function createWakeQueue(options: { redis: Redis; prefix?: string }): Wak
 
   return {
     enqueue: async (messages, now) => {
+      if (lines) {
+        const due = messages.filter(({ runAt }) => runAt <= now);
+        if (due.length) await lines.lines.add(due.map(({ job }) => lineStandingOf(job, lines.channels)));
+      }
       const byModel = Map.groupBy(messages, ({ model }) => model);
       for (const [model, group] of byModel) {
         for (let i = 0; i < group.length; i += BULK) {
-          await queueOf(model).addBulk(group.slice(i, i + BULK).map((message) => toBullJob(message, now)));
+          await queueOf(model).addBulk(group.slice(i, i + BULK).map((message) => toBullJob(message, now, !lines)));
         }
       }
     },
     withdraw: async ({ tenant, id, version, model }) => {
-      await queueOf(model).remove(messageName(tenant, id, version));
+      if (!lines) await queueOf(model).remove(messageName(tenant, id, version));
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
@@ -51,11 +70,11 @@ export function createWakeQueue(options: { redis: Redis; prefix?: string }): Wak
 
 // Redis keeps a hash compactly, at less than half the size, while none of its values passes 64 bytes. That is why the
 // name is short, the data a pair, and what happens to an ended message is said by the worker and not here.
-function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: number) {
+function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: number, inOrder: boolean) {
   const data: WakeData = [tenant, id];
   const opts: JobsOptions = {
     jobId: messageName(tenant, id, version),
-    priority: 10 - priority,
+    ...(inOrder && { priority: 10 - priority }),
     delay: Math.max(0, runAt - now),
   };
   return { name: 'wake', data, opts };

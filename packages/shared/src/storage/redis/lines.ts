@@ -1,6 +1,13 @@
 import type { Redis } from 'ioredis';
-import { type Crowd, type Flow, isGeneratedJobId, lineScore } from '../../domain/index.ts';
-import type { Bounds, Lines, LineTurn, Picked, Share, Stander, Standing } from '../../ports/index.ts';
+import {
+  type Crowd,
+  type Flow,
+  isGeneratedJobId,
+  type LineStanding,
+  lineScore,
+  type Stander,
+} from '../../domain/index.ts';
+import type { Bounds, Lines, LineTurn, Picked, Share } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
 import { createNonces } from './nonces.ts';
 import { loadScript } from './scripts.ts';
@@ -110,9 +117,9 @@ export function createRedisLines(options: LinesOptions): Lines {
 }
 
 /** Of one line and flow each, and together no more than a step. */
-function chunks(standings: readonly Standing[]): Standing[][][] {
+function chunks(standings: readonly LineStanding[]): LineStanding[][][] {
   const groups = [...Map.groupBy(standings, (one) => `${lineOf(one)}:${flowOf(one)}`).values()];
-  const all: Standing[][][] = [];
+  const all: LineStanding[][][] = [];
   let room = 0;
   for (const group of groups) {
     for (let at = 0; at < group.length; ) {
@@ -129,7 +136,7 @@ function chunks(standings: readonly Standing[]): Standing[][][] {
   return all;
 }
 
-function formatGroup(group: Standing[], shareText: (stander: Stander) => string): (string | number)[] {
+function formatGroup(group: LineStanding[], shareText: (stander: Stander) => string): (string | number)[] {
   const [first] = group;
   if (!first) return [];
   const jobs = group.flatMap((one) => [lineScore(one), nameOf(one.id)]);
@@ -142,7 +149,7 @@ function formatShare({ weight, concurrency = 0, startsPerMinute = 0 }: Share, ke
   return all.some((value, n) => value !== (n ? 0 : 1)) ? all.join(':') : '';
 }
 
-function lineOf({ channels }: Standing): string {
+function lineOf({ channels }: LineStanding): string {
   return channels.join(',');
 }
 

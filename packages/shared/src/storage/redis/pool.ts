@@ -118,7 +118,7 @@ function bandsUntil(until: number, kinds: number[]): [from: number, to: string][
 }
 
 /** Of one who comes: first by priority, 9 before 1, then by kind and by deadline. */
-function scoreOf({ priority, expiresAt }: WakeMessage): number {
+function scoreOf({ priority, expiresAt }: Pick<WakeMessage, 'priority' | 'expiresAt'>): number {
   return ((PRIORITY_MAX - priority) * KINDS.length + NEWCOMER) * BAND + expiresAt;
 }
 
