@@ -4,7 +4,7 @@ import type { AlertName, AlertNote } from './alert.ts';
 
 type Words = (note: AlertNote, where: string) => string;
 
-const FIGURES: Record<Exclude<AlertName, 'model_retirement'>, Words> = {
+const FIGURES: Record<Exclude<AlertName, 'model_retirement' | 'breaker' | 'quota_parked'>, Words> = {
   error_rate: ({ value, threshold }, where) =>
     `${percent(value)} of the calls${where} failed; ${percent(threshold)} may`,
   latency_p99: ({ value, threshold }, where) =>
@@ -19,8 +19,10 @@ const FIGURES: Record<Exclude<AlertName, 'model_retirement'>, Words> = {
 /** @param isOver it was told that it is over */
 export function describeAlert(note: AlertNote, isOver: boolean): string {
   const { alert, channel, model } = note;
-  if (alert === 'model_retirement') return describeRetirement(note);
   const where = `${model ? ` to ${model}` : ''}${channel ? ` through ${channel}` : ''}`;
+  if (alert === 'model_retirement') return describeRetirement(note);
+  if (alert === 'breaker') return `Calls${where} ${standingWords(note, isOver)}: ${note.why}.`;
+  if (alert === 'quota_parked') return `No call${where} is made for ${spanWords(note.value)}: ${note.why}.`;
   const state = isOver ? 'Over' : note.again ? 'Still' : 'Now';
   return `${state}: ${FIGURES[alert](note, where)}.`;
 }
@@ -29,6 +31,15 @@ function describeRetirement({ model, retiresOn, successor, value }: AlertNote): 
   const when =
     value > 0 ? `ends on ${retiresOn}, in ${value} day${value === 1 ? '' : 's'}` : `was to end on ${retiresOn}`;
   return `${model} is in use and ${when}.${successor ? ` Move to ${successor}.` : ''}`;
+}
+
+function standingWords({ breaker }: AlertNote, isOver: boolean): string {
+  if (isOver) return 'are made as ever';
+  return breaker === 'closed' ? 'fail often' : 'are held back';
+}
+
+function spanWords(seconds: number): string {
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
 }
 
 function percent(share: number): string {

@@ -5,6 +5,7 @@
  * well below, so that a figure that hovers is told of once; while it lasts, the alert is told again each day.
  */
 
+import type { BreakerState } from './breaker.ts';
 import type { LoggedType } from './event.ts';
 import type { EpochMs } from './job.ts';
 
@@ -15,6 +16,8 @@ export const ALERTS = [
   'queue_age',
   'money_in_doubt',
   'model_retirement',
+  'breaker',
+  'quota_parked',
 ] as const;
 export type AlertName = (typeof ALERTS)[number];
 
@@ -29,6 +32,8 @@ export const UNIT_OF: Readonly<Record<AlertName, AlertUnit>> = {
   queue_age: 'seconds',
   money_in_doubt: 'usd_per_hour',
   model_retirement: 'days',
+  breaker: 'ratio',
+  quota_parked: 'seconds',
 };
 
 /** One alert of one thing it may be about. Absent: it is about all of them. */
@@ -45,6 +50,12 @@ export type AlertNote = AlertSubject & {
   /** Of a model that ends: the day, and what takes its place. */
   retiresOn?: string;
   successor?: string;
+  /** Of a breaker or a pause: what brought it about, in words, and when a call is made again. */
+  why?: string;
+  until?: EpochMs;
+  breaker?: BreakerState;
+  /** Of a breaker: the share of the last minute's calls that failed. */
+  errorRate?: number;
 };
 
 /** `near`: neither over the threshold nor well below it. `unknown`: there are no figures. */
@@ -61,6 +72,10 @@ export type AlertState = {
   raised?: { since: EpochMs; toldAt: EpochMs };
   /** Of a model that ends: the last of the days before that were told of, and the day it was then said to end on. */
   noticed?: { days: number; retiresOn: string };
+  /** Of a breaker: when it last changed, by the clock of the store. */
+  changedAt?: EpochMs;
+  /** Of a pause: until when it lasts. */
+  parkedUntil?: EpochMs;
 };
 
 /** An event to be told, and the state from then on: to be written as one. */

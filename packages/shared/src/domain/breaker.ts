@@ -31,7 +31,8 @@ export const CALL_ENDS = [
 ] as const;
 export type CallEnd = (typeof CALL_ENDS)[number];
 
-export type BreakerState = 'closed' | 'open' | 'half_open';
+export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
+export type BreakerState = (typeof BREAKER_STATES)[number];
 
 /** What an operator has said of a channel; `drain` = calls in flight end, no new one is made. */
 export type Override = 'open' | 'close' | 'drain';

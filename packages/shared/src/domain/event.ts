@@ -24,6 +24,7 @@ export type EndpointEventType = (typeof ENDPOINT_EVENT_TYPES)[number];
 /** What the tenant of the operator is told of the service itself. */
 export const ALERT_EVENT_TYPES = [
   'channel.degraded',
+  'channel.opened',
   'channel.recovered',
   'model.retiring',
   'alert.raised',

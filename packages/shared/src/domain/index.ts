@@ -8,6 +8,7 @@ export {
   timeBucket,
   timePercentile,
 } from './alert-calls.ts';
+export * from './alert-channel.ts';
 export * from './alert-models.ts';
 export * from './alert-words.ts';
 export * from './answer.ts';

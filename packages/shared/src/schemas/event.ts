@@ -6,6 +6,7 @@ import {
   ALERT_UNITS,
   ALERTS,
   BATCH_EVENT_TYPES,
+  BREAKER_STATES,
   ENDPOINT_EVENT_TYPES,
   EVENT_TYPES,
   isJobId,
@@ -87,6 +88,16 @@ export const AlertEventData = z
     message: z.string().meta({ description: 'All of it in a sentence, for people.' }),
     retires_on: z.iso.date().optional().meta({ description: 'The day the model is to end.' }),
     successor: z.string().optional().meta({ description: 'The model that takes its place.' }),
+    why: z.string().optional().meta({ description: 'Of a breaker or a pause: what brought it about, for people.' }),
+    breaker: z
+      .enum(BREAKER_STATES)
+      .optional()
+      .meta({ description: 'Of a breaker: how it stands now. `open`: no call is made, but a probe at times.' }),
+    error_rate: z
+      .number()
+      .optional()
+      .meta({ description: 'Of a breaker: the share of the last minute’s calls that failed.' }),
+    until: instant.optional().meta({ description: 'When a call is made there again, a probe at least.' }),
   })
   .meta({ id: 'AlertEventData', description: 'Told to the tenant of the operator alone.' });
 export type AlertEventData = z.output<typeof AlertEventData>;
@@ -120,8 +131,12 @@ const envelope = {
 };
 
 export const JobEventView = z
-  .object({ ...envelope, type: z.enum(EVENT_TYPES), data: JobEventData })
+  .object({ ...envelope, type: z.enum(EVENT_TYPES).exclude(['quota.parked']), data: JobEventData })
   .meta({ id: 'JobEvent' });
+/** A limit that lasts has a job wait, or a channel: whose data it has says which. */
+export const QuotaEventView = z
+  .object({ ...envelope, type: z.literal('quota.parked'), data: z.union([JobEventData, AlertEventData]) })
+  .meta({ id: 'QuotaEvent' });
 export const BatchEventView = z
   .object({ ...envelope, type: z.enum(BATCH_EVENT_TYPES), data: BatchEventData })
   .meta({ id: 'BatchEvent' });
@@ -133,7 +148,7 @@ export const EndpointEventView = z
   .meta({ id: 'EndpointEvent' });
 /** Whatever happened. */
 export const EventView = z
-  .discriminatedUnion('type', [JobEventView, BatchEventView, EndpointEventView, AlertEventView])
+  .discriminatedUnion('type', [JobEventView, QuotaEventView, BatchEventView, EndpointEventView, AlertEventView])
   .meta({ id: 'Event' });
 export type EventView = z.output<typeof EventView>;
 

@@ -42,6 +42,7 @@ export * from './submit-batch.ts';
 export * from './submit-job.ts';
 export * from './sweep-batch.ts';
 export * from './sweep-ingests.ts';
+export * from './tell-channel.ts';
 export * from './templates.ts';
 export * from './trace-origin.ts';
 export * from './update-job.ts';

@@ -3,7 +3,21 @@ import type { AlertEventData } from '../schemas/index.ts';
 
 /** What an event about an alert says. */
 export function presentAlert(type: LoggedType, note: AlertNote): AlertEventData {
-  const { alert, channel, model, value, threshold, since, again, retiresOn, successor } = note;
+  const {
+    alert,
+    channel,
+    model,
+    value,
+    threshold,
+    since,
+    again,
+    retiresOn,
+    successor,
+    why,
+    breaker,
+    errorRate,
+    until,
+  } = note;
   return {
     alert,
     ...(channel && { channel }),
@@ -16,5 +30,9 @@ export function presentAlert(type: LoggedType, note: AlertNote): AlertEventData 
     message: describeAlert(note, type === 'channel.recovered' || type === 'alert.resolved'),
     ...(retiresOn && { retires_on: retiresOn }),
     ...(successor && { successor }),
+    ...(why && { why }),
+    ...(breaker && { breaker }),
+    ...(errorRate !== undefined && { error_rate: errorRate }),
+    ...(until !== undefined && { until: new Date(until).toISOString() }),
   };
 }
