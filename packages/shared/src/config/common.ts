@@ -6,6 +6,10 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] 
 
 /** What both programs read. */
 export const commonEnv = {
+  DARKROOM_CONFIG: z.string().max(4_096).optional().meta({
+    description:
+      'File that lists the channels; see Channels. Default: `darkroom.config.yaml` or `.json` where the program starts, if there is one; else one channel out of `GEMINI_API_KEY`.',
+  }),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// url' }).meta({
     description: 'Redis or Valkey ≥ 6.2 with AOF and `noeviction`. `npm start` brings its own when unset.',
   }),

@@ -15,22 +15,38 @@ type Node = z.core.JSONSchema.JSONSchema;
 type Issue = z.core.$ZodIssue;
 type Place = { issue: Issue; path: PropertyKey[]; node: Node; value: unknown };
 
+/** The same, with the place by its parts, for who has to find it in a text. */
+export type PlacedFault = { at: PropertyKey[]; message: string };
+
 const FAULTS_MAX = 100;
 
+type Checked<T, F> = { data: T; faults?: never } | { data?: never; faults: F[] };
+
 /** `value` as `schema` says it is, or what is wrong with it: at least one fault, at most 100. */
-export function check<S extends z.ZodType>(
+export function check<S extends z.ZodType>(schema: S, value: unknown): Checked<z.output<S>, Fault> {
+  const { data, faults } = checkPlaces(schema, value, unknownField);
+  return faults ? { faults: faults.map(({ at, message }) => ({ path: pathOf(at), message })) } : { data };
+}
+
+function unknownField(name: string, known: string[]): string {
+  return `is not a field of this request${didYouMean(name, known)}`;
+}
+
+/** @param unknown what is said of a name that the schema does not have, by those that it has */
+export function checkPlaces<S extends z.ZodType>(
   schema: S,
   value: unknown,
-): { data: z.output<S>; faults?: never } | { data?: never; faults: Fault[] } {
+  unknown: Whole['unknown'],
+): Checked<z.output<S>, PlacedFault> {
   // An empty message marks what the schema has no words for.
   const result = schema.safeParse(value, { error: () => '' });
   if (result.success) return { data: result.data };
-  const root = jsonSchemaOf(schema);
+  const whole = { root: jsonSchemaOf(schema), value, unknown };
   // By what they say: a number may break two rules that are said in one sentence.
-  const faults = new Map<string, Fault>();
+  const faults = new Map<string, PlacedFault>();
   for (const issue of result.error.issues) {
     if (faults.size >= FAULTS_MAX) break;
-    for (const fault of faultsOf(root, value, issue)) faults.set(`${fault.path}\n${fault.message}`, fault);
+    for (const fault of faultsOf(whole, issue)) faults.set(`${pathOf(fault.at)}\n${fault.message}`, fault);
   }
   return { faults: [...faults.values()].slice(0, FAULTS_MAX) };
 }
@@ -43,17 +59,19 @@ function jsonSchemaOf(schema: z.ZodType): Node {
   return known;
 }
 
-function faultsOf(root: Node, value: unknown, issue: Issue, base: PropertyKey[] = []): Fault[] {
+type Whole = { root: Node; value: unknown; unknown: (name: string, known: string[]) => string };
+
+function faultsOf(whole: Whole, issue: Issue, base: PropertyKey[] = []): PlacedFault[] {
   const path = [...base, ...issue.path];
   if (issue.code === 'invalid_union') {
     const meant = issue.errors.find((branch) => branch.every(isInside));
-    if (meant) return meant.flatMap((inner) => faultsOf(root, value, inner, path));
+    if (meant) return meant.flatMap((inner) => faultsOf(whole, inner, path));
   }
-  const place = { issue, path, node: nodeAt(root, path), value: valueAt(value, path) };
-  if (issue.code !== 'unrecognized_keys') return [{ path: pathOf(path), message: messageOf(place) }];
+  const place = { issue, path, node: nodeAt(whole.root, path), value: valueAt(whole.value, path) };
+  if (issue.code !== 'unrecognized_keys') return [{ at: path, message: messageOf(place) }];
   return issue.keys.slice(0, FAULTS_MAX).map((key) => ({
-    path: pathOf([...path, key]),
-    message: `is not a field of this request${didYouMean(key, Object.keys(place.node.properties ?? {}))}`,
+    at: [...path, key],
+    message: whole.unknown(key, Object.keys(place.node.properties ?? {})),
   }));
 }
 
@@ -114,6 +132,7 @@ function kindOf(node: Node): string {
   if (type === 'integer') return `a whole number${rangeOf(node)}`;
   if (type === 'number') return `a number${rangeOf(node)}`;
   if (type === 'boolean') return 'true or false';
+  if (type === 'null') return type;
   return typeof type === 'string' ? withArticle(type) : 'of another kind';
 }
 

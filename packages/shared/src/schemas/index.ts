@@ -4,7 +4,7 @@ export * from './batch.ts';
 export * from './batch-query.ts';
 export * from './event.ts';
 export * from './event-types.ts';
-export { check, didYouMean } from './faults.ts';
+export { check, checkPlaces, didYouMean, pathOf } from './faults.ts';
 export * from './job-view.ts';
 export * from './limits.ts';
 export * from './list-jobs.ts';

@@ -1,0 +1,122 @@
+/**
+ * The channels file: every way to reach a model that an operator lists, with its limits, prices and trust.
+ *
+ * Read at the start of both programs; the API reads it without the secrets. Every mistake is told at once, with its line
+ * and what would be right. Without a file there is one channel, `gemini`, out of the environment.
+ */
+
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Tenant } from '../domain/index.ts';
+import type { Share } from '../ports/index.ts';
+import { checkPlaces } from '../schemas/index.ts';
+import { createBuilder, type Defaults } from './build-channel.ts';
+import type { ConfiguredChannel } from './channel-connection.ts';
+import { createMistakes, unknownName } from './channel-mistakes.ts';
+import type { Env } from './channels-credentials.ts';
+import { ChannelsFile } from './channels-schema.ts';
+import { parseText } from './channels-text.ts';
+import { ConfigError } from './env.ts';
+import { channelOfEnv } from './env-channel.ts';
+
+export const CHANNELS_FILES = ['darkroom.config.yaml', 'darkroom.config.json'] as const;
+
+const BYTES_MAX = 1_048_576;
+
+/** What one key may have, of all models together. */
+export type KeyBounds = { concurrency?: number; startsPerMinute?: number };
+
+export type ChannelsConfig = {
+  /** In the order of the file. */
+  channels: ConfiguredChannel[];
+  /** Who is not named has weight 1 and no bounds. */
+  tenants: Record<Tenant, Share>;
+  /** By the key's id. */
+  keys: Record<string, KeyBounds>;
+  /** For jobs that do not say whether they want it. */
+  hedge: { enabled: boolean };
+  placeholder: { enabled: boolean };
+  /** Where it was read; absent = the environment. */
+  file?: string;
+};
+
+export type ReadChannels = {
+  /** As `DARKROOM_CONFIG` names it, from `cwd`; absent = `darkroom.config.yaml` or `.json` there, if there is one. */
+  path?: string | undefined;
+  /** In place of a file. */
+  text?: string;
+  env: Env;
+  cwd: string;
+  /** `resolve`: each secret is looked up now, and what is missing is told. `leave`: nobody looks before it is needed. */
+  credentials: 'resolve' | 'leave';
+  defaults: Defaults;
+};
+
+/** @throws ConfigError naming every mistake at once */
+export function readChannels(options: ReadChannels): ChannelsConfig {
+  const { path, text, env, cwd } = options;
+  if (text !== undefined) return parseChannels(text, { ...options, name: 'channels', folder: cwd });
+  const file = path ? resolve(cwd, path) : CHANNELS_FILES.map((name) => join(cwd, name)).find((one) => existsSync(one));
+  if (file) {
+    const name = path ?? file.slice(cwd.length).replace(/^\//, '');
+    return { ...parseChannels(readText(file, name), { ...options, name, folder: dirname(file) }), file };
+  }
+  return { channels: [channelOfEnv({ ...options, env })], ...NOTHING_SAID };
+}
+
+const NOTHING_SAID = { tenants: {}, keys: {}, hedge: { enabled: false }, placeholder: { enabled: false } };
+
+function readText(file: string, name: string): string {
+  try {
+    if (statSync(file).size > BYTES_MAX) throw new ConfigError([`${name} has more than ${BYTES_MAX} bytes`]);
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new ConfigError([`DARKROOM_CONFIG names ${name}, which cannot be read (${code})`]);
+  }
+}
+
+type Named = ReadChannels & { name: string; folder: string };
+
+/** The same of a text, with secrets in files looked for from `folder`. */
+function parseChannels(text: string, options: Named): ChannelsConfig {
+  const source = parseText(text, options.name);
+  const mistakes = createMistakes(source, options.name);
+  const { data: file, faults = [] } = checkPlaces(ChannelsFile, source.value, unknownName('here'));
+  for (const { at, message } of faults) mistakes.add(at, message);
+  const builder = createBuilder({ ...options, mistakes });
+  const channels = listOf(source.value).flatMap((raw, index) => builder.build(raw, index) ?? []);
+  mistakes.throwAny();
+  if (!file) throw new ConfigError([`${options.name} is not valid`]);
+  return {
+    channels,
+    tenants: mapOf(file.tenants, ({ weight, ...bounds }) => ({ weight, ...boundsOf(bounds) })),
+    keys: mapOf(file.keys, boundsOf),
+    hedge: file.hedge ?? NOTHING_SAID.hedge,
+    placeholder: file.placeholder ?? NOTHING_SAID.placeholder,
+  };
+}
+
+/** Looked into also where the rest of the file is wrong, so that all of it is told. */
+function listOf(value: unknown): unknown[] {
+  const list = typeof value === 'object' && value !== null ? Reflect.get(value, 'channels') : undefined;
+  return Array.isArray(list) ? list : [];
+}
+
+function mapOf<T, U>(record: Record<string, T> | null | undefined, to: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record ?? {}).map(([name, value]) => [name, to(value)]));
+}
+
+function boundsOf({
+  concurrency,
+  starts_per_minute: startsPerMinute,
+}: {
+  concurrency?: number | undefined;
+  starts_per_minute?: number | undefined;
+}): KeyBounds {
+  return {
+    ...(concurrency !== undefined && { concurrency }),
+    ...(startsPerMinute !== undefined && { startsPerMinute }),
+  };
+}
