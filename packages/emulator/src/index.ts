@@ -3,6 +3,8 @@ export type { Bill, Charge } from './bill.ts';
 export type { BatchView, LineView } from './control/batches.ts';
 export { type Control, ControlError } from './control/control.ts';
 export type { Course } from './faults/course.ts';
+export type { OutageInput } from './faults/outage.ts';
+export type { OutageView } from './faults/outages.ts';
 export type { Fault, FaultRule } from './faults/rules.ts';
 export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
 export type { WindowName, WindowReport } from './quota.ts';

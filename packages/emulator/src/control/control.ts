@@ -5,6 +5,8 @@ import { z } from 'zod';
 import type { Batch } from '../batches/batch-store.ts';
 import type { Bill } from '../bill.ts';
 import { Course } from '../faults/course.ts';
+import { Outage, type OutageInput, Outages } from '../faults/outage.ts';
+import type { OutageView } from '../faults/outages.ts';
 import { type FaultRule, FaultRules } from '../faults/rules.ts';
 import { onDisk } from '../files/content.ts';
 import type { JournalEntry, JournalPage } from '../journal.ts';
@@ -22,6 +24,14 @@ export type Control = {
   faults(): (FaultRule & { matched: number; fired: number })[];
   /** Replaces the fault script; an empty list ends all faults. @throws ControlError when it makes no sense. */
   putFaults(rules: FaultRule[]): void;
+  /** The bad times that were planned, those that are over too. */
+  outages(): OutageView[];
+  /** Puts these in place of all others; each begins now, or `afterMs` later. @throws ControlError when they make no sense. */
+  putOutages(outages: OutageInput[]): OutageView[];
+  /** Begins one now, in place of any of the same name. @throws ControlError when it makes no sense. */
+  startOutage(outage: OutageInput): OutageView;
+  /** Ends one now. Returns whether it was not over. */
+  endOutage(name: string): boolean;
   bill(): Bill;
   journal(page?: { since?: number; limit?: number }): JournalPage;
   /** How each window of each project was used since the last reset: nothing was refused when every `refused` is 0. */
@@ -88,6 +98,13 @@ export function createControl(world: World, url: () => string): Control {
     },
     faults: () => world.faults.list(),
     putFaults: (rules) => world.faults.replace(parse(FaultRules, rules)),
+    outages: () => world.outages.list(),
+    putOutages(outages) {
+      world.outages.replace(parse(Outages, outages));
+      return world.outages.list();
+    },
+    startOutage: (outage) => world.outages.start(parse(Outage, outage)),
+    endOutage: (name) => world.outages.end(name),
     bill: () => world.journal.bill(),
     journal(page = {}) {
       const { since, limit } = parse(Page, page);

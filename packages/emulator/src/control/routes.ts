@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { Course } from '../faults/course.ts';
+import { Outage, Outages } from '../faults/outage.ts';
 import { FaultRules } from '../faults/rules.ts';
 import { readBody } from '../http/body.ts';
 import { GoogleError } from '../http/google-error.ts';
@@ -22,6 +23,10 @@ const ROUTES: Readonly<Record<string, Handler>> = {
     control.putFaults(readAs(FaultRules, await body()));
     return control.faults();
   },
+  'GET outages': ({ control }) => control.outages(),
+  'PUT outages': async ({ control, body }) => control.putOutages(readAs(Outages, await body())),
+  'POST outages': async ({ control, body }) => control.startOutage(readAs(Outage, await body())),
+  'DELETE outages': ({ control, query }) => ({ ended: control.endOutage(query.get('name') ?? '') }),
   'GET bill': ({ control, query }) => ({
     ...control.bill(),
     ...(query.get('entries') && { entries: control.journal().entries.filter(({ billed }) => billed) }),

@@ -3,6 +3,7 @@ import type { Mode } from '../mode.ts';
 import { createRandom } from '../random.ts';
 import { makesImages, type RouteName } from '../routes/names.ts';
 import type { Course } from './course.ts';
+import type { Outages } from './outages.ts';
 import { type Fault, type FaultRule, isContent, isOfLine, isRefused } from './rules.ts';
 
 /** What a rule can match on. */
@@ -25,13 +26,13 @@ export type FaultScript = {
   replaceOwn(projects: Readonly<Record<string, { faults?: FaultRule[] | undefined }>>): void;
   /** The rules of all, with how many calls each one matched and how many it spoiled. */
   list(): (FaultRule & { matched: number; fired: number })[];
-  /** The fault of this call, or of this line of a batch, if any. Counts it. */
+  /** The fault of this call, or of this line of a batch, if any: by a rule, else by an outage. Counts it. */
   choose(subject: Subject): Fault | undefined;
   /** The course of a new batch, if a rule tells one. Counts it. */
   chooseCourse(subject: Subject): Course | undefined;
 };
 
-export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript {
+export function createFaultScript(seed: string, rules: FaultRule[], outages: Pick<Outages, 'choose'>): FaultScript {
   let running = start(rules);
   let own: Running[] = [];
   let random = createRandom(seed, 'faults');
@@ -62,7 +63,7 @@ export function createFaultScript(seed: string, rules: FaultRule[]): FaultScript
       );
     },
     list: () => running.map(({ rule, matched, fired }) => ({ ...rule, matched, fired })),
-    choose: (subject) => pick(subject, (rule) => suitsRoute(rule, subject.route)),
+    choose: (subject) => pick(subject, (rule) => suitsRoute(rule, subject.route)) ?? outages.choose(subject),
     chooseCourse(subject) {
       const fault = pick(subject, (rule) => rule.fault.kind === 'course');
       if (fault?.kind !== 'course') return undefined;

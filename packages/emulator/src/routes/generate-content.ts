@@ -15,6 +15,7 @@ import { type Fault, isContent, isRefused } from '../faults/rules.ts';
 import { fileRefusal } from '../files/usable.ts';
 import { GoogleError, type Refusal } from '../http/google-error.ts';
 import { responseIdOf } from '../ids.ts';
+import { latencyFactor } from '../latency.ts';
 import type { Model } from '../models.ts';
 import { pricedFor } from '../modes/price.ts';
 import { settingsOf } from '../projects.ts';
@@ -106,7 +107,8 @@ function placeOf({ call, model }: Job): { project: string; model: string } {
 async function generate(job: Job, fault: Fault | undefined): Promise<void> {
   const { call, model, request, directive, random } = job;
   const { world, entry } = call;
-  const chances = world.settings;
+  const latency = latencyFactor(world, { ...subjectOf(call), model: model.id, project: call.project }, entry.n);
+  const chances = { ...world.settings, latency };
   const plan = planAnswer(model, request, { fault: fault && isContent(fault) ? fault : undefined, chances, random });
   await passHold(call);
   const latencyMs = directive.latency_ms ?? plan.latencyMs;
