@@ -1,2 +1,4 @@
 export * from './gemini/index.ts';
+export * from './openai/index.ts';
+export * from './openrouter/index.ts';
 export * from './vertex/index.ts';

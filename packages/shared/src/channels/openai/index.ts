@@ -1,0 +1,1 @@
+export { createOpenAiChannel, OPENAI_BASE_URL, type OpenAiChannelOptions } from './channel.ts';

@@ -1,0 +1,1 @@
+export { createOpenRouterChannel, OPENROUTER_BASE_URL, type OpenRouterChannelOptions } from './channel.ts';
