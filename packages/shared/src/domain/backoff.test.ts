@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HOUR, MINUTE, NOON } from '../testing/factories.ts';
-import { backoffDelay, limitDelay, msToPacificMidnight } from './backoff.ts';
+import { backoffDelay, limitDelay, msToPacificMidnight, pacificDays } from './backoff.ts';
 
 const DAY = 24 * HOUR;
 const almostOne = () => 1 - Number.EPSILON;
@@ -92,6 +92,38 @@ describe('msToPacificMidnight', () => {
         expect(wait).toBeLessThanOrEqual(25 * HOUR);
         expect(clock.format(now + wait)).toBe('00:00:00');
         expect((now + wait) % 1_000).toBe(0);
+      }),
+    );
+  });
+});
+
+describe('pacificDays', () => {
+  it.each([
+    [
+      'the clocks go forward',
+      '2026-03-08T12:00:00Z',
+      ['2026-03-07T08Z', '2026-03-08T08Z', '2026-03-09T07Z', '2026-03-10T07Z'],
+    ],
+    [
+      'the clocks go back',
+      '2026-11-01T12:00:00Z',
+      ['2026-10-31T07Z', '2026-11-01T07Z', '2026-11-02T08Z', '2026-11-03T08Z'],
+    ],
+  ])('start at midnight there, also when %s', (_, now, days) => {
+    expect(pacificDays(Date.parse(now))).toEqual(days.map((day) => Date.parse(day.replace('Z', ':00:00Z'))));
+  });
+
+  it('are four midnights in a row, of 23 to 25 hours, with now in the second day', () => {
+    const clock = new Intl.DateTimeFormat('en-GB', { timeZone: 'America/Los_Angeles', timeStyle: 'medium' });
+    fc.assert(
+      fc.property(fc.integer({ min: NOON, max: NOON + 3_000 * DAY }), (now) => {
+        const days = pacificDays(now);
+        const lengths = days.slice(1).map((day, n) => (day - (days[n] ?? 0)) / HOUR);
+
+        expect(days.map((day) => clock.format(day))).toEqual(Array(4).fill('00:00:00'));
+        expect(lengths.every((hours) => hours >= 23 && hours <= 25)).toBe(true);
+        expect(days[1]).toBeLessThanOrEqual(now);
+        expect(days[2]).toBeGreaterThan(now);
       }),
     );
   });

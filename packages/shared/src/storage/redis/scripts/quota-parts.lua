@@ -27,17 +27,17 @@ local function packCall(images, tokens, first, last)
   return string.format('%.0f %.0f %s %s', images, tokens, first, last)
 end
 
--- Takes a call out of the minute's log. Its record stays while it is in flight.
+-- Takes a call out of the minute's log. Its record stays while it is in flight. (A minus before 0 would be sent as -0.)
 local function leaveLog(id)
   local images, tokens = unpackCall(redis.call('HGET', CALLS, id))
-  redis.call('HINCRBY', CALLS, '=images', -images)
-  redis.call('HINCRBY', CALLS, '=tokens', -tokens)
+  redis.call('HINCRBY', CALLS, '=images', 0 - images)
+  redis.call('HINCRBY', CALLS, '=tokens', 0 - tokens)
   redis.call('ZREM', LOG, id)
   if not redis.call('ZSCORE', FLYING, id) then redis.call('HDEL', CALLS, id) end
 end
 local function leaveCosts(id)
   local cost = redis.call('HGET', COSTS, id)
-  if cost then redis.call('HINCRBY', COSTS, '=cost', -cost) end
+  if cost then redis.call('HINCRBY', COSTS, '=cost', 0 - cost) end
   redis.call('HDEL', COSTS, id)
   redis.call('ZREM', COST_LOG, id)
 end
