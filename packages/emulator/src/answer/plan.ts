@@ -28,8 +28,12 @@ export type Plan = {
   charged: boolean;
   modelVersion: string;
   grounded: boolean;
+  /** Stands in the answer in place of all else. */
+  errorInside?: ErrorInside;
   latencyMs: number;
 };
+
+export type ErrorInside = Omit<Extract<ContentFault, { kind: 'error_in_200' }>, 'kind'>;
 
 type Chances = Pick<Settings, 'drafts' | 'text' | 'latency'>;
 
@@ -116,10 +120,11 @@ const ANSWERS_NOTHING: ReadonlySet<ContentFault['kind']> = new Set([
   'no_image',
   'empty_answer',
   'prompt_blocked',
+  'error_in_200',
 ]);
 
 type PlannedRefusal = Partial<
-  Pick<Plan, 'candidates' | 'blockReason' | 'finishReason' | 'finishMessage' | 'emptyContent'>
+  Pick<Plan, 'errorInside' | 'candidates' | 'blockReason' | 'finishReason' | 'finishMessage' | 'emptyContent'>
 > & {
   charged: boolean;
 };
@@ -129,6 +134,7 @@ function planRefusal(fault: ContentFault | undefined): PlannedRefusal | undefine
     const candidates = fault.candidates === 'empty' ? 'empty' : 'none';
     return { candidates, blockReason: fault.blockReason, charged: true };
   }
+  if (fault?.kind === 'error_in_200') return { errorInside: fault, charged: false };
   if (fault?.kind === 'empty_answer') return { emptyContent: fault.content ?? 'role', charged: true };
   if (fault?.kind === 'no_image') return withoutImage('NO_IMAGE', finishMessage('NO_IMAGE'), fault.content);
   if (fault?.kind !== 'blocked') return undefined;

@@ -29,7 +29,6 @@ export function toResponse(presented: Presented): Json {
 
 /** The answer as a stream brings it: one object for each part, the last one with the finish reason. */
 export function toStream(presented: Presented, turnToken: string): Json[] {
-  const { plan } = presented;
   const parts = toParts(presented);
   if (parts.length === 0) return [{ ...toResponse(presented), turnToken }];
   return parts.map((part, i) => ({

@@ -9,6 +9,7 @@ import {
   modelNotFound,
   type Refusal,
 } from '../http/google-error.ts';
+import { NO_CREDITS, TOKEN_REFUSED } from '../http/other-errors.ts';
 import { QUOTA_KINDS, QUOTA_REFUSALS } from '../quota-errors.ts';
 
 const PLAIN_KINDS = [
@@ -20,6 +21,9 @@ const PLAIN_KINDS = [
   'internal',
   'bad_gateway',
   'payload_too_large',
+  'gateway_timeout',
+  'unauthenticated',
+  'no_credits',
   'cancelled',
   'model_not_found',
   'file_forbidden',
@@ -62,6 +66,9 @@ const PLAIN: Readonly<Record<(typeof PLAIN_KINDS)[number], Refusal | ((example: 
   },
   bad_gateway: { http: 502, status: 'UNAVAILABLE', message: 'Bad Gateway' },
   payload_too_large: { http: 413, status: 'INVALID_ARGUMENT', message: 'Request Entity Too Large' },
+  gateway_timeout: { http: 524, status: 'DEADLINE_EXCEEDED', message: 'A timeout occurred' },
+  unauthenticated: TOKEN_REFUSED,
+  no_credits: NO_CREDITS,
   cancelled: { http: 499, status: 'CANCELLED', message: 'The operation was cancelled.' },
   model_not_found: ({ model, version }) => modelNotFound(model, version),
   file_forbidden: fileForbidden('abc123def456'),

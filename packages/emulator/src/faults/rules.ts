@@ -101,6 +101,13 @@ const CONTENT = [
   z.strictObject({ kind: z.literal('thought_image') }),
   z.strictObject({ kind: z.literal('wrong_model_version'), modelVersion: z.string().max(100).optional() }),
   z.strictObject({ kind: z.literal('missing_usage') }),
+  /** A chat, or OpenRouter's images, answers 200 and says in it that it failed: in the first choice, or at the top. */
+  z.strictObject({
+    kind: z.literal('error_in_200'),
+    at: z.enum(['choice', 'top']).default('choice'),
+    code: z.number().int().min(400).max(599).optional(),
+    message: z.string().max(2000).optional(),
+  }),
   /** Nothing wrong, but late; not scaled. */
   z.strictObject({ kind: z.literal('slow'), ms }),
 ] as const;

@@ -87,6 +87,7 @@ function suitsRoute({ match, fault }: FaultRule, route: RouteName): boolean {
   if (fault.kind === 'delivery' || route === 'deliver_webhook')
     return fault.kind === 'delivery' && route === 'deliver_webhook';
   if (route === 'batch_line') return match?.route === 'batch_line' && (isContent(fault) || isRefused(fault));
+  if (fault.kind === 'error_in_200') return route === 'chat_completions' || route === 'create_images';
   return !isContent(fault) || makesImages(route);
 }
 

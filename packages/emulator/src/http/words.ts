@@ -1,6 +1,7 @@
 /** Error answers as each mode writes them: the refusal is Google's, the envelope and the words are not. */
 import type { Mode } from '../mode.ts';
-import { detail, type Refusal, toErrorBody } from './google-error.ts';
+import { type Refusal, toErrorBody } from './google-error.ts';
+import { tokenRefused } from './other-errors.ts';
 
 /** What an error answer may tell of the call it ends. */
 export type Told = { model: string; requestId: string; now: number };
@@ -25,19 +26,8 @@ const SPEAKERS: Readonly<Record<Mode, (refusal: Refusal, told: Told) => Spoken>>
 
 function asVertex(refusal: Refusal): Refusal {
   if (refusal.about !== 'key' || refusal.http === 401) return refusal;
-  const info = { reason: 'ACCESS_TOKEN_TYPE_UNSUPPORTED', domain: 'googleapis.com', metadata: VERTEX_SERVICE };
-  return { ...TOKEN_REFUSED, details: [detail('ErrorInfo', info)] };
+  return tokenRefused('ACCESS_TOKEN_TYPE_UNSUPPORTED');
 }
-
-export const VERTEX_SERVICE = { service: 'aiplatform.googleapis.com' };
-export const TOKEN_REFUSED: Refusal = {
-  http: 401,
-  status: 'UNAUTHENTICATED',
-  about: 'key',
-  message:
-    'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid ' +
-    'authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project.',
-};
 
 const PROVIDER = 'Google AI Studio';
 
@@ -52,7 +42,11 @@ function asOpenRouter(refusal: Refusal, told: Told): Spoken {
   if (about === 'model') return error(400, `${told.model} is not a valid model ID`);
   if (about === 'credits' || about === 'path') return error(http, message);
   if (about === 'content') {
-    return error(403, message, { reasons: [refusal.reason], flagged_input: '', provider_name: PROVIDER });
+    return error(403, 'Your input was flagged by the moderation of the model.', {
+      reasons: [refusal.reason],
+      flagged_input: '',
+      provider_name: PROVIDER,
+    });
   }
   const limited = limitOf(refusal);
   if (!limited) return error(http, 'Provider returned error', { raw: rawOf(refusal), provider_name: PROVIDER });
@@ -154,5 +148,9 @@ function limitOf({ details = [] }: Refusal): { value: number; retryMs: number } 
   const retry = details.find(({ '@type': type }) => type.endsWith('RetryInfo'));
   const [violation] = Array.isArray(quota?.['violations']) ? quota['violations'] : [];
   if (!violation) return undefined;
-  return { value: Number(violation.quotaValue), retryMs: Number.parseFloat(String(retry?.['retryDelay'] ?? 0)) * 1000 };
+  return { value: Number(violation.quotaValue), retryMs: spanOf(retry?.['retryDelay']) };
+}
+
+function spanOf(delay: unknown): number {
+  return typeof delay === 'string' ? Number.parseFloat(delay) * 1000 : 0;
 }

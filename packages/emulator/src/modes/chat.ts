@@ -1,7 +1,7 @@
 /** Chats that answer with an image: OpenRouter's, with `message.images`, and a relay's, with a picture in markdown. */
 import { z } from 'zod';
 import { type Base64, encodeJson, textField } from '../answer/json.ts';
-import type { Plan } from '../answer/plan.ts';
+import type { ErrorInside, Plan } from '../answer/plan.ts';
 import type { Presented } from '../answer/present.ts';
 import { GoogleError, modelNotFound } from '../http/google-error.ts';
 import { letters } from '../ids.ts';
@@ -96,6 +96,8 @@ function wordsOf(content: string | ChatPart[] | null | undefined): string {
 
 function write(job: Job, presented: Presented): Body {
   const { call } = job;
+  const { errorInside: error } = presented.plan;
+  if (error?.at === 'top') return { source: encodeJson(errorInside(error)) };
   const head = {
     id: `${call.mode === 'relay' ? 'chatcmpl' : 'gen'}-${letters(24, call.world.seed, 'chat', call.entry.n)}`,
     object: 'chat.completion',
@@ -116,11 +118,38 @@ function openRouterAnswer({ call }: Job, presented: Presented): Record<string, u
     ...(pictures.length > 0 && { images: pictures.map((picture, index) => imageOf(picture, mime, index)) }),
   };
   const reason = plan.blockReason ?? plan.finishReason;
+  if (plan.errorInside) return { provider: PROVIDER, choices: [failedChoice(plan.errorInside)] };
   return {
-    provider: 'Google AI Studio',
+    provider: PROVIDER,
     choices: [{ index: 0, logprobs: null, finish_reason: finishOf(plan), native_finish_reason: reason, message }],
     ...(plan.showsUsage && { usage: usageOf(presented, call.entry.billed?.cost_micros ?? 0) }),
   };
+}
+
+const PROVIDER = 'Google AI Studio';
+
+/** An error in the body of a 200, in place of all else. */
+export function errorInside(error: ErrorInside): Record<string, unknown> {
+  return {
+    error: { ...failureOf(error), metadata: { provider_name: PROVIDER, raw: 'ERROR' } },
+    user_id: 'user_emulator',
+  };
+}
+
+function failedChoice(error: ErrorInside): Record<string, unknown> {
+  const message = { role: 'assistant', content: '', refusal: null, reasoning: null };
+  return {
+    index: 0,
+    logprobs: null,
+    finish_reason: 'error',
+    native_finish_reason: null,
+    message,
+    error: failureOf(error),
+  };
+}
+
+function failureOf({ code = 502, message = 'Provider returned error' }: ErrorInside): Record<string, unknown> {
+  return { code, message };
 }
 
 function imageOf(picture: Base64, mime: string, index: number): Record<string, unknown> {
@@ -168,6 +197,7 @@ export function usageOf({ plan }: Presented, costMicros: number): Record<string,
 }
 
 function relayAnswer({ call }: Job, { plan, pictures, mime }: Presented): Record<string, unknown> {
+  if (plan.errorInside) return { choices: [failedChoice(plan.errorInside)] };
   const { usage: showsUsage } = settingsOf(call.world.settings, call.project).relay;
   const { usage } = plan;
   const prompt = usage.prompt + usage.promptImages;

@@ -1,14 +1,7 @@
-import { GoogleError, type Refusal } from '../http/google-error.ts';
+import { GoogleError } from '../http/google-error.ts';
+import { NO_CREDITS } from '../http/other-errors.ts';
 import { settingsOf } from '../projects.ts';
 import type { Call } from '../routes/call.ts';
-
-/** The answer to a project that has spent all it had. */
-export const NO_CREDITS: Refusal = {
-  http: 402,
-  status: 'FAILED_PRECONDITION',
-  about: 'credits',
-  message: 'Insufficient credits. Add more using https://openrouter.ai/settings/credits',
-};
 
 /** @throws GoogleError 402 when the project has spent its credits. */
 export function checkCredits({ world, project }: Call): void {

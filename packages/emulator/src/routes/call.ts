@@ -117,13 +117,13 @@ function msOf({ startedAt }: Call): number {
 }
 
 /** The front end's own pages, where an error does not come from the API itself. */
-const HTML_KINDS: ReadonlySet<string> = new Set(['bad_gateway', 'payload_too_large']);
+const HTML_KINDS: ReadonlySet<string> = new Set(['bad_gateway', 'payload_too_large', 'gateway_timeout']);
 
 function toldOf({ entry, world }: Call): Told {
   return {
     model: entry.model ?? '',
     requestId: `req_${letters(24, world.seed, 'request', entry.n)}`,
-    now: world.clock.now(),
+    now: world.now(),
   };
 }
 

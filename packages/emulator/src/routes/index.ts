@@ -5,7 +5,9 @@ import { isBearer } from '../http/credential.ts';
 import type { Mode } from '../mode.ts';
 import { CHAT } from '../modes/chat.ts';
 import { GEMINI } from '../modes/gemini.ts';
+import { IMAGE_EDITS } from '../modes/openai-edits.ts';
 import { IMAGE_GENERATIONS } from '../modes/openai-images.ts';
+import { OPENROUTER_IMAGES } from '../modes/openrouter-images.ts';
 import { VERTEX } from '../modes/vertex.ts';
 import { cancelBatch, deleteBatch, getBatch, listBatches } from './batches/batches.ts';
 import { createBatch } from './batches/create.ts';
@@ -16,6 +18,13 @@ import { continueUpload, startUpload } from './files/upload.ts';
 import { imageRoute } from './generate-content.ts';
 import { getModel, listModels } from './models.ts';
 import type { RouteName } from './names.ts';
+import {
+  getOpenAiModel,
+  getPublisherModel,
+  listImageEndpoints,
+  listOpenAiModels,
+  listOpenRouterModels,
+} from './other-models.ts';
 import { createToken } from './token.ts';
 import {
   createWebhook,
@@ -36,6 +45,8 @@ type Route = {
   methods: readonly Method[];
   path: RegExp;
   query?: string;
+  /** Only of calls that carry a token. */
+  bearer?: boolean;
   handle: Handler;
 };
 
@@ -64,6 +75,8 @@ const ROUTES: readonly Route[] = [
   route('POST', `/${VERSION}/${MODEL}:generateContent`, 'generate_content', generateContent),
   route('POST', `/${VERSION}/${MODEL}:streamGenerateContent`, 'stream_generate_content', generateContent),
   route('POST', `/${VERSION}/${MODEL}:batchGenerateContent`, 'create_batch', createBatch),
+  { ...route('GET', '/v1/models', 'list_models', exposed(listOpenAiModels), 'openai'), bearer: true },
+  { ...route('GET', `/(?<version>v1)/${MODEL}`, 'get_model', exposed(getOpenAiModel), 'openai'), bearer: true },
   route('GET', `/${VERSION}/models`, 'list_models', exposed(listModels)),
   route('GET', `/${VERSION}/${MODEL}`, 'get_model', exposed(getModel)),
   {
@@ -104,6 +117,25 @@ const ROUTES: readonly Route[] = [
     imageRoute(IMAGE_GENERATIONS),
     'compatible',
   ),
+  route('GET', `/${CLOUD}/${MODEL}`, 'get_model', exposed(getPublisherModel), 'vertex'),
+  route('POST', '/api/v1/images', 'create_images', imageRoute(OPENROUTER_IMAGES), 'openrouter'),
+  route('GET', '/api/v1/models', 'list_models', exposed(listOpenRouterModels), 'openrouter'),
+  route(
+    'GET',
+    '/api/v1/images/models/(?<model>[^/]+/[^/]+)/endpoints',
+    'list_image_endpoints',
+    exposed(listImageEndpoints),
+    'openrouter',
+  ),
+  route('POST', '/v1/images/edits', 'image_edits', imageRoute(IMAGE_EDITS), 'openai'),
+  route('GET', `/${VERSION}/openai/models`, 'list_models', exposed(listOpenAiModels), 'compatible'),
+  route(
+    'GET',
+    `/${VERSION}/openai/models/(?:models/)?(?<model>[^/:]+)`,
+    'get_model',
+    exposed(getOpenAiModel),
+    'compatible',
+  ),
   route('GET', '/\\.well-known/jwks\\.json', 'jwks', exposed(jwks)),
 ];
 
@@ -122,7 +154,8 @@ export type Found = {
 export function findRoute({ method, headers }: IncomingMessage, url: URL): Found {
   // A Gemini by Bearer is somebody's relay.
   const asGemini = isBearer(headers.authorization) ? 'relay' : 'gemini';
-  for (const { name, mode = asGemini, methods, path, query, handle } of ROUTES) {
+  for (const { name, mode = asGemini, methods, path, query, bearer, handle } of ROUTES) {
+    if (bearer && asGemini === 'gemini') continue;
     if (!methods.some((known) => known === method) || (query && !url.searchParams.has(query))) continue;
     const match = path.exec(url.pathname);
     if (match) return { name, mode, handle, params: { ...match.groups }, keyless: KEYLESS.has(name) };
