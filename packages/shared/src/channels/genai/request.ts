@@ -10,6 +10,7 @@ import {
 } from '@google/genai';
 import type { JobRequest, Reference } from '../../domain/job.ts';
 import type { ReferenceInput } from '../../ports/channel.ts';
+import { captionOf } from '../http/request-parts.ts';
 
 /** This model has one size and refuses to be told. */
 const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
@@ -70,13 +71,6 @@ function toParts(reference: Reference, index: number, input: ReferenceInput | un
     : { fileData: { fileUri: input.uri, mimeType } };
   const caption = captionOf(reference, index);
   return caption ? [{ text: caption }, image] : [image];
-}
-
-/** The words that tie an image to what the prompt calls it; none when the caller gave it neither name nor role. */
-function captionOf({ name, role }: Reference, index: number): string | undefined {
-  if (!name && !role) return undefined;
-  const about = [name && `"${name}"`, role && `${role} reference`].filter(Boolean).join(', ');
-  return `Image ${index + 1} (${about}):`;
 }
 
 /** The SDK's own word for `value`. */
