@@ -1,4 +1,4 @@
-import { AGING_MS, jobsAhead } from '@darkroom/shared/domain';
+import { AGING_MS, expectedAt, jobsAhead } from '@darkroom/shared/domain';
 import { describe, expect, it } from 'vitest';
 import { aStanding, MODEL, openTestLines, SINCE, standings } from '../support/lines.ts';
 
@@ -151,5 +151,114 @@ describe('a pick', () => {
     await test.lines.putBack(first);
 
     expect((await test.take()).id).toBe(first.id);
+  });
+});
+
+describe('bounds', () => {
+  it('hold back a tenant with as many jobs running as it may have, and nobody else', async () => {
+    await using test = await openTestLines({
+      shareOf: (tenant) => ({ weight: 1, ...(tenant === 'a' && { concurrency: 2 }) }),
+    });
+    await test.lines.add([...standings('a', 5), ...standings('b', 4)]);
+
+    const turns = [];
+    for (let n = 0; n < 6; n++) turns.push(await test.take());
+    expect(turns.filter(({ tenant }) => tenant === 'a').length).toBe(2);
+    expect(await test.lines.pick(MODEL)).toMatchObject({ type: 'wait' });
+
+    const [first] = turns.filter(({ tenant }) => tenant === 'a');
+    if (first) await test.lines.started(first);
+    expect(await test.lines.pick(MODEL)).toMatchObject({ type: 'wait' });
+    if (first) await test.lines.ended(first);
+    expect(await test.take()).toMatchObject({ tenant: 'a' });
+  });
+
+  it('hold back one key of a tenant, and not the others', async () => {
+    await using test = await openTestLines({ keyShareOf: (key) => (key === 'k1' ? { concurrency: 1 } : {}) });
+    await test.lines.add([aStanding('a-k1', { key: 'k1' }), aStanding('a-k1-2', { key: 'k1' }), aStanding('a-k2')]);
+
+    const turns = [await test.take(), await test.take()];
+
+    expect(turns.map(({ id }) => id).toSorted((a, b) => a.localeCompare(b))).toEqual(['a-k1', 'a-k2']);
+    expect(await test.lines.pick(MODEL)).toMatchObject({ type: 'wait' });
+    for (const turn of turns) await test.lines.drop(turn);
+    expect(await test.take()).toMatchObject({ id: 'a-k1-2', key: 'k1' });
+  });
+
+  it('let a tenant start so many in any minute, and a turn that was not used is none', async () => {
+    await using test = await openTestLines({ shareOf: () => ({ weight: 1, startsPerMinute: 3 }) });
+    await test.lines.add(standings('a', 10));
+    for (let n = 0; n < 5; n++) await test.lines.putBack(await test.take());
+
+    expect((await test.takeAll()).length).toBe(3);
+    expect(await test.lines.pick(MODEL)).toMatchObject({ type: 'wait' });
+
+    // As if the first of them had been a minute ago.
+    const [oldest = ''] = await test.redis.zrange(`${test.base}:starts:a`, '0', '0');
+    await test.redis.zincrby(`${test.base}:starts:a`, -60_001, oldest);
+    expect((await test.takeAll()).length).toBe(1);
+  });
+
+  it('count what a worker that died has run no longer than a call can last', async () => {
+    await using test = await openTestLines({ callMsMax: 40, shareOf: () => ({ weight: 1, concurrency: 1 }) });
+    await test.lines.add(standings('a', 2));
+    await test.lines.started(await test.take());
+
+    await expect.poll(() => test.lines.pick(MODEL)).toMatchObject({ type: 'job' });
+  });
+});
+
+describe('scripts that arrive twice', () => {
+  it('do what they do once', async () => {
+    await using test = await openTestLines({ resent: true, shareOf: () => ({ weight: 1, concurrency: 3 }) });
+    await test.lines.add([...standings('a', 6), ...standings('b', 2)]);
+    const [first, second, third] = [await test.take(), await test.take(), await test.take()];
+    await test.lines.putBack(first);
+    await test.lines.started(second);
+    await test.lines.drop(third);
+
+    const byTenant = new Map((await test.lines.sizes(MODEL)).map((one) => [one.tenant, one]));
+    expect(byTenant.get('a')).toMatchObject({
+      waiting: 6 - [second, third].filter(({ tenant }) => tenant === 'a').length,
+    });
+    expect([...byTenant.values()].reduce((sum, { running }) => sum + running, 0)).toBe(1);
+
+    await test.lines.ended(second);
+    expect((await test.takeAll()).length).toBe(6);
+    const counts = await test.redis.hgetall(`${test.base}:counts`);
+    expect(counts).toEqual({});
+  });
+
+  it('take no turn of a worker that picked the job later', async () => {
+    await using test = await openTestLines();
+    await test.lines.add(standings('a', 1));
+    const earlier = await test.take();
+    await test.lines.putBack(earlier);
+    const later = await test.take();
+
+    await test.lines.putBack(earlier, 60_000);
+
+    expect(await test.lines.sizes(MODEL)).toEqual([{ tenant: 'a', waiting: 0, running: 1 }]);
+    await test.lines.putBack(later);
+    expect(await test.take()).toMatchObject({ id: 'a-0' });
+  });
+});
+
+describe('who stands around a job', () => {
+  it('tells how many go before it, as it then comes', async () => {
+    await using test = await openTestLines({ shareOf: (tenant) => ({ weight: tenant === 'b' ? 2 : 1 }) });
+    await test.lines.add([...standings('a', 200), ...standings('b', 30), ...standings('c', 12)]);
+    await test.takeAll(10);
+    const asked = ['a-20', 'b-25', 'c-9'].map((id) => aStanding(id));
+    const crowds = await Promise.all(asked.map((one) => test.lines.crowd(one)));
+
+    const order = await test.takeAll(120);
+
+    for (const [n, { id }] of asked.entries()) {
+      const crowd = crowds[n];
+      expect(crowd && Math.abs(jobsAhead(crowd) - order.indexOf(id))).toBeLessThanOrEqual(2);
+      expect(crowd && expectedAt(crowd, 1_000, 0)).toBeGreaterThanOrEqual(1_000);
+    }
+    expect(await test.lines.crowd(aStanding('a-0'))).toBeUndefined();
   });
 });

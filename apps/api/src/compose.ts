@@ -1,7 +1,7 @@
 /** Builds every adapter of the API; the only file here that names Redis or BullMQ. */
 
 import { randomUUIDv7 } from 'node:crypto';
-import { derivedKey } from '@darkroom/shared/config';
+import { type ChannelsConfig, derivedKey } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { createSafeFetch, createUrlCheck, localToo } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
@@ -23,6 +23,7 @@ import {
   createRedisJobWalk,
   createRedisLatency,
   createRedisLedger,
+  createRedisLines,
   createRedisPool,
   createRedisProviderBatches,
   createRedisQuota,
@@ -51,7 +52,11 @@ const DAY_MS = 86_400_000;
 export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
 
 /** Opens everything the API needs; it closes in reverse order, also when a later step throws. */
-export async function compose(config: ApiConfig, log: Log, publicUrl: () => string): Promise<Composed> {
+export async function compose(
+  config: ApiConfig,
+  log: Log,
+  { publicUrl, channels }: { publicUrl: () => string; channels: ChannelsConfig },
+): Promise<Composed> {
   await using opened = new AsyncDisposableStack();
   const redis = opened.adopt(await openRequestRedis(config.REDIS_URL), (client) => client.disconnect());
   const bull = opened.adopt(await openRequestRedis(config.REDIS_URL), (client) => client.disconnect());
@@ -104,6 +109,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
     store,
     publicUrl: address,
+    channels,
     batches: withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
       accept: { before: 'batch.streamed', after: 'batch.accepted' },
     }),
@@ -112,6 +118,7 @@ export async function compose(config: ApiConfig, log: Log, publicUrl: () => stri
     ingests: createRedisIngests({ redis, prefix }),
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
+    lines: createRedisLines({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     changes: await createRedisChanges({ redis, subscriber, prefix }),
     events: createEventLog({

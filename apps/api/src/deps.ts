@@ -1,4 +1,4 @@
-import type { Secret } from '@darkroom/shared/config';
+import type { ChannelsConfig, Secret } from '@darkroom/shared/config';
 import type { ActionId, BatchId, EndpointId, Job, Reference, Tenant } from '@darkroom/shared/domain';
 import type { SafeFetch } from '@darkroom/shared/net';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
@@ -15,6 +15,7 @@ import type {
   JobWalk,
   Latency,
   Ledger,
+  Lines,
   Quota,
   Quotes,
   Templates,
@@ -39,6 +40,8 @@ export type ApiDeps = {
   store: OpenedStore;
   /** Where callers reach this API. */
   publicUrl: string;
+  /** Every way to reach a model, without its secrets. */
+  channels: ChannelsConfig;
   batches: Batches;
   actions: Actions;
   walk: JobWalk;
@@ -46,6 +49,7 @@ export type ApiDeps = {
   templates: Templates;
   quotes: Quotes;
   latency: Latency;
+  lines: Pick<Lines, 'crowd'>;
   changes: Changes;
   events: EventLog;
   endpoints: Endpoints;

@@ -1,3 +1,5 @@
+import { lineStandingOf } from '@darkroom/shared/domain';
+import { createRedisLines } from '@darkroom/shared/storage/redis';
 import { archiveJob } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beginJob, blockJob, doubtJob, failJob, succeedJob } from '../../support/run-job.ts';
@@ -46,6 +48,24 @@ describe('GET of a job', () => {
     expect(answer.json.queue).toEqual({ position: 1 });
     expect(answer.headers.get('retry-after')).toBe('2');
     expect(answer.headers.get('cache-control')).toMatch(/private/);
+  });
+
+  it('says what goes before it in its line, and when its image is likely to be there', async () => {
+    const key = await api.addKey('lined');
+    const { redis, prefix } = api;
+    const lines = createRedisLines({ redis, prefix });
+    const ids = [await submit({}, { key }), await submit({}, { key })];
+    const jobs = await Promise.all(ids.map((id) => api.deps.ledger.read('lined', id)));
+    await lines.add(jobs.flatMap((job) => (job ? [lineStandingOf(job, [])] : [])));
+
+    const queues = await Promise.all(
+      ids.map(async (id) => (await api.call('GET', `/v1/jobs/${id}`, { key })).json.queue),
+    );
+
+    expect(queues).toMatchObject([{ position: 0 }, { position: 1 }]);
+    expect(Date.parse(queues[0].eta)).toBeGreaterThan(Date.now());
+    // Nothing has started lately, so nobody knows how long the first one waits.
+    expect(queues[1].eta).toBeUndefined();
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { AppError, isJobId, isTerminal, type Job, shortDigest, thumbnailKey } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
-import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody } from '@darkroom/shared/schemas';
+import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody, withFirstModel } from '@darkroom/shared/schemas';
 import {
   cancelJob,
   expandTemplate,
@@ -8,6 +8,7 @@ import {
   LINK_MS,
   listJobs,
   presentJob,
+  queuePlace,
   retryJob,
   type Submitted,
   submitJob,
@@ -58,7 +59,7 @@ async function submit(deps: ApiDeps, req: Request, res: Response, own?: string):
   const key = hashedKeyOf(req);
   return submitJob(deps, {
     tenant,
-    body: parse(SubmitJobBody, body),
+    body: parse(SubmitJobBody, withFirstModel(body)),
     ...(body !== asked && { asked }),
     ...(key && { idempotencyKey: key }),
     ...(own && { ownId: own }),
@@ -112,10 +113,9 @@ async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): 
     res.status(304).end();
     return;
   }
-  const position = job.state.status === 'queued' ? await deps.ledger.position(job.tenant, job.id) : undefined;
   // Links inside are signed anew each time; nobody may serve them from a cache for longer than they live.
   res.set('cache-control', `private, max-age=0, stale-if-error=${LINK_MS / 2_000}`);
-  res.json(await presentJob(deps, job, position));
+  res.json(await presentJob(deps, job, await queuePlace(deps, job)));
 }
 
 function untilEnd(deps: ApiDeps, res: Response, job: Job, timeoutMs: number, seen?: string): Promise<Job> {

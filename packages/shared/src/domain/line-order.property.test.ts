@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AGING_MS, lineScore } from './line-order.ts';
 
@@ -15,7 +15,12 @@ const job = fc.record({ priority, since, leftMs }).map(({ priority, since, leftM
 
 describe('a place in line', () => {
   it('is a number that a sorted set keeps exactly', () => {
-    fc.assert(fc.property(job, (one) => Number.isSafeInteger(lineScore(one)) && lineScore(one) > 0));
+    fc.assert(
+      fc.property(job, (one) => {
+        expect(lineScore(one)).toSatisfy(Number.isSafeInteger);
+        expect(lineScore(one)).toBeGreaterThan(0);
+      }),
+    );
   });
 
   it('lets nobody pass who comes later than ten steps less the priority', () => {
@@ -23,7 +28,7 @@ describe('a place in line', () => {
       fc.property(job, priority, leftMs, fc.nat({ max: DAY }), (first, priority, leftMs, lateMs) => {
         const comes = first.since + (10 - first.priority) * AGING_MS + lateMs;
 
-        return lineScore(first) < lineScore({ priority, since: comes, expiresAt: comes + leftMs });
+        expect(lineScore(first)).toBeLessThan(lineScore({ priority, since: comes, expiresAt: comes + leftMs }));
       }),
     );
   });
@@ -34,7 +39,7 @@ describe('a place in line', () => {
         fc.pre(priority > one.priority);
         const made = one.since - (one.since % AGING_MS) + withinMs;
 
-        return lineScore({ priority, since: made, expiresAt: made + leftMs }) < lineScore(one);
+        expect(lineScore({ priority, since: made, expiresAt: made + leftMs })).toBeLessThan(lineScore(one));
       }),
     );
   });
@@ -42,12 +47,13 @@ describe('a place in line', () => {
   it('goes by the deadline next, and by age when that is the same', () => {
     fc.assert(
       fc.property(job, fc.integer({ min: 10_000, max: DAY }), (one, ms) => {
-        const sooner = { ...one, expiresAt: one.expiresAt + ms };
-        fc.pre(sooner.expiresAt - one.since < 29 * DAY);
+        const later = { ...one, expiresAt: one.expiresAt + ms };
+        fc.pre(later.expiresAt - one.since < 29 * DAY);
         const youngest = one.since - (one.since % AGING_MS) + AGING_MS - 1;
         const younger = { ...one, since: youngest };
 
-        return lineScore(one) < lineScore(sooner) && lineScore(one) <= lineScore(younger);
+        expect(lineScore(one)).toBeLessThan(lineScore(later));
+        expect(lineScore(one)).toBeLessThanOrEqual(lineScore(younger));
       }),
     );
   });

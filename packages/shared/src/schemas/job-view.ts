@@ -80,7 +80,10 @@ export const JobView = z
     queue: z
       .object({ position: z.int().optional(), eta: instant.optional() })
       .optional()
-      .meta({ description: 'While queued: how many of your jobs are ahead, and the earliest next attempt.' }),
+      .meta({
+        description:
+          'While queued. position: how many jobs are likely to go before it, or of your own are older. eta: when its image is likely to be there, or the earliest next attempt.',
+      }),
     cost: told(
       z.object({
         currency: z.literal('USD'),

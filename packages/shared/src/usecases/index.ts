@@ -29,6 +29,7 @@ export { presentDeliveries } from './present-delivery.ts';
 export { presentEndpoint } from './present-endpoint.ts';
 export * from './present-event.ts';
 export * from './present-job.ts';
+export * from './queue-place.ts';
 export * from './quote-jobs.ts';
 export * from './references.ts';
 export { previewReplay, submitReplay } from './replay.ts';

@@ -16,6 +16,7 @@ import {
 import type { Clock, ObjectStore } from '../ports/index.ts';
 import { ERROR_FACTS, FIXES, type ImageView, type JobView } from '../schemas/index.ts';
 import { presentOwn } from './present-endpoint.ts';
+import type { QueuePlace } from './queue-place.ts';
 
 /** Links in a view stay good for this long. */
 export const LINK_MS = 15 * 60_000;
@@ -27,8 +28,8 @@ export type PresentDeps = {
   linkMs?: number;
 };
 
-/** @param position how many of the tenant's queued jobs are older, when known */
-export async function presentJob(deps: PresentDeps, job: Job, position?: number): Promise<JobView> {
+/** @param place where it stands while it is queued, when known */
+export async function presentJob(deps: PresentDeps, job: Job, place?: QueuePlace): Promise<JobView> {
   const { state, request } = job;
   const self = `/v1/jobs/${encodeURIComponent(job.id)}`;
   const { actual, inDoubt } = costOf(state);
@@ -49,7 +50,7 @@ export async function presentJob(deps: PresentDeps, job: Job, position?: number)
     ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
     ...(state.completedAt !== undefined && { completed_at: iso(state.completedAt) }),
     expires_at: iso(state.expiresAt),
-    ...presentQueue(state, deps.clock.now(), position),
+    ...presentQueue(state, deps.clock.now(), place),
     cost: {
       currency: 'USD',
       estimated: formatMicros(state.estimated),
@@ -105,9 +106,11 @@ async function presentReferences({ store, clock, linkMs = LINK_MS }: PresentDeps
 }
 
 /** Nothing, rather than an empty part, when nothing is known. */
-function presentQueue({ status, runAt }: JobState, now: number, position: number | undefined): Pick<JobView, 'queue'> {
-  if (status !== 'queued' || (position === undefined && runAt <= now)) return {};
-  return { queue: { ...(position !== undefined && { position }), ...(runAt > now && { eta: iso(runAt) }) } };
+function presentQueue({ status, runAt }: JobState, now: number, place: QueuePlace = {}): Pick<JobView, 'queue'> {
+  const at = runAt > now ? runAt : place.at;
+  const { ahead } = place;
+  if (status !== 'queued' || (ahead === undefined && at === undefined)) return {};
+  return { queue: { ...(ahead !== undefined && { position: ahead }), ...(at !== undefined && { eta: iso(at) }) } };
 }
 
 function presentAttempt(attempt: Attempt): JobView['attempts'][number] {

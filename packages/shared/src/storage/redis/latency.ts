@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Lane } from '../../domain/index.ts';
+import type { JobRequest, Lane } from '../../domain/index.ts';
 import type { Latency } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
 
@@ -17,12 +17,24 @@ const MINUTE_MS = 60_000;
  * who is due tomorrow morning would pay double for it, and a batch that is late is moved to the standard lane in time.
  */
 const GUESS_MS: Record<Lane, number> = { standard: 2 * MINUTE_MS, batch: 6 * 60 * MINUTE_MS };
+/** What is usual, as far as anybody knows before there are figures. */
+const USUAL_MS: Record<Lane, number> = { standard: 20_000, batch: 60 * MINUTE_MS };
 
 /** The last times of each lane in Redis, shared by all processes. @see Latency */
 export function createRedisLatency(options: { redis: Redis; prefix?: string; now: () => number }): Latency {
   const { redis, prefix = '', now } = options;
   const space = keySpace(prefix);
-  const known = new Map<string, { ms: number; until: number }>();
+  const known = new Map<string, { times: number[]; until: number }>();
+  /** The last times, sorted; none while there are too few. */
+  const timesOf = async (lane: Lane, { model, size }: Pick<JobRequest, 'model' | 'size'>): Promise<number[]> => {
+    const key = space.latency(lane, model, size);
+    const cached = known.get(key);
+    if (cached && cached.until > now()) return cached.times;
+    const all = (await redis.lrange(key, 0, -1)).map(Number);
+    const times = all.length < ENOUGH ? [] : all.toSorted((a, b) => a - b);
+    known.set(key, { times, until: now() + FRESH_MS });
+    return times;
+  };
   return {
     note: async (lane, { model, size }, ms) => {
       const key = space.latency(lane, model, size);
@@ -33,19 +45,11 @@ export function createRedisLatency(options: { redis: Redis; prefix?: string; now
         .pexpire(key, FORGET_MS)
         .exec();
     },
-    p95Ms: async (lane, { model, size }) => {
-      const key = space.latency(lane, model, size);
-      const cached = known.get(key);
-      if (cached && cached.until > now()) return cached.ms;
-      const times = (await redis.lrange(key, 0, -1)).map(Number);
-      const ms = times.length < ENOUGH ? GUESS_MS[lane] : percentile95(times);
-      known.set(key, { ms, until: now() + FRESH_MS });
-      return ms;
-    },
+    p50Ms: async (lane, request) => percentile(await timesOf(lane, request), 0.5) ?? USUAL_MS[lane],
+    p95Ms: async (lane, request) => percentile(await timesOf(lane, request), 0.95) ?? GUESS_MS[lane],
   };
 }
 
-function percentile95(times: number[]): number {
-  const sorted = times.toSorted((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.95) - 1] ?? 0;
+function percentile(sorted: number[], share: number): number | undefined {
+  return sorted[Math.ceil(sorted.length * share) - 1];
 }

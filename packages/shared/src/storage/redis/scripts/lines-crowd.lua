@@ -19,7 +19,9 @@ local tenant = tenantOf(own)
 local kin = {}
 for _, flow in ipairs(family(tenant)) do
   kin[flow] = true
-  for _, line in ipairs(near) do before = before + call('ZCOUNT', queue(line, flow), '-inf', '(' .. place) end
+  for _, line in ipairs(near) do
+    before = before + (flow == own and call('ZRANK', queue(line, flow), job) or call('ZCOUNT', queue(line, flow), '-inf', '(' .. place))
+  end
 end
 local at, others = math.max(pass, v) + before / weight, {}
 for _, line in ipairs(near) do
