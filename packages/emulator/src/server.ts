@@ -141,8 +141,8 @@ async function handleCall(world: World, request: IncomingMessage, response: Serv
   }
 }
 
-function accessRefusal({ world, mode, key, project, params }: Call): Refusal | undefined {
-  return mode === 'vertex' ? tokenRefusal(world.accounts, key, project, resourceOf(params)) : keyRefusal(key);
+function accessRefusal({ world, mode, key, params }: Call): Refusal | undefined {
+  return mode === 'vertex' ? tokenRefusal(world.accounts, key, params['project'], resourceOf(params)) : keyRefusal(key);
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

@@ -3,18 +3,18 @@ import { detail, type Refusal } from '../http/google-error.ts';
 import { TOKEN_MISSING, tokenRefused } from '../http/other-errors.ts';
 import { type Accounts } from './accounts.ts';
 
-/** What is wrong with a token for a resource of `project`; `undefined` = nothing. */
+/** What is wrong with a token for a resource of `project`, or for one that anybody may see; `undefined` = nothing. */
 export function tokenRefusal(
   accounts: Accounts,
   token: string,
-  project: string,
+  project: string | undefined,
   resource: string,
 ): Refusal | undefined {
   if (token === '') return TOKEN_MISSING;
-  const standing = accounts.standing(token, project);
+  const standing = accounts.standing(token, project ?? '');
   if (standing === 'unknown') return tokenRefused('ACCESS_TOKEN_TYPE_UNSUPPORTED');
   if (standing === 'expired') return tokenRefused('ACCESS_TOKEN_EXPIRED');
-  return standing === 'of_another' ? denied(resource) : undefined;
+  return standing === 'of_another' && project !== undefined ? denied(resource) : undefined;
 }
 
 const PERMISSION = 'aiplatform.endpoints.predict';

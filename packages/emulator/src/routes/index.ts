@@ -59,6 +59,8 @@ const FILE = 'files/(?<file>[a-z0-9-]+)';
 const CLOUD =
   '(?<version>v1|v1beta1)/projects/(?<project>[\\w.:-]+)/locations/(?<location>[a-z0-9-]+)/publishers/google';
 
+const PUBLISHER = '(?<version>v1|v1beta1)/publishers/google';
+
 const at = (path: string) => new RegExp(`^${path}$`);
 const route = (method: Method, path: string, name: RouteName, handle: Handler, mode?: Mode): Route => ({
   name,
@@ -118,6 +120,8 @@ const ROUTES: readonly Route[] = [
     'compatible',
   ),
   route('GET', `/${CLOUD}/${MODEL}`, 'get_model', exposed(getPublisherModel), 'vertex'),
+  // Models that are no one's in particular are described without a project, and the SDK asks so.
+  route('GET', `/${PUBLISHER}/${MODEL}`, 'get_model', exposed(getPublisherModel), 'vertex'),
   route('POST', '/api/v1/images', 'create_images', imageRoute(OPENROUTER_IMAGES), 'openrouter'),
   route('GET', '/api/v1/models', 'list_models', exposed(listOpenRouterModels), 'openrouter'),
   route(
