@@ -114,7 +114,7 @@ const JITTER = 0.2;
 export function coolDowns({ coolDownMs, coolDownMsMax }: BreakerRules, random: () => number): number[] {
   const keep = 1 - JITTER * random();
   const spans: number[] = [];
-  for (let ms = coolDownMs; ms < coolDownMsMax; ms *= 2) spans.push(Math.ceil(ms * keep));
+  for (let ms = Math.max(1, coolDownMs); ms < coolDownMsMax; ms *= 2) spans.push(Math.ceil(ms * keep));
   return [...spans, Math.ceil(coolDownMsMax * keep)];
 }
 

@@ -1,6 +1,6 @@
 /** Which channel carries the next call of a job. Pure. */
 
-import type { BreakerState, Out, Override } from './breaker.ts';
+import type { Out, Override } from './breaker.ts';
 import type { ChannelSpec, Place, ServedModel } from './channel.ts';
 import type { EpochMs, Micros } from './job.ts';
 
@@ -11,12 +11,11 @@ export type Candidate = {
   place: Place;
   /** Expected cost there. */
   cost: Micros;
-  breaker: BreakerState;
-  /** When its breaker lets a call through, a probe included: at most `now` when it does. */
+  /** When its breaker lets a call through, a probe included: `now` and the wait that its standing has. */
   enterAt: EpochMs;
   out?: Out;
   override?: Override;
-  /** When its quota has room: at most `now` when it has. */
+  /** When its quota has room: `now` and the wait that its windows have. */
   readyAt: EpochMs;
   /** What the quota waits for; `rate_limited` when it is not said. */
   waitsFor?: 'rate_limited' | 'parked';
