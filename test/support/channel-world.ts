@@ -12,6 +12,9 @@ export type ChannelWorldOptions = Pick<
   'model' | 'unknownModel' | 'unservedModel' | 'secrets' | 'tellsCost' | 'tellsUnknown' | 'tellsRetry'
 > & {
   cannot?: readonly Trouble[];
+  price?: ChannelUnderTest['price'];
+  guessesCost?: boolean;
+  listsModels?: boolean;
   request?: ChannelUnderTest['request'];
   settings?: SettingsPatch;
   open: (how: How) => OpenChannel;

@@ -104,9 +104,11 @@ function isDeadline({ http, dialect, status, message }: ErrorFacts): boolean {
 }
 
 /** A moderator in front of the model refused the content: the same call would end the same way, and cost nothing. */
-function isModerated({ http, words, moderation }: ErrorFacts): boolean {
+function isModerated({ http, dialect, words, message, moderation }: ErrorFacts): boolean {
   if (http === 403 && moderation !== undefined) return true;
-  return http === 400 && /moderation_blocked|content_policy_violation|content_filter/i.test(words);
+  if (http !== 400) return false;
+  if (/moderation_blocked|content_policy_violation|content_filter/i.test(words)) return true;
+  return dialect !== undefined && /\brejected (?:by|as a result of) (?:our|the) safety system/i.test(message);
 }
 
 function blocked({ moderation, words }: ErrorFacts, message: string | undefined): Verdict {

@@ -58,7 +58,7 @@ describe('an answer of images', () => {
   it('without usage says that the numbers are missing', () => {
     expect(classify(images({ data: [{ b64_json: '@blob:0' }] }, 1))).toMatchObject({
       type: 'image',
-      mime: 'application/octet-stream',
+      mime: 'image/*',
       usage: { missing: true },
     });
   });
@@ -122,10 +122,11 @@ describe('an error answer in OpenAI’s shape', () => {
       'violence, hate',
     ],
     ['OpenAI', 400, envelope('Rejected by the safety system.', { code: 'moderation_blocked' }), 'moderation_blocked x'],
+    ['Google', 400, [{ error: { code: 400, message: 'Your request was rejected by the safety system.' } }], undefined],
   ])('of the moderator of %s blocks the content and bills nothing', (_, status, body, blockReason) => {
     expect(judged(status, body)).toMatchObject({
       type: 'blocked',
-      blockReason,
+      ...(blockReason && { blockReason }),
       usage: { missing: true, totalTokens: 0 },
     });
   });

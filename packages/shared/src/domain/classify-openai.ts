@@ -11,6 +11,9 @@ export const TEXT_MAX = 20_000;
 /** Micro-dollars that no single call costs: beyond it the figure is some other unit's. */
 const COST_MAX = 1_000_000_000;
 
+/** What is known of the type of an image that came without one; its bytes tell the rest. */
+const ANY_IMAGE = 'image/*';
+
 /** One image of an answer: the index of its blob, and its type if anything named it. */
 export type FoundImage = { image: number; mime: string };
 
@@ -19,7 +22,7 @@ export function imageAt(value: unknown, answer: Answer, mime?: string): FoundIma
   const [inUrl] = imagesInText(value);
   const image = blobIndex(value) ?? inUrl?.blob;
   if (image === undefined || (answer.blobs[image]?.bytes ?? 0) === 0) return undefined;
-  return { image, mime: mime ?? inUrl?.mime ?? 'application/octet-stream' };
+  return { image, mime: mime ?? inUrl?.mime ?? ANY_IMAGE };
 }
 
 /** The images without those that say again what another one says: some relays give the same image in two places. */

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Answer } from '../../domain/answer.ts';
+import type { ServedModel } from '../../domain/channel.ts';
 import { classify } from '../../domain/classify.ts';
 import type { JobRequest, Micros } from '../../domain/job.ts';
 import type { Verdict } from '../../domain/verdict.ts';
@@ -61,8 +62,14 @@ export type ChannelUnderTest = {
   charged(): Micros;
   /** What its answer says it cost is what it cost. */
   tellsCost: boolean;
+  /** What it takes for an image, where that is not the catalogue's price. */
+  price?: ServedModel['price'] | undefined;
+  /** Its answers never say what they took: what a call cost is known but roughly. */
+  guessesCost?: boolean | undefined;
   /** It says of a model that there is none; else all it says is that nobody can make it now, as relays do. */
   tellsUnknown: boolean;
+  /** It has a list of all its models: a look tells what a call may not. */
+  listsModels?: boolean | undefined;
   /** A refusal by a limit says when to come back. */
   tellsRetry: boolean;
   /** The body of the latest answer, as it was on the wire. */
