@@ -46,7 +46,7 @@ channelContract('vertex', () =>
     open: ({ credentials, baseUrl }) =>
       createVertexChannel({
         id: 'v',
-        credentials: { type: 'access_token', token: credentials === 'good' ? GOOD : REFUSED },
+        credentials: { type: 'access_token', read: () => (credentials === 'good' ? GOOD : REFUSED) },
         project: 'studio-1',
         location: 'us-central1',
         baseUrl,

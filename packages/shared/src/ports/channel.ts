@@ -55,7 +55,9 @@ export type ChannelLook =
   /** The credentials are refused. */
   | { type: 'refused'; http: number; message: string }
   /** Nobody is there, or nobody who can tell. */
-  | { type: 'unreachable'; reason: string };
+  | { type: 'unreachable'; reason: string }
+  /** Its credentials cannot be read here, or are none. */
+  | { type: 'unreadable'; reason: string };
 
 /** A channel that was opened: it can be looked at, and is to be closed. */
 export type OpenChannel = Channel &

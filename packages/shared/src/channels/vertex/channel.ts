@@ -28,8 +28,7 @@ const VERSION = 'v1beta1';
 export type VertexChannelOptions = {
   id: string;
   credentials: VertexCredentials;
-  /** Needed by all credentials but an API key's. */
-  project?: string;
+  project: string;
   /** `global` (the default), `us`, `eu` or a region. */
   location?: string;
   /** Without a version and without a trailing slash; by default the location's own. */
@@ -41,14 +40,10 @@ export type VertexChannelOptions = {
   connect?: Connect;
 };
 
-/**
- * Opens no connection before the first call; disposing ends its connections.
- *
- * @throws TypeError for a missing project, or a service account that is none
- */
+/** Opens no connection before the first call; disposing ends its connections. @throws TypeError for a service account that is none */
 export function createVertexChannel(options: VertexChannelOptions): OpenChannel {
-  const { id, credentials, location = 'global', baseUrl = vertexBaseUrl(location), models, clock, connect } = options;
-  const place = { project: projectOf(options), location };
+  const { id, credentials, project, location = 'global', models, clock, connect } = options;
+  const { baseUrl = vertexBaseUrl(location) } = options;
   const connections = openConnections(connect);
   const authorizer = createAuthorizer(credentials, clock);
   const host = new URL(baseUrl).hostname;
@@ -60,7 +55,7 @@ export function createVertexChannel(options: VertexChannelOptions): OpenChannel 
     httpOptions: { baseUrl, apiVersion: VERSION },
   });
   const takesUris = true;
-  const pathOf = (model: string) => modelPath(place, model);
+  const pathOf = (model: string) => modelPath({ project, location }, model);
   const served = models ? Object.keys(models) : MODELS.map((model) => model.id);
 
   async function call(request: JobRequest, callOptions: CallOptions): Promise<Exchange> {
@@ -101,12 +96,6 @@ export function createVertexChannel(options: VertexChannelOptions): OpenChannel 
     look,
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
-}
-
-function projectOf({ credentials, project }: VertexChannelOptions): string | undefined {
-  if (credentials.type === 'api_key') return undefined;
-  if (!project) throw new TypeError('a vertex channel needs its project, unless an API key is its credential');
-  return project;
 }
 
 function withoutToken(error: unknown): ChannelLook {

@@ -10,13 +10,11 @@ export type VertexCredentials =
   | { type: 'service_account'; json: string }
   /** The application default credentials of this machine. */
   | { type: 'adc' }
-  /** A token that somebody else renews. */
-  | { type: 'access_token'; token: string }
-  /** Express mode: no project, and always the global endpoint. */
-  | { type: 'api_key'; apiKey: string };
+  /** A token that somebody else renews: it is looked up for each call. */
+  | { type: 'access_token'; read: () => string };
 
 export type Authorizer = {
-  /** @throws TokenError when no token can be had: then nothing is sent */
+  /** @throws Error when no token can be had, a TokenError where Google was asked: then nothing is sent */
   authorize(signal: AbortSignal): Credentials | Promise<Credentials>;
   /** Gets a token ready, if one is needed soon. Never throws. */
   warm(): void;
@@ -31,10 +29,8 @@ export function createAuthorizer(credentials: VertexCredentials, clock: Clock): 
       return byTokens(createTokens(fromServiceAccount(readServiceAccount(credentials.json), clock), clock));
     case 'adc':
       return byTokens(createTokens(fromThisMachine(clock), clock));
-    case 'access_token':
-      return fixed(bearer(credentials.token));
     default:
-      return fixed({ 'x-goog-api-key': credentials.apiKey });
+      return { authorize: () => bearer(credentials.read()), warm: () => undefined, refused: () => undefined };
   }
 }
 
@@ -44,10 +40,6 @@ function byTokens(tokens: Tokens): Authorizer {
     warm: () => tokens.warm(),
     refused: ({ authorization = '' }) => tokens.drop(authorization.replace('Bearer ', '')),
   };
-}
-
-function fixed(credentials: Credentials): Authorizer {
-  return { authorize: () => credentials, warm: () => undefined, refused: () => undefined };
 }
 
 function bearer(token: string): Credentials {

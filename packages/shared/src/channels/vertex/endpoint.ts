@@ -11,10 +11,9 @@ export function vertexBaseUrl(location: string): string {
   return `https://${location}-aiplatform.googleapis.com`;
 }
 
-/** The path of a model under the version; express mode has no `project`. */
-export function modelPath(place: { project?: string | undefined; location: string }, providerModel: string): string {
-  const model = publisherPath(providerModel);
-  return place.project === undefined ? model : `projects/${place.project}/locations/${place.location}/${model}`;
+/** The path of a model under the version. */
+export function modelPath(place: { project: string; location: string }, providerModel: string): string {
+  return `projects/${place.project}/locations/${place.location}/${publisherPath(providerModel)}`;
 }
 
 /** The path that describes a model, whoever asks. */
