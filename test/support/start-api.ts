@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseEnv } from '@darkroom/shared/config';
+import { parseEnv, readChannels } from '@darkroom/shared/config';
 import { createUrlCheck, type Lookup, localToo, type SafeFetch } from '@darkroom/shared/net';
 import type { Log } from '@darkroom/shared/observability';
 import type { Scope } from '@darkroom/shared/schemas';
@@ -94,7 +94,8 @@ export async function startApi(options: StartApi = {}): Promise<TestApi> {
     DARKROOM_API_KEY: key,
     ...options.env,
   });
-  const composed = opened.use(await compose(config, linesLog(lines), () => url));
+  const channels = readChannels({ path: config.DARKROOM_CONFIG, env: {}, cwd: folder, credentials: 'leave' });
+  const composed = opened.use(await compose(config, linesLog(lines), { publicUrl: () => url, channels }));
   opened.defer(composed.drain);
   const deps = withReplaced(composed.deps, options);
   app = createApp(deps);

@@ -2,6 +2,7 @@ import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readChannels } from '@darkroom/shared/config';
 import { begin, idFrom, type Job, MODELS, type Reference, settle } from '@darkroom/shared/domain';
 import type { ObjectStore, WakeQueue } from '@darkroom/shared/ports';
 import { createWakeQueue, queueName, queuePrefix, type WakeData } from '@darkroom/shared/queue/bullmq';
@@ -63,6 +64,7 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
     outbox,
     quotes: createRedisQuotes({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: clock.now }),
+    channels: readChannels({ env: {}, cwd: root, credentials: 'leave' }),
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => {

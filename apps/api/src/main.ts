@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { ConfigError, parseEnv, publicUrlOf } from '@darkroom/shared/config';
+import { ConfigError, parseEnv, publicUrlOf, readChannels } from '@darkroom/shared/config';
 import { createLog, describeError, startTracing } from '@darkroom/shared/observability';
 import { createApp } from './app.ts';
 import { compose } from './compose.ts';
@@ -11,6 +11,13 @@ const DRAIN_MS = 20_000;
 
 async function main(): Promise<void> {
   const config = parseEnv(ApiEnv, process.env);
+  // Nothing is called from here: the secrets of the channels need not be at hand.
+  const channels = readChannels({
+    path: config.DARKROOM_CONFIG,
+    env: process.env,
+    cwd: process.cwd(),
+    credentials: 'leave',
+  });
   const log = createLog({ level: config.LOG_LEVEL, program: 'api' });
   const flushTraces = await startTracing(config, { program: 'api', log });
   // The port is known only once it is ours, and signed links carry it: listen first, answer when composed.
@@ -22,7 +29,7 @@ async function main(): Promise<void> {
   });
   const { port } = server.address() as AddressInfo;
   const url = publicUrlOf({ HOST: config.HOST }, port);
-  const composed = await compose(config, log, () => publicUrlOf(config, port));
+  const composed = await compose(config, log, { publicUrl: () => publicUrlOf(config, port), channels });
   resolve(createApp(composed.deps));
   log.info({ url, storage: config.STORAGE_URL }, 'api.listening');
 

@@ -1,4 +1,4 @@
-import { commonEnv, secret } from '@darkroom/shared/config';
+import { BATCH_DEFAULTS, commonEnv, secret } from '@darkroom/shared/config';
 import { z } from 'zod';
 import { alertEnv } from './alert-config.ts';
 import { webhookEnv } from './webhooks/config.ts';
@@ -52,12 +52,12 @@ export const WorkerEnv = z.object({
   BATCH_POLL: z.coerce.number().min(0.1).max(3_600).default(60).meta({
     description: "Seconds between two lists of the account's batches.",
   }),
-  BATCH_SLOTS: z.coerce.number().int().min(1).max(1_000).default(80).meta({
-    description: 'Most provider batches of the account at a time; the provider allows 100.',
+  BATCH_SLOTS: z.coerce.number().int().min(1).max(1_000).default(BATCH_DEFAULTS.batch.slots).meta({
+    description: 'Most provider batches of an account at a time; the provider allows 100.',
   }),
-  BATCH_ENQUEUED_TOKENS: z.coerce.number().int().min(0).default(2_000_000).meta({
+  BATCH_ENQUEUED_TOKENS: z.coerce.number().int().min(0).default(BATCH_DEFAULTS.batch.enqueuedTokens).meta({
     description:
-      "The account's allowance of enqueued tokens per model, of which 80 % are used; 0 = none of our own. Depends on the tier.",
+      "An account's allowance of enqueued tokens per model, of which 80 % are used; 0 = none of our own. Depends on the tier.",
   }),
   BATCH_RECREATE_AFTER: z.coerce.number().min(1).max(86_400).default(600).meta({
     description:

@@ -3,6 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readChannels } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { systemClock } from '@darkroom/shared/ports';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
@@ -45,6 +46,7 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
     outbox,
     quotes: createRedisQuotes({ redis }),
     latency: createRedisLatency({ redis, now: () => clock.now() }),
+    channels: readChannels({ env: {}, cwd: folder, credentials: 'leave' }),
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => [],

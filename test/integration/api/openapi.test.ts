@@ -129,7 +129,7 @@ describe('the OpenAPI document', () => {
     expect(schema.additionalProperties).toBe(false);
     expect(schema.required).toBeUndefined();
     expect(Object.keys(schema.properties).toSorted()).toEqual(
-      'aspect_ratio cache deadline dedup lane locale max_cost metadata model on_unknown_outcome priority prompt quote references safety seed size tags template thinking tools variables webhook'.split(
+      'aspect_ratio cache deadline dedup lane locale max_cost metadata model on_unknown_outcome priority prompt quote references routing safety seed size tags template thinking tools variables webhook'.split(
         ' ',
       ),
     );

@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Tenant } from '../domain/index.ts';
-import type { Share } from '../ports/index.ts';
+import type { Bounds, Share } from '../ports/index.ts';
 import { checkPlaces } from '../schemas/index.ts';
 import { createBuilder, type Defaults } from './build-channel.ts';
 import type { ConfiguredChannel } from './channel-connection.ts';
@@ -23,8 +23,11 @@ export const CHANNELS_FILES = ['darkroom.config.yaml', 'darkroom.config.json'] a
 
 const BYTES_MAX = 1_048_576;
 
-/** What one key may have, of all models together. */
-export type KeyBounds = { concurrency?: number; startsPerMinute?: number };
+/** What the provider allows an account, less some room. */
+export const BATCH_DEFAULTS: Defaults = { batch: { slots: 80, enqueuedTokens: 2_000_000 } };
+
+/** What one key may have: of each model's calls, and how often it may submit. */
+export type KeyBounds = Bounds & { submissionsPerMinute?: number };
 
 export type ChannelsConfig = {
   /** In the order of the file. */
@@ -49,19 +52,20 @@ export type ReadChannels = {
   cwd: string;
   /** `resolve`: each secret is looked up now, and what is missing is told. `leave`: nobody looks before it is needed. */
   credentials: 'resolve' | 'leave';
-  defaults: Defaults;
+  /** What the batch lane keeps to where a channel says nothing. */
+  defaults?: Defaults;
 };
 
 /** @throws ConfigError naming every mistake at once */
 export function readChannels(options: ReadChannels): ChannelsConfig {
-  const { path, text, env, cwd } = options;
+  const { path, text, cwd } = options;
   if (text !== undefined) return parseChannels(text, { ...options, name: 'channels', folder: cwd });
   const file = path ? resolve(cwd, path) : CHANNELS_FILES.map((name) => join(cwd, name)).find((one) => existsSync(one));
   if (file) {
     const name = path ?? file.slice(cwd.length).replace(/^\//, '');
     return { ...parseChannels(readText(file, name), { ...options, name, folder: dirname(file) }), file };
   }
-  return { channels: [channelOfEnv({ ...options, env })], ...NOTHING_SAID };
+  return { channels: [channelOfEnv({ defaults: BATCH_DEFAULTS, ...options })], ...NOTHING_SAID };
 }
 
 const NOTHING_SAID = { tenants: {}, keys: {}, hedge: { enabled: false }, placeholder: { enabled: false } };
@@ -85,14 +89,17 @@ function parseChannels(text: string, options: Named): ChannelsConfig {
   const mistakes = createMistakes(source, options.name);
   const { data: file, faults = [] } = checkPlaces(ChannelsFile, source.value, unknownName('here'));
   for (const { at, message } of faults) mistakes.add(at, message);
-  const builder = createBuilder({ ...options, mistakes });
+  const builder = createBuilder({ defaults: BATCH_DEFAULTS, ...options, mistakes });
   const channels = listOf(source.value).flatMap((raw, index) => builder.build(raw, index) ?? []);
   mistakes.throwAny();
   if (!file) throw new ConfigError([`${options.name} is not valid`]);
   return {
     channels,
     tenants: mapOf(file.tenants, ({ weight, ...bounds }) => ({ weight, ...boundsOf(bounds) })),
-    keys: mapOf(file.keys, boundsOf),
+    keys: mapOf(file.keys, ({ submissions_per_minute: submissionsPerMinute, ...bounds }) => ({
+      ...boundsOf(bounds),
+      ...(submissionsPerMinute !== undefined && { submissionsPerMinute }),
+    })),
     hedge: file.hedge ?? NOTHING_SAID.hedge,
     placeholder: file.placeholder ?? NOTHING_SAID.placeholder,
   };
@@ -114,7 +121,7 @@ function boundsOf({
 }: {
   concurrency?: number | undefined;
   starts_per_minute?: number | undefined;
-}): KeyBounds {
+}): Bounds {
   return {
     ...(concurrency !== undefined && { concurrency }),
     ...(startsPerMinute !== undefined && { startsPerMinute }),

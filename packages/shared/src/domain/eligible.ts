@@ -9,7 +9,7 @@ export type Carried = Pick<
   JobRequest,
   'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety' | 'routing'
 > & {
-  references: readonly { mime?: ImageMime; role?: string }[];
+  references: readonly { mime?: ImageMime | undefined; role?: string | undefined }[];
 };
 
 /** `why` goes on from the channel's name: `takes at most 3 reference images, the job has 14`. */

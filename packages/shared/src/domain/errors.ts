@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   'unsupported_tool',
   'too_many_references',
   'unsupported_media',
+  'no_channel',
   'idempotency_key_reused',
   'payload_too_large',
   'model_retired',

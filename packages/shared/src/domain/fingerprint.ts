@@ -10,14 +10,19 @@ const VERSION = 1;
 export type FingerprintInput = Pick<
   JobRequest,
   'prompt' | 'template' | 'model' | 'size' | 'aspectRatio' | 'seed' | 'thinking' | 'tools' | 'safety'
-> & { references: readonly Pick<JobRequest['references'][number], 'sha256' | 'role' | 'name'>[] };
+> & {
+  routing?: JobRequest['routing'];
+  references: readonly Pick<JobRequest['references'][number], 'sha256' | 'role' | 'name'>[];
+};
 
 /** Characters kept of a digest: 132 bits tell a tenant's jobs, keys and bodies apart, and they are kept with every job. */
 const SHORT = 22;
 
 /**
  * The first 22 characters of the SHA-256 (base64url) over RFC 8785 canonical JSON of everything that changes the picture: nothing of
- * lane, deadline, priority, tags or metadata. Stable under key order and Unicode normal form.
+ * lane, deadline, priority, tags or metadata. Of the routing, the models that may take over and the placeholder count:
+ * with them something else may come out than a twin asked for. Which channels carry it, and whether two do, changes the
+ * way and not the picture. Stable under key order and Unicode normal form.
  *
  * @param prompt its prompt's digest, for who has it already: to hash a long one costs more than all the rest
  */
@@ -26,6 +31,8 @@ export function fingerprint(request: FingerprintInput, prompt: string = promptDi
   // batch. What differs is half a surrogate pair, which has no canonical form and is escaped here: `digest` refuses it.
   const input = {
     model: request.model,
+    models: request.routing?.models,
+    placeholder: request.routing?.placeholder,
     prompt,
     ratio: request.aspectRatio,
     // Order matters here: the model is shown the references one after the other.

@@ -15,6 +15,7 @@ export * from './primitives.ts';
 export * from './problem.ts';
 export * from './quote.ts';
 export * from './replay.ts';
+export { withFirstModel } from './routing.ts';
 export * from './submit-job.ts';
 export * from './template.ts';
 export * from './webhook.ts';

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { JOB_STATUSES, LANES, PHASES } from '../domain/index.ts';
 import { OwnWebhookView } from './own-webhook.ts';
+import { RoutingView } from './routing.ts';
 
 const instant = z.string().meta({ format: 'date-time' });
 const money = z.string().meta({ examples: ['0.0361'] });
@@ -19,6 +20,8 @@ export const ImageView = z
     bytes: told(z.int(), 'Size of the file.'),
     sha256: told(z.string(), 'Of the file, in hex.'),
     thumbnail_url: told(z.string(), 'Of a small copy; needs a key.'),
+    model: told(z.string().optional(), 'Which model made it, where it is not the one that was asked for.'),
+    placeholder: told(z.literal(true).optional(), 'Made here, in place of an image that no model made.'),
   })
   .meta({ id: 'Image' });
 
@@ -37,6 +40,7 @@ export const AttemptView = z
     cost: told(money.optional(), 'Dollars, by those tokens.'),
     error: told(z.string().optional(), 'Code of what went wrong.'),
     reason: told(z.string().optional(), 'What the provider gave as its reason.'),
+    hedge: told(z.literal(true).optional(), 'Sent beside another one that was slow.'),
   })
   .meta({ id: 'Attempt', description: 'One paid call. `in_doubt`: its end was not seen, and it is counted as spent.' });
 
@@ -73,17 +77,15 @@ export const JobView = z
     template: z.string().optional().meta({ description: '`name@version` of the template that wrote the prompt.' }),
     size: told(z.string(), 'As asked, or what the model makes by default.'),
     aspect_ratio: told(z.string().optional(), 'As asked.'),
+    routing: RoutingView.optional(),
     created_at: told(instant, 'When it was accepted.'),
     started_at: told(instant.optional(), 'When it was first sent.'),
     completed_at: told(instant.optional(), 'When it ended.'),
     expires_at: told(instant, 'Its deadline.'),
-    queue: z
-      .object({ position: z.int().optional(), eta: instant.optional() })
-      .optional()
-      .meta({
-        description:
-          'While queued. position: how many jobs are likely to go before it, or of your own are older. eta: when its image is likely to be there, or the earliest next attempt.',
-      }),
+    queue: z.object({ position: z.int().optional(), eta: instant.optional() }).optional().meta({
+      description:
+        'While queued. position: how many jobs are likely to go before it, or of your own are older. eta: when its image is likely to be there, or the earliest next attempt.',
+    }),
     cost: told(
       z.object({
         currency: z.literal('USD'),

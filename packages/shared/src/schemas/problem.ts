@@ -50,6 +50,7 @@ export const ERROR_FACTS: Record<ErrorCode, ErrorFacts> = {
   unsupported_tool: { status: 422, category: 'invalid', title: 'Unsupported tool' },
   too_many_references: { status: 422, category: 'invalid', title: 'Too many references' },
   unsupported_media: { status: 422, category: 'invalid', title: 'Unsupported media' },
+  no_channel: { status: 422, category: 'invalid', title: 'No channel' },
   idempotency_key_reused: { status: 422, category: 'invalid', title: 'Idempotency key reused' },
   payload_too_large: { status: 413, category: 'invalid', title: 'Payload too large' },
   model_retired: { status: 410, category: 'invalid', title: 'Model retired' },
@@ -95,6 +96,8 @@ export const FIXES: Record<ErrorCode, string> = {
   unsupported_tool: `Leave tools out, or choose another model: ${OFFERS}.`,
   too_many_references: `Send fewer references, or choose another model: ${OFFERS}.`,
   unsupported_media: 'Send a PNG, JPEG or WebP image.',
+  no_channel:
+    'Change what the channels named in errors refuse, or choose another model; the operator decides what each channel carries.',
   idempotency_key_reused: 'Send the first body again, or choose a new key or id.',
   payload_too_large: 'Upload images with POST /v1/assets and name them by id; split what is longer than one request.',
   model_retired: 'Choose a model of GET /v1/models.',

@@ -5,6 +5,7 @@ import { DEFAULT_MODEL, LANES, MODELS, type Model, ON_UNKNOWN_OUTCOME, REFERENCE
 import { OWN_TYPES } from './event-types.ts';
 import { ownWebhook } from './own-webhook.ts';
 import { durationSchema, instantSchema, moneySchema } from './primitives.ts';
+import { RoutingBody } from './routing.ts';
 
 export const PROMPT_MAX = 20_000;
 export const REFERENCES_MAX = 14;
@@ -155,6 +156,7 @@ export const SubmitJobBody = z
       description: 'Dollars. Refuses a job whose estimate is above it, and any further try that could pass it.',
     }),
     priority: z.int().min(1).max(9).default(5).meta({ description: '1 (last) to 9 (first).' }),
+    routing: RoutingBody.optional(),
     on_unknown_outcome: z
       .enum(ON_UNKNOWN_OUTCOME)
       .default('retry')
@@ -191,4 +193,4 @@ export const SubmitJobBody = z
 export type SubmitJobBody = z.output<typeof SubmitJobBody>;
 
 /** Names the wire reserves for parts that are not there yet: refused by name, so nobody believes they were heeded. */
-export const RESERVED_FIELDS = ['edit_of', 'mask', 'routing'] as const;
+export const RESERVED_FIELDS = ['edit_of', 'mask'] as const;

@@ -46,6 +46,7 @@ export async function presentJob(deps: PresentDeps, job: Job, place?: QueuePlace
     ...(request.template && { template: request.template }),
     size: request.size,
     ...(request.aspectRatio && { aspect_ratio: request.aspectRatio }),
+    ...(request.routing && { routing: request.routing }),
     created_at: iso(state.createdAt),
     ...(state.startedAt !== undefined && { started_at: iso(state.startedAt) }),
     ...(state.completedAt !== undefined && { completed_at: iso(state.completedAt) }),
@@ -88,6 +89,8 @@ async function presentImages(deps: PresentDeps, job: Job, images: StoredImage[])
       bytes: image.bytes,
       sha256: image.sha256,
       thumbnail_url: `/v1/jobs/${encodeURIComponent(job.id)}/images/${image.n}/thumbnail`,
+      ...(image.model && { model: image.model }),
+      ...(image.placeholder && { placeholder: image.placeholder }),
     })),
   );
 }
@@ -125,6 +128,7 @@ function presentAttempt(attempt: Attempt): JobView['attempts'][number] {
     ...(attempt.cost !== undefined && { cost: formatMicros(attempt.cost) }),
     ...(attempt.error && { error: attempt.error }),
     ...(attempt.reason && { reason: attempt.reason }),
+    ...(attempt.hedge && { hedge: attempt.hedge }),
   };
 }
 

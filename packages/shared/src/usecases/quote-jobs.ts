@@ -5,13 +5,11 @@ import {
   chooseLane,
   createSetCost,
   type EpochMs,
-  estimateCost,
   formatMicros,
   idFrom,
   LANES,
   type Lane,
   type Micros,
-  type Model,
   quoteCap,
   type Route,
   setMs,
@@ -19,13 +17,14 @@ import {
 } from '../domain/index.ts';
 import type { Clock, Latency, Quote, Quotes } from '../ports/index.ts';
 import type { QuoteView, SubmitJobBody } from '../schemas/index.ts';
+import { costsOf, type LaneOffer, noChannel, offersOf, type Wanted, wantedOf } from './offers.ts';
 import { checkCapabilities } from './resolve-request.ts';
-import { lanesFor } from './route-job.ts';
+import { type Offering, resolveRouting } from './resolve-routing.ts';
 
 /** A price that was told holds for this long. */
 const BINDING_MS = 3_600_000;
 
-type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock };
+type QuoteDeps = { quotes: Quotes; latency: Latency; clock: Clock; channels: Offering };
 
 export type JobsAsked = {
   bodies: SubmitJobBody[];
@@ -49,7 +48,7 @@ export async function quoteJobs(
   tenant: Tenant,
   asked: JobsAsked,
 ): Promise<z.output<typeof QuoteView>> {
-  const jobs = asked.bodies.map((body) => ({ body, ...checkCapabilities(body) }));
+  const jobs = asked.bodies.map((body) => askedFor(body, deps.channels));
   const offers = await offersFor(deps.latency, jobs);
   const warnings = [...new Set(jobs.flatMap((job) => job.warnings))];
   return tellQuote(deps, tenant, { ...asked, jobs: jobs.length, offers, warnings });
@@ -91,9 +90,20 @@ export async function tellQuote(
   };
 }
 
-async function offersFor(latency: Latency, jobs: { body: SubmitJobBody; model: Model }[]): Promise<Offer[]> {
-  const lanes = LANES.filter((lane) => jobs.every(({ body, model }) => lanesFor(body, model).includes(lane)));
-  const kinds = new Map(jobs.map(({ body, model }) => [`${model.id} ${body.size}`, kindOf(body, model)]));
+type JobAsked = { wanted: Wanted; offers: LaneOffer[]; warnings: string[] };
+
+/** @throws AppError `no_channel` when nothing could carry it */
+function askedFor(body: SubmitJobBody, offering: Offering): JobAsked {
+  const { model, warnings } = checkCapabilities(body);
+  const wanted = wantedOf(body, { model, routing: resolveRouting(body, model, offering) });
+  const offers = offersOf(wanted, offering.channels);
+  if (!offers.length) throw noChannel(wanted, 'standard', offering.channels);
+  return { wanted, offers, warnings };
+}
+
+async function offersFor(latency: Latency, jobs: JobAsked[]): Promise<Offer[]> {
+  const lanes = LANES.filter((lane) => jobs.every(({ offers }) => offers.some((offer) => offer.lane === lane)));
+  const kinds = new Map(jobs.map(({ wanted: { model, size } }) => [`${model} ${size}`, { model, size }]));
   const cost = costOfAll(jobs);
   return Promise.all(
     lanes.map(async (lane) => {
@@ -103,17 +113,10 @@ async function offersFor(latency: Latency, jobs: { body: SubmitJobBody; model: M
   );
 }
 
-function costOfAll(jobs: { body: SubmitJobBody; model: Model }[]): Record<Lane, Micros> {
+function costOfAll(jobs: JobAsked[]): Record<Lane, Micros> {
   const costs = createSetCost();
-  for (const { body, model } of jobs) {
-    const request = { ...body, ...kindOf(body, model) };
-    costs.add({ standard: estimateCost(request, 'standard'), batch: estimateCost(request, 'batch') });
-  }
+  for (const { offers, wanted } of jobs) costs.add(costsOf(offers, wanted));
   return costs.sum();
-}
-
-function kindOf({ size }: SubmitJobBody, model: Model): { model: string; size: string } {
-  return { model: model.id, size: size ?? model.defaultSize };
 }
 
 type Told = { route: Extract<Route, { type: 'lane' }>; warnings: string[] };
@@ -140,7 +143,7 @@ function routeOf(priced: Priced, now: EpochMs): Told {
       warnings: [...told.warnings, 'max_cost is below every price: submitted like this, it is refused.'],
     };
   }
-  const message = `lane "${lane}" is not offered for all of these jobs; the batch lane takes no tools.`;
+  const message = `lane "${lane}" is not offered for all of these jobs; the batch lane takes no tools, and not every channel has it.`;
   const fix = 'Use "auto" or "standard", or leave tools out.';
   throw new AppError('invalid_request', { message, param: 'lane', fix });
 }

@@ -11,6 +11,7 @@ import {
   type Model,
   type OwnWebhook,
   type Reference,
+  type Routing,
 } from '../domain/index.ts';
 import { didYouMean, REFERENCES_MAX, type SubmitJobBody } from '../schemas/index.ts';
 
@@ -23,17 +24,19 @@ export type Resolved = { model: Model; warnings: string[] };
 export function checkCapabilities(body: SubmitJobBody): Resolved {
   const choice = chooseModel(body.model);
   if (choice.type === 'gone') {
-    throw new AppError('model_retired', {
-      message: `Model ${body.model} was shut down.`,
-      param: 'model',
-      fix: `Use ${choice.successor}.`,
-    });
+    throw retiredModel(body.model, choice.successor);
   }
   if (choice.type === 'unknown') throw unknownModel(body.model);
   const { model, warning } = choice;
   checkShape(body, model);
   checkReferences(body, model);
   return { model, warnings: warning ? [warning] : [] };
+}
+
+/** A model of a kind that is gone. @param field where it was asked for */
+export function retiredModel(asked: string, successor: string, field = 'model'): AppError {
+  const fix = `Use ${successor}.`;
+  return new AppError('model_retired', { message: `Model ${asked} was shut down.`, param: field, fix });
 }
 
 /** No model has this id or alias. @param field where it was asked for */
@@ -115,7 +118,14 @@ export function toRequest(
     lane,
     maxCost,
     references,
-  }: { model: Model; lane: Lane; maxCost: Micros | undefined; references: Reference[] },
+    routing,
+  }: {
+    model: Model;
+    lane: Lane;
+    maxCost: Micros | undefined;
+    references: Reference[];
+    routing: Routing | undefined;
+  },
 ): JobRequest {
   const request: JobRequest = {
     prompt: body.prompt,
@@ -137,6 +147,7 @@ export function toRequest(
     tags: body.tags,
     metadata: body.metadata,
     ...ownWebhookOf(body.webhook),
+    ...(routing && { routing }),
   };
   return request;
 }

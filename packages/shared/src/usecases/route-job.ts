@@ -2,7 +2,6 @@ import {
   AppError,
   chooseLane,
   type EpochMs,
-  estimateCost,
   formatMicros,
   type Lane,
   type Micros,
@@ -10,30 +9,35 @@ import {
 } from '../domain/index.ts';
 import type { Latency } from '../ports/index.ts';
 import type { SubmitJobBody } from '../schemas/index.ts';
+import { noChannel, offersOf, type Wanted } from './offers.ts';
+import type { Offering } from './resolve-routing.ts';
 
 export type Routed = {
   lane: Lane;
+  estimated: Micros;
   /** Absent on the ordinary way: by itself, because nothing speaks for another. */
   reason?: string;
 };
 
 /**
- * The lane of one job at its submission.
+ * The lane of one job at its submission, and what it is expected to cost there: on the cheapest channel that carries it.
  *
  * @param maxCost what the caller and a quote allow. @throws AppError `max_cost_exceeded` when no lane is that cheap,
- * `invalid_request` or `unsupported_tool` when the lane that was asked for cannot carry the request
+ * `invalid_request` or `unsupported_tool` when the lane that was asked for cannot carry the request, `no_channel` when
+ * nothing that this installation has can
  */
 export async function routeJob(
-  latency: Latency,
+  { latency, channels: { channels: specs } }: { latency: Latency; channels: Pick<Offering, 'channels'> },
   body: SubmitJobBody,
-  { model, maxCost, now }: { model: Model; maxCost: Micros | undefined; now: EpochMs },
+  { model, wanted, maxCost, now }: { model: Model; wanted: Wanted; maxCost: Micros | undefined; now: EpochMs },
 ): Promise<Routed> {
-  const kind = { model: model.id, size: body.size ?? model.defaultSize };
-  const cost = (lane: Lane) => estimateCost({ ...body, ...kind }, lane);
+  const offers = offersOf(wanted, specs);
+  const cost = (lane: Lane) => offers.find((offer) => offer.lane === lane)?.cost ?? Number.POSITIVE_INFINITY;
+  const kind = { model: model.id, size: wanted.size };
   const p95 = body.deadline !== undefined && body.lane === 'auto' ? await timesOf(latency, model, kind) : undefined;
   const route = chooseLane({
     asked: body.lane,
-    offered: lanesFor(body, model),
+    offered: offers.map(({ lane }) => lane),
     cost,
     p95Ms: (lane) => p95?.get(lane) ?? 0,
     now,
@@ -43,33 +47,31 @@ export async function routeJob(
   });
   if (route.type === 'lane') {
     const ordinary = route.lane === 'standard' && (body.lane === 'standard' || body.deadline === undefined);
-    return ordinary ? { lane: route.lane } : { lane: route.lane, reason: route.reason };
+    const { lane, reason } = route;
+    return { lane, estimated: cost(lane), ...(!ordinary && { reason }) };
   }
-  if (route.type === 'dear') throw tooDear(body, model, maxCost ?? 0, Math.min(...lanesAsked(body, model).map(cost)));
-  throw closed(body, model);
+  if (route.type === 'dear') {
+    const open = offers.filter(({ lane }) => body.lane === 'auto' || lane === body.lane);
+    throw tooDear(body, model, maxCost ?? 0, Math.min(...open.map((offer) => offer.cost)));
+  }
+  throw closed(body, model) ?? noChannel(wanted, body.lane === 'batch' ? 'batch' : 'standard', specs);
 }
 
-function closed({ lane, tools }: SubmitJobBody, model: Model): AppError {
-  if (model.lanes.some((one) => one === lane))
-    return new AppError('unsupported_tool', {
-      message: `lane "${lane}" takes no tools, and tools names ${tools.join(', ')}.`,
+/** The lane that was asked for is one that no channel could offer for this model, or for this request. */
+function closed({ lane, tools }: SubmitJobBody, model: Model): AppError | undefined {
+  if (lane === 'auto') return undefined;
+  if (!model.lanes.includes(lane))
+    return new AppError('invalid_request', {
+      message: `lane "${lane}" is not offered by ${model.id}.`,
       param: 'lane',
-      fix: 'Use "auto" or "standard", or leave tools out.',
+      fix: 'Use "auto".',
     });
-  return new AppError('invalid_request', {
-    message: `lane "${lane}" is not offered by ${model.id}.`,
+  if (lane !== 'batch' || !tools.length) return undefined;
+  return new AppError('unsupported_tool', {
+    message: `lane "${lane}" takes no tools, and tools names ${tools.join(', ')}.`,
     param: 'lane',
-    fix: 'Use "auto".',
+    fix: 'Use "auto" or "standard", or leave tools out.',
   });
-}
-
-/** The lanes that can carry this very request. Search happens while an image is made, and within a provider batch nobody does it. */
-export function lanesFor({ tools }: Pick<SubmitJobBody, 'tools'>, model: Model): readonly Lane[] {
-  return tools.length ? model.lanes.filter((lane) => lane !== 'batch') : model.lanes;
-}
-
-function lanesAsked(body: SubmitJobBody, model: Model): readonly Lane[] {
-  return body.lane === 'auto' ? lanesFor(body, model) : [body.lane];
 }
 
 async function timesOf(

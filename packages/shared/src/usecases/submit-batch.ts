@@ -39,12 +39,14 @@ import { createReferenceCache } from './ingest/reference-cache.ts';
 import { createRowErrors } from './ingest/row-errors.ts';
 import { createShardWriter, type Shard } from './ingest/shards.ts';
 import { ownWebhookOf } from './resolve-request.ts';
+import type { Offering } from './resolve-routing.ts';
 import { deleteIngest } from './sweep-ingests.ts';
 import { findTemplate } from './templates.ts';
 
 export type SubmitBatchDeps = IngestDeps &
   PriceDeps & {
     templates: Templates;
+    channels: Offering;
     checkUrl: UrlCheck;
     resolveReferences: (tenant: Tenant, references: ReferenceBody[]) => Promise<Reference[]>;
   };
@@ -127,6 +129,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
         if (!image) throw new Error('a reference came to nothing');
         return image;
       }),
+      channels: deps.channels,
       findTemplate: (name) => findTemplate(deps.templates, tenant, name),
     },
     {

@@ -21,9 +21,11 @@ import { admitAsTrue } from './admission.ts';
 import { readArchive } from './archive.ts';
 import { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 import { findJob } from './get-job.ts';
+import { idleModels, wantedOf } from './offers.ts';
 import type { Outbox } from './outbox.ts';
 import { capOf } from './quote-jobs.ts';
 import { checkCapabilities, toRequest } from './resolve-request.ts';
+import { type Offering, resolveRouting } from './resolve-routing.ts';
 import { routeJob } from './route-job.ts';
 
 export type SubmitDeps = {
@@ -32,6 +34,8 @@ export type SubmitDeps = {
   outbox: Outbox;
   quotes: Quotes;
   latency: Latency;
+  /** The channels, as far as a submission is concerned. */
+  channels: Offering;
   clock: Clock;
   newJobId: () => string;
   /** Turns the body's references into images at rest. */
@@ -53,6 +57,8 @@ export type Submit = {
   idempotencyKey?: string;
   /** The id of `PUT /v1/jobs/{id}`. */
   ownId?: string;
+  /** The key it came with. */
+  keyId?: string;
 };
 
 export type Submitted = {
@@ -114,13 +120,24 @@ async function submitOnce(deps: SubmitDeps, submit: Submit): Promise<Submitted> 
 async function prepare(deps: SubmitDeps, submit: Submit, prompt: string): Promise<Job> {
   const { tenant, body } = submit;
   const { model, warnings } = checkCapabilities(body);
+  const routing = resolveRouting(body, model, deps.channels);
   if (body.webhook) await checkWebhookUrl(deps.checkUrl, body.webhook.url, 'webhook.url');
   const references = body.references.length ? await deps.resolveReferences(tenant, body.references) : [];
   const maxCost = body.quote === undefined ? body.max_cost : await quotedCost(deps, tenant, body);
-  const { lane, reason } = await routeJob(deps.latency, body, { model, maxCost, now: deps.clock.now() });
-  const request = toRequest(body, { model, lane, maxCost, references });
-  const estimated = estimateCost(request, lane);
+  const wanted = wantedOf(body, { model, routing, references });
+  const asked = { model, wanted, maxCost, now: deps.clock.now() };
+  const { lane, reason, estimated } = await routeJob(deps, body, asked);
+  const key = boundedKey(deps, submit);
+  const request = { ...toRequest(body, { model, lane, maxCost, references, routing }), ...(key && { key }) };
+  warnings.push(...idleModels(wanted, deps.channels.channels));
   return newJob(deps, submit, { request, estimated, warnings, prompt, ...(reason && { route: { lane, reason } }) });
+}
+
+/** The key it came with, where that has bounds of its own: its jobs stand in line by themselves. */
+function boundedKey({ channels: { keys } }: SubmitDeps, { keyId }: Submit): string | undefined {
+  if (keyId === undefined || !Object.hasOwn(keys, keyId)) return undefined;
+  const { concurrency, startsPerMinute } = keys[keyId] ?? {};
+  return concurrency === undefined && startsPerMinute === undefined ? undefined : keyId;
 }
 
 /** The lower of what the quote and the caller allow. */

@@ -3,7 +3,6 @@
 import {
   AppError,
   type BatchRow,
-  estimateCost,
   fingerprint,
   type JobRequest,
   type Lane,
@@ -11,9 +10,10 @@ import {
   type Reference,
   type Template,
 } from '../../domain/index.ts';
-import { BATCH_FIELDS, BatchItemBody, parse, type SubmitJobBody } from '../../schemas/index.ts';
+import { BATCH_FIELDS, BatchItemBody, parse, type SubmitJobBody, withFirstModel } from '../../schemas/index.ts';
+import { costsOf, noChannel, offersOf, wantedOf } from '../offers.ts';
 import { checkCapabilities, type Resolved, toRequest } from '../resolve-request.ts';
-import { lanesFor } from '../route-job.ts';
+import { type Offering, resolveRouting } from '../resolve-routing.ts';
 import { fillTemplate } from '../templates.ts';
 import { ROWS_MAX } from './limits.ts';
 import type { IncomingRow } from './read-rows.ts';
@@ -22,6 +22,7 @@ import { type RowError, rowErrorsOf } from './row-errors.ts';
 
 export type RowCheckDeps = {
   references: ReferenceCache;
+  channels: Offering;
   /** The template that a row or the batch names. @throws AppError `not_found` */
   findTemplate: (id: string) => Promise<Template>;
 };
@@ -61,7 +62,7 @@ export function createRowCheck(
     const asked = bare ? row.item : { ...defaults, ...row.item };
     const key = typeof asked['key'] === 'string' ? asked['key'] : undefined;
     try {
-      const item = parse(BatchItemBody, filled(asked));
+      const item = parse(BatchItemBody, withFirstModel(filled(asked)));
       claim(item.key, row.line);
       const body: SubmitJobBody = Object.assign(item, common);
       return { row, key: item.key, body, resolved: checkCapabilities(body) };
@@ -85,14 +86,19 @@ export function createRowCheck(
   const finish = ({ row, key, body, resolved }: Candidate): CheckedRow | RowError[] => {
     try {
       const references = body.references.length ? deps.references.of(body.references) : NONE;
+      const { model, warnings } = resolved;
+      const routing = resolveRouting(body, model, deps.channels);
+      const wanted = wantedOf(body, { model, routing, references });
+      const offers = offersOf(wanted, deps.channels.channels);
+      if (!offers.length) throw inOne(noChannel(wanted, lane, deps.channels.channels));
       const request: JobRequest = toRequest(body, {
-        model: resolved.model,
+        model,
         lane,
         maxCost: undefined,
         references,
+        routing,
       });
-      const cost = { standard: estimateCost(request, 'standard'), batch: estimateCost(request, 'batch') };
-      const { warnings } = resolved;
+      const cost = costsOf(offers, wanted);
       return {
         row: {
           n: accepted++,
@@ -103,7 +109,7 @@ export function createRowCheck(
           ...(warnings.length && { warnings }),
         },
         cost,
-        lanes: lanesFor(body, resolved.model),
+        lanes: offers.map((offer) => offer.lane),
       };
     } catch (error) {
       return rowErrorsOf(error, { ...row, key });
@@ -129,6 +135,11 @@ export function createRowCheck(
 function optionNamed(error: RowError): RowError {
   if (!BATCH_FIELDS.includes(error.path)) return error;
   return { ...error, message: 'is an option of the whole batch: say it once, beside the rows' };
+}
+
+/** One error for the row, not one for each channel. */
+function inOne({ code, message, param }: AppError): AppError {
+  return new AppError(code, { message, ...(param && { param }) });
 }
 
 const NONE: Reference[] = [];

@@ -25,7 +25,7 @@ const LIVES: Record<string, string> = { cache: 'ttl', dedup: 'window' };
 const REFERENCE = /^reference_(\d{1,2}|url)$/;
 const METADATA = /^metadata\.([A-Za-z0-9_.-]{1,64})$/;
 /** Fields that are no cell: lists of objects. */
-const NO_CELL = new Set(['references', 'safety', 'metadata', 'template']);
+const NO_CELL = new Set(['references', 'safety', 'metadata', 'template', 'routing']);
 
 /** @throws AppError `invalid_request` for a header that is not one of this request */
 export function planColumns(header: readonly string[], options: BatchOptions, template?: Template): Columns {

@@ -133,7 +133,7 @@ function tooDear(cap: Micros, { lane, quote }: BatchOptions, { cost, valid, offe
 
 function notOffered({ lane }: BatchOptions): AppError {
   return new AppError('invalid_request', {
-    message: `lane "${lane}" is not offered for all of these rows; the batch lane takes no tools.`,
+    message: `lane "${lane}" is not offered for all of these rows; the batch lane takes no tools, and not every channel has it.`,
     param: 'lane',
     fix: 'Use "auto" or "standard", or leave tools out.',
   });
