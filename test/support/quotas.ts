@@ -11,6 +11,10 @@ export const PRO: Place = { channel: 'gemini-a', model: 'pro' };
 export const FLASH: Place = { channel: 'gemini-a', model: 'flash' };
 export const ONE: Demand = { tokens: 100, images: 1, cost: 1_000 };
 
+/** What time passes for, of one place and its channel. */
+const OF_PLACE = ['log', 'flying', 'learnt', 'pause'].map((key) => `m:${PRO.model}:${key}`);
+const KEYS = [...OF_PLACE, 'costs:log', 'flying', 'learnt'];
+
 /** Makes everything in the logs, and all that was learnt, older by so many ms. */
 const PASS = `
 local ms = tonumber(ARGV[1])
@@ -42,7 +46,7 @@ export type TestQuotas = AsyncDisposable & {
   prefix: string;
   quotas: Quotas;
   other: Quotas;
-  /** Lets `ms` pass for everything but days, as if they had. */
+  /** Lets `ms` pass for `PRO`, as if they had, but for its days. */
   pass: (ms: number) => Promise<void>;
   /** Milliseconds by the server's clock, and what was let pass. */
   now: () => Promise<number>;
@@ -62,6 +66,7 @@ export async function openQuotas(model: Partial<Limits> = {}, options: QuotaOpti
   const [redis, second] = await Promise.all([connect(), connect()]);
   const limits = { model: { day: 'pacific' as const, ...model }, channel };
   const open = (one: Redis) => createRedisQuotas({ redis: one, prefix, limitsOf: () => limits, ...more });
+  const keys = KEYS.map((key) => `${prefix}{c:${PRO.channel}}:${key}`);
   let passed = 0;
   return {
     redis,
@@ -69,17 +74,16 @@ export async function openQuotas(model: Partial<Limits> = {}, options: QuotaOpti
     quotas: open(redis),
     other: open(second),
     pass: async (ms) => {
-      const keys = await redis.keys(`${prefix}*`);
-      if (keys.length > 0) await redis.eval(PASS, keys.length, ...keys, ms);
       passed += ms;
+      await redis.eval(PASS, keys.length, ...keys, ms);
     },
     now: async () => {
-      const [seconds, micros] = await redis.time();
+      const [seconds, micros] = (await redis.call('TIME')) as [string, string];
       return Number(seconds) * 1_000 + Number(micros) / 1_000 + passed;
     },
     [Symbol.asyncDispose]: async () => {
-      const keys = await redis.keys(`${prefix}*`);
-      if (keys.length > 0) await redis.unlink(keys);
+      const left = await redis.keys(`${prefix}*`);
+      if (left.length > 0) await redis.unlink(left);
       redis.disconnect();
       second.disconnect();
     },

@@ -84,8 +84,8 @@ export function createRedisQuotas(options: {
   let days: EpochMs[] = [0, 0, 0, 0];
 
   const askServer = async () => {
-    const [seconds] = await redis.time();
-    days = daysAround(Number(seconds) * 1_000, spans.dayMs);
+    const [seconds, micros] = await redis.time();
+    days = daysAround(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000), spans.dayMs);
   };
   const run = async (script: Script, place: Place, attempt: string, more: ScriptArg[] = []): Promise<unknown[]> => {
     const keys = Object.values(space.quotas(place));
