@@ -28,6 +28,7 @@ import {
   createRedisProviderBatches,
   createRedisQuota,
   createRedisQuotes,
+  createRedisSubmissionRate,
   createRedisTemplates,
   createRedisWorkers,
   type OnUnreadable,
@@ -119,6 +120,7 @@ export async function compose(
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
     lines: createRedisLines({ redis, prefix }),
+    submissions: createRedisSubmissionRate({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     changes: await createRedisChanges({ redis, subscriber, prefix }),
     events: createEventLog({

@@ -18,6 +18,7 @@ import type {
   Lines,
   Quota,
   Quotes,
+  SubmissionRate,
   Templates,
 } from '@darkroom/shared/ports';
 import type { ReferenceBody } from '@darkroom/shared/schemas';
@@ -50,6 +51,7 @@ export type ApiDeps = {
   quotes: Quotes;
   latency: Latency;
   lines: Pick<Lines, 'crowd'>;
+  submissions: SubmissionRate;
   changes: Changes;
   events: EventLog;
   endpoints: Endpoints;

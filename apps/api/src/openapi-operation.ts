@@ -10,7 +10,9 @@ const problem = {
   headers: z.object({
     'Retry-After': header('Seconds; on 429 and 503, and where waiting helps.'),
     Allow: header('On 405: the methods that there are.'),
-    'RateLimit-Policy': header('On 401 and 429: how many requests a minute without a good key an address may make.'),
+    'RateLimit-Policy': header(
+      'On 401 and 429: how many requests a minute without a good key an address may make, or how often this key may submit.',
+    ),
     RateLimit: header('On 401 and 429: how many of them are left, and the seconds until they start anew.'),
   }),
   content: { 'application/problem+json': { schema: Problem } },

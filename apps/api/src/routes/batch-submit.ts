@@ -7,6 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { openBatchBody } from '../http/batch-body.ts';
 import { idempotencyKeyOf } from '../http/body.ts';
+import { limitSubmissions } from '../http/submission-limit.ts';
 
 const MEBIBYTE = 1_048_576;
 /** Seconds after which a batch that was just accepted is worth a look. */
@@ -21,8 +22,10 @@ const LINGER_MS = 10_000;
 export function createBatchSubmission(deps: ApiDeps): (req: Request, res: Response) => Promise<void> {
   const arriving: string[] = [];
   return async (req, res) => {
-    const { tenant } = callerOf(res, 'jobs:write');
+    const caller = callerOf(res, 'jobs:write');
+    const { tenant } = caller;
     endUnread(req, res);
+    await limitSubmissions(deps, res, caller);
     requireAccepting(deps);
     if (arriving.length >= INGESTS_MAX) throw notNow('Too many batches are arriving just now.');
     if (arriving.filter((other) => other === tenant).length >= INGESTS_OF_TENANT_MAX) {

@@ -1,6 +1,13 @@
 import { AppError, isJobId, isTerminal, type Job, shortDigest, thumbnailKey } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
-import { assertBounded, ListJobsQuery, parse, RESERVED_FIELDS, SubmitJobBody, withFirstModel } from '@darkroom/shared/schemas';
+import {
+  assertBounded,
+  ListJobsQuery,
+  parse,
+  RESERVED_FIELDS,
+  SubmitJobBody,
+  withFirstModel,
+} from '@darkroom/shared/schemas';
 import {
   cancelJob,
   expandTemplate,
@@ -22,6 +29,7 @@ import { idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
 import { dropBody } from '../http/body-budget.ts';
 import { isSeen, waitOf } from '../http/conditional.ts';
 import { sendJson } from '../http/send-json.ts';
+import { isBounded, limitSubmissions } from '../http/submission-limit.ts';
 import { streamJobEvents } from './job-events.ts';
 
 /** Seconds after which an open job is worth another look. */
@@ -51,7 +59,9 @@ export function jobsRouter(deps: ApiDeps): Router {
 }
 
 async function submit(deps: ApiDeps, req: Request, res: Response, own?: string): Promise<Submitted> {
-  const { tenant } = callerOf(res, 'jobs:write');
+  const caller = callerOf(res, 'jobs:write');
+  await limitSubmissions(deps, res, caller);
+  const { tenant } = caller;
   const asked = req.body as Record<string, unknown>;
   refuseReserved(asked);
   requireAccepting(deps);
@@ -63,6 +73,7 @@ async function submit(deps: ApiDeps, req: Request, res: Response, own?: string):
     ...(body !== asked && { asked }),
     ...(key && { idempotencyKey: key }),
     ...(own && { ownId: own }),
+    ...(isBounded(deps, caller) && { key: caller.keyId }),
   });
 }
 
@@ -146,7 +157,9 @@ async function list(deps: ApiDeps, req: Request, res: Response): Promise<void> {
 
 /** A held job goes on as itself; an ended one never changes, so it is made again as a new job. */
 async function retry(deps: ApiDeps, req: Request<{ id: string }>, res: Response): Promise<void> {
-  const { tenant } = callerOf(res, 'jobs:write');
+  const caller = callerOf(res, 'jobs:write');
+  await limitSubmissions(deps, res, caller);
+  const { tenant } = caller;
   requireAccepting(deps);
   await respond(deps, req, res, await retryJob(deps, tenant, req.params.id, hashedKeyOf(req)));
 }

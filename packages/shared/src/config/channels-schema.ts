@@ -162,7 +162,7 @@ export const ChannelsFile = z.strictObject({
   keys: z
     .record(
       names(/^key_[A-Za-z0-9_-]{1,64}$/, 'must be the id of a key, "key_…", as GET /v1/keys lists it'),
-      z.strictObject(perMinute),
+      z.strictObject({ ...perMinute, submissions_per_minute: count.optional() }),
     )
     .refine((record) => Object.keys(record).length <= NAMES_MAX, `must have at most ${NAMES_MAX} names`)
     .nullish(),

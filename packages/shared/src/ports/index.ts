@@ -21,6 +21,7 @@ export type { Quota } from './quota.ts';
 export * from './quotas.ts';
 export * from './quotes.ts';
 export * from './spool.ts';
+export * from './submission-rate.ts';
 export * from './templates.ts';
 export * from './webhooks.ts';
 export * from './workers.ts';

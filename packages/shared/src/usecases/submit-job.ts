@@ -57,8 +57,8 @@ export type Submit = {
   idempotencyKey?: string;
   /** The id of `PUT /v1/jobs/{id}`. */
   ownId?: string;
-  /** The key it came with. */
-  keyId?: string;
+  /** Id of the key it came with, where that has bounds of its own: its jobs stand in line by themselves. */
+  key?: string;
 };
 
 export type Submitted = {
@@ -127,17 +127,12 @@ async function prepare(deps: SubmitDeps, submit: Submit, prompt: string): Promis
   const wanted = wantedOf(body, { model, routing, references });
   const asked = { model, wanted, maxCost, now: deps.clock.now() };
   const { lane, reason, estimated } = await routeJob(deps, body, asked);
-  const key = boundedKey(deps, submit);
-  const request = { ...toRequest(body, { model, lane, maxCost, references, routing }), ...(key && { key }) };
+  const request = {
+    ...toRequest(body, { model, lane, maxCost, references, routing }),
+    ...(submit.key && { key: submit.key }),
+  };
   warnings.push(...idleModels(wanted, deps.channels.channels));
   return newJob(deps, submit, { request, estimated, warnings, prompt, ...(reason && { route: { lane, reason } }) });
-}
-
-/** The key it came with, where that has bounds of its own: its jobs stand in line by themselves. */
-function boundedKey({ channels: { keys } }: SubmitDeps, { keyId }: Submit): string | undefined {
-  if (keyId === undefined || !Object.hasOwn(keys, keyId)) return undefined;
-  const { concurrency, startsPerMinute } = keys[keyId] ?? {};
-  return concurrency === undefined && startsPerMinute === undefined ? undefined : keyId;
 }
 
 /** The lower of what the quote and the caller allow. */

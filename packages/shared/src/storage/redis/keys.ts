@@ -23,6 +23,7 @@ export function keySpace(prefix: string) {
     worker: (id: string) => `${prefix}{workers}:${id}`,
     apiKey: (id: string) => `${prefix}key:${id}`,
     apiKeys: `${prefix}keys`,
+    submissions: (key: string) => `${prefix}submissions:${key}`,
     apiKeysComplete: `${prefix}keys:complete`,
     of,
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
