@@ -51,6 +51,8 @@ export function createVertexChannel(options: VertexChannelOptions): OpenChannel 
   const gemini = new GoogleGenAI({
     apiKey: NO_KEY,
     vertexai: true,
+    project,
+    location,
     apiVersion: VERSION,
     httpOptions: { baseUrl, apiVersion: VERSION },
   });
