@@ -17,6 +17,12 @@ export function letters(length: number, ...words: (string | number)[]): string {
     .join('');
 }
 
+/** `length` digits, at most 64, the first of which is not 0. */
+export function digits(length: number, ...words: (string | number)[]): string {
+  const drawn = letters(length, ...words);
+  return Array.from(drawn, (letter, i) => LETTERS.indexOf(letter) % 10 || (i === 0 ? 1 : 0)).join('');
+}
+
 /** 23 letters of base64url, as those of a response. */
 export function responseIdOf(...words: (string | number)[]): string {
   return createHash('sha256').update(words.join(':')).digest('base64url').slice(0, 23);

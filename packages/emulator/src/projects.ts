@@ -16,7 +16,7 @@ export function projectOfKey(key: string, { projects, quotas }: Settings): strin
 export function settingsOf(
   settings: Settings,
   project: string,
-): Pick<Settings, 'quotas' | 'latency' | 'tail' | 'openrouter' | 'relay' | 'vertex'> {
+): Pick<Settings, 'quotas' | 'latency' | 'tail' | 'batches' | 'openrouter' | 'relay' | 'vertex'> {
   const own = Object.hasOwn(settings.projects, project) ? settings.projects[project] : undefined;
   return {
     quotas: own?.quotas ?? settings.quotas,
@@ -25,5 +25,6 @@ export function settingsOf(
     openrouter: own?.openrouter ?? settings.openrouter,
     relay: own?.relay ?? settings.relay,
     vertex: own?.vertex ?? settings.vertex,
+    batches: own?.batches ?? settings.batches,
   };
 }

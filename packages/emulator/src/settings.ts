@@ -98,6 +98,8 @@ const RelaySettings = z.strictObject({
   usage: z.boolean().default(true),
   /** An answer without an image has `parts: null`. */
   null_parts: z.boolean().default(true),
+  /** Errors of `/v1/images` are written as OpenAI writes them, or as relays write theirs. */
+  envelope: z.enum(['openai', 'relay']).default('openai'),
   /** Every image comes as a PNG. */
   png: z.boolean().default(false),
   /** Micro-dollars of each answer with an image, whatever it took; none = the model's own price. */
@@ -127,6 +129,7 @@ export const ProjectSettings = z.strictObject({
   quotas: Quotas.optional(),
   latency: latency.optional(),
   tail: Tail.optional(),
+  batches: BatchSettings.optional(),
   /** They come before those of the common script. */
   faults: FaultRules.optional(),
   openrouter: OpenRouterSettings.optional(),

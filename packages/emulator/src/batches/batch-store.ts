@@ -10,6 +10,7 @@ import type { Model } from '../models.ts';
 import { createRandom } from '../random.ts';
 import type { Settings } from '../settings.ts';
 import type { World } from '../world.ts';
+import type { Cloud } from './cloud/cloud.ts';
 import type { WebhookConfig } from './create-body.ts';
 import { end, outputIdOf } from './end.ts';
 import type { Line, Tools } from './line.ts';
@@ -36,6 +37,8 @@ export type Batch = {
   timeline: Timeline;
   updatedAt: number;
   deleted: boolean;
+  /** Set when it is a batch prediction job. */
+  cloud?: Cloud;
 };
 
 type NewBatch = Omit<Batch, 'n' | 'timeline' | 'updatedAt' | 'deleted'>;
@@ -65,7 +68,7 @@ export type BatchStore = {
 /** The oldest go beyond this many. */
 const BATCHES_MAX = 5_000;
 
-type Parts = Tools & Pick<World, 'clock' | 'journal' | 'disk' | 'files'>;
+type Parts = Tools & Pick<World, 'clock' | 'journal' | 'disk' | 'files' | 'closing'>;
 
 export function createBatchStore(parts: Parts): BatchStore {
   const { clock } = parts;

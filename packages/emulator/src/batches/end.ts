@@ -2,20 +2,17 @@
 import { countBatch } from '../bill.ts';
 import type { World } from '../world.ts';
 import type { Batch } from './batch-store.ts';
+import { isJob } from './cloud/job.ts';
+import { putIntoBucket } from './cloud/put-out.ts';
 import type { Line, Tools } from './line.ts';
 import { doneLines, resultLines } from './output.ts';
-import { linesDone } from './timeline.ts';
+import { hasOutput } from './timeline.ts';
 
-type Parts = Tools & Pick<World, 'clock' | 'journal' | 'disk' | 'files'>;
+type Parts = Tools & Pick<World, 'clock' | 'journal' | 'disk' | 'files' | 'closing'>;
 
 /** The id of the file that a batch puts out. */
 export function outputIdOf({ id }: Pick<Batch, 'id'>): string {
   return `batch-${id}`;
-}
-
-/** Whether a batch that is over has any output. */
-export function hasOutput({ timeline, lines }: Batch): boolean {
-  return timeline.ends !== 'failed' && linesDone(timeline, timeline.endsAt, lines.length) > 0;
 }
 
 /** Bills a batch that is over for what was answered, and puts out what it has to give. */
@@ -24,8 +21,9 @@ export function end(parts: Parts, batch: Batch): void {
   batch.updatedAt = batch.timeline.endsAt;
   const head = { id: batch.id, model: batch.model.id, project: batch.project, displayName: batch.displayName };
   journal.book((bill) => countBatch(bill, head, chargesOf(doneLines(batch))));
-  if (hasOutput(batch) && batch.inputFile !== undefined) putOut(parts, batch);
-  else if (!hasOutput(batch)) disk.remove(batch.inputPath);
+  if (!hasOutput(batch)) disk.remove(batch.inputPath);
+  else if (isJob(batch)) putIntoBucket(parts, batch);
+  else if (batch.inputFile !== undefined) putOut(parts, batch);
 }
 
 /** What was made for each line; a line that was refused was answered once, for nothing. */

@@ -1,17 +1,26 @@
 /** A line of the input as JSON: `{"key": "…", "request": {GenerateContentRequest}}`. */
 import { open } from 'node:fs/promises';
-import { GoogleError, invalidArgument, type Refusal } from '../http/google-error.ts';
+import { GoogleError, invalidArgument } from '../http/google-error.ts';
 import type { Model } from '../models.ts';
+import type { Strictness } from '../request/check.ts';
+import type { Fields } from '../request/message.ts';
 import { type ImageRequest, parseRequest } from '../request/request.ts';
 
-export type InputLine = { key: string | undefined; request: unknown; metadata: unknown };
+export type InputLine = {
+  key: string | undefined;
+  request: unknown;
+  metadata: unknown;
+  /** All that is beside the request. */
+  extra: Record<string, unknown>;
+};
 
 /** @throws GoogleError 400 when the line is no JSON object */
 export function parseInputLine(bytes: Buffer): InputLine {
   const json = parseJson(bytes);
   if (typeof json !== 'object' || json === null) throw new GoogleError(NO_OBJECT);
-  const { key, request, metadata } = json as Record<string, unknown>;
-  return { key: typeof key === 'string' ? key : undefined, request, metadata };
+  const { request, ...extra } = json as Record<string, unknown>;
+  const { key, metadata } = extra;
+  return { key: typeof key === 'string' ? key : undefined, request, metadata, extra };
 }
 
 const NO_OBJECT = invalidArgument('Each line must be a JSON object with a key and a request.');
@@ -42,7 +51,7 @@ export async function readLine(
 export function requestOf(
   { request }: InputLine,
   model: Model,
-  options: { signatures: boolean; checkFile: (id: string) => Refusal | undefined },
+  { fields, ...strictness }: Strictness & { fields?: Fields | undefined },
 ): Promise<ImageRequest> {
-  return parseRequest(request, model, options);
+  return parseRequest(request, model, strictness, fields);
 }

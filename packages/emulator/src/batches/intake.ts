@@ -3,6 +3,7 @@ import { readDirective } from '../directive.ts';
 import { onDisk } from '../files/content.ts';
 import { fileRefusal } from '../files/usable.ts';
 import { GoogleError, invalidArgument } from '../http/google-error.ts';
+import { checkObjects } from '../modes/gcs.ts';
 import type { ImageRequest } from '../request/request.ts';
 import { promptOf } from '../request/wire.ts';
 import type { World } from '../world.ts';
@@ -50,7 +51,10 @@ async function takeLine(world: World, intake: Intake, found: FoundLine, index: n
     const checks = {
       signatures: settings.strict_signatures,
       checkFile: (id: string) => fileRefusal(world, id, project),
+      fields: context.fields,
     };
+    const { gcs_endpoint: endpoint } = settings.vertex;
+    if (context.fields && endpoint !== undefined) await checkObjects(input.request, endpoint, world.closing);
     const request = await requestOf(input, model, checks);
     const subject = {
       route: 'batch_line',

@@ -14,6 +14,7 @@ import { type Fault, isContent, isRefused } from '../faults/rules.ts';
 import { responseIdOf } from '../ids.ts';
 import type { Model } from '../models.ts';
 import { createRandom, type Random } from '../random.ts';
+import type { Fields } from '../request/message.ts';
 import type { ImageRequest } from '../request/request.ts';
 import type { Settings } from '../settings.ts';
 import type { World } from '../world.ts';
@@ -40,7 +41,15 @@ export type Line = {
 };
 
 /** What lines share: their model, and the emulator as it was set when they were sent. */
-export type LineContext = { batch: string; model: Model; settings: Settings };
+export type LineContext = {
+  batch: string;
+  model: Model;
+  settings: Settings;
+  /** What a request may say; none = what Gemini's own may. */
+  fields?: Fields | undefined;
+  /** Set when Google's cloud answers, in epoch milliseconds. */
+  cloudAt?: number | undefined;
+};
 
 /** What answers are made with. */
 export type Tools = Pick<World, 'seed' | 'pictures' | 'sign'>;
@@ -91,7 +100,10 @@ export async function answerLine(world: Tools, asked: Asked): Promise<Record<str
       ...(nth > 0 && { copy: nth + 1 }),
     },
   );
-  return toResponse({ plan, responseId, serviceTier: request.serviceTier, mime: context.model.mime, ...drawn });
+  const { cloudAt } = context;
+  const clouded = cloudAt === undefined ? {} : { cloudAt };
+  const { mime } = context.model;
+  return toResponse({ plan, responseId, serviceTier: request.serviceTier, mime, ...clouded, ...drawn });
 }
 
 function planLine(

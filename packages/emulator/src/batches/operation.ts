@@ -1,9 +1,9 @@
 /** A batch as the API shows it: a long-running operation. */
 import { timestamp } from '../clock.ts';
 import type { Batch } from './batch-store.ts';
-import { hasOutput, outputIdOf } from './end.ts';
-import type { RpcStatus } from './rpc-status.ts';
-import { isOver, linesDone, stateAt } from './timeline.ts';
+import { outputIdOf } from './end.ts';
+import { FAILED } from './rpc-status.ts';
+import { hasOutput, isOver, linesDone, stateAt } from './timeline.ts';
 
 const TYPE = 'type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch';
 
@@ -36,8 +36,6 @@ export function toOperation(batch: Batch, now: number, inlined?: unknown): Recor
     ...(output && { response: { '@type': `${TYPE}Output`, ...output } }),
   };
 }
-
-const FAILED: RpcStatus = { code: 13, message: 'Internal error encountered.' };
 
 function outputOf(batch: Batch, inlined: unknown): Record<string, unknown> | undefined {
   if (batch.inputFile !== undefined) return { responsesFile: `files/${outputIdOf(batch)}` };

@@ -2,7 +2,9 @@
 import { encodeJson } from '../answer/json.ts';
 import { letters } from '../ids.ts';
 import { createRandom } from '../random.ts';
+import { VERTEX_FIELDS } from '../request/fields.ts';
 import type { Batch } from './batch-store.ts';
+import { answeredLine, refusedLine } from './cloud/line.ts';
 import { readLine, requestOf } from './input-line.ts';
 import { answerLine, type Line, type LineContext, type Tools } from './line.ts';
 import { linesDone } from './timeline.ts';
@@ -58,12 +60,24 @@ function shuffled<T>(items: readonly T[], ...words: string[]): T[] {
 }
 
 async function writeLine(world: Tools, batch: Batch, { line, nth }: Written): Promise<Buffer[]> {
+  if (batch.cloud) return writeJobLine(world, batch, { line, nth });
   const key = keyOf(world, batch, { line, nth });
   const keyed = key === undefined ? {} : { key };
   const content = await contentOf(world, batch, { line, nth });
   // Google's order of the two varies.
   const keyFirst = createRandom(world.seed, 'key first', batch.id, line.index)() < 0.5;
   return encodeJson(keyFirst ? { ...keyed, ...content } : { ...content, ...keyed });
+}
+
+async function writeJobLine(world: Tools, batch: Batch, { line, nth }: Written): Promise<Buffer[]> {
+  const input = await readLine(batch.inputPath, line).catch(() => undefined);
+  const { key: _, ...keyless } = input?.extra ?? {};
+  const key = keyOf(world, batch, { line, nth });
+  const extra = key === undefined ? keyless : { ...keyless, key };
+  const told = { request: input?.request, extra, processedAt: batch.timeline.endsAt };
+  if (line.error) return encodeJson(refusedLine(told, line.error));
+  const { response } = await contentOf(world, batch, { line, nth });
+  return encodeJson(answeredLine(told, response));
 }
 
 async function writeInlined(world: Tools, batch: Batch, written: Written): Promise<Buffer[]> {
@@ -76,9 +90,10 @@ async function writeInlined(world: Tools, batch: Batch, written: Written): Promi
 async function contentOf(world: Tools, batch: Batch, { line, nth }: Written): Promise<Record<string, unknown>> {
   if (line.error) return { error: line.error };
   const { model, settings, id } = batch;
-  const context: LineContext = { batch: id, model, settings };
+  const cloudy = batch.cloud && { fields: VERTEX_FIELDS, cloudAt: batch.timeline.endsAt };
+  const context: LineContext = { batch: id, model, settings, ...cloudy };
   // It was checked when it came; a reference may be gone since.
-  const checks = { signatures: false, checkFile: () => undefined };
+  const checks = { signatures: false, checkFile: () => undefined, fields: context.fields };
   const request = await requestOf(await readLine(batch.inputPath, line), model, checks);
   return { response: await answerLine(world, { context, line, request, nth }) };
 }

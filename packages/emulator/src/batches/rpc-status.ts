@@ -3,6 +3,9 @@ import type { GoogleStatus, Refusal } from '../http/google-error.ts';
 
 export type RpcStatus = { code: number; message: string };
 
+/** What a batch failed of, when nobody says. */
+export const FAILED: RpcStatus = { code: 13, message: 'Internal error encountered.' };
+
 const CODES: Readonly<Record<GoogleStatus, number>> = {
   CANCELLED: 1,
   INVALID_ARGUMENT: 3,

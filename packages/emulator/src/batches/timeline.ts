@@ -59,8 +59,13 @@ export function linesDone({ startsAt, endsAt, ends, done }: Timeline, now: numbe
   return Math.floor(lines * whole * ((now - startsAt) / (endsAt - startsAt)));
 }
 
+/** Whether a batch that is over has any output. */
+export function hasOutput({ timeline, lines }: { timeline: Timeline; lines: readonly unknown[] }): boolean {
+  return timeline.ends !== 'failed' && linesDone(timeline, timeline.endsAt, lines.length) > 0;
+}
+
 /** Ends a batch that is not over; what was answered by then stays answered. */
 export function cancel(timeline: Timeline, now: number, lines: number): Timeline {
   if (isOver(timeline, now)) return timeline;
-  return { ...timeline, endsAt: now, ends: 'cancelled', done: linesDone(timeline, now, lines) / lines };
+  return { ...timeline, endsAt: now, ends: 'cancelled', done: linesDone(timeline, now, lines) / Math.max(1, lines) };
 }

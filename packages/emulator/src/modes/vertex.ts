@@ -33,9 +33,14 @@ function mimeOf(json: unknown): Model['mime'] | undefined {
 }
 
 /** The model a call is for. @throws GoogleError 404 in Vertex's words. */
-export function vertexModel({ params }: Call): Model {
-  const model = findModel(params['model'] ?? '');
-  if (!model) throw new GoogleError(publisherModelNotFound(resourceOf(params)));
+export function vertexModel(call: Call): Model {
+  return modelOf(call, call.params['model'] ?? '');
+}
+
+/** A model of the project that a call is about. @throws GoogleError 404 in Vertex's words. */
+export function modelOf({ params }: Call, id: string): Model {
+  const model = findModel(id);
+  if (!model) throw new GoogleError(publisherModelNotFound(resourceOf({ ...params, model: id })));
   return model;
 }
 

@@ -11,11 +11,13 @@ import { OPENROUTER_IMAGES } from '../modes/openrouter-images.ts';
 import { VERTEX } from '../modes/vertex.ts';
 import { cancelBatch, deleteBatch, getBatch, listBatches } from './batches/batches.ts';
 import { createBatch } from './batches/create.ts';
+import { cancelJob, createJob, deleteJob, getJob, listJobs } from './batches/jobs.ts';
 import type { Call } from './call.ts';
 import { exposed } from './exposed.ts';
 import { deleteFile, downloadFile, getFile, listFiles } from './files/files.ts';
 import { continueUpload, startUpload } from './files/upload.ts';
 import { imageRoute } from './generate-content.ts';
+import { getKey } from './key.ts';
 import { getModel, listModels } from './models.ts';
 import type { RouteName } from './names.ts';
 import {
@@ -56,8 +58,9 @@ const BATCH = 'batches/(?<batch>[a-z0-9-]+)';
 const WEBHOOK = 'webhooks/(?<webhook>[a-z0-9-]+)';
 const FILE = 'files/(?<file>[a-z0-9-]+)';
 
-const CLOUD =
-  '(?<version>v1|v1beta1)/projects/(?<project>[\\w.:-]+)/locations/(?<location>[a-z0-9-]+)/publishers/google';
+const PLACE = '(?<version>v1|v1beta1)/projects/(?<project>[\\w.:-]+)/locations/(?<location>[a-z0-9-]+)';
+const CLOUD = `${PLACE}/publishers/google`;
+const JOB = 'batchPredictionJobs/(?<batch>[0-9]+)';
 
 const PUBLISHER = '(?<version>v1|v1beta1)/publishers/google';
 
@@ -108,6 +111,11 @@ const ROUTES: readonly Route[] = [
   route('POST', `/${VERSION}/${WEBHOOK}:ping`, 'ping_webhook', exposed(pingWebhook)),
   route('POST', `/${VERSION}/${WEBHOOK}:rotateSigningSecret`, 'rotate_secret', exposed(rotateSecret)),
   route('POST', '/token', 'create_token', exposed(createToken), 'vertex'),
+  route('POST', `/${PLACE}/batchPredictionJobs`, 'create_batch', createJob, 'vertex'),
+  route('GET', `/${PLACE}/batchPredictionJobs`, 'list_batches', exposed(listJobs), 'vertex'),
+  route('GET', `/${PLACE}/${JOB}`, 'get_batch', exposed(getJob), 'vertex'),
+  route('POST', `/${PLACE}/${JOB}:cancel`, 'cancel_batch', exposed(cancelJob), 'vertex'),
+  route('DELETE', `/${PLACE}/${JOB}`, 'delete_batch', exposed(deleteJob), 'vertex'),
   route('POST', `/${CLOUD}/${MODEL}:generateContent`, 'generate_content', imageRoute(VERTEX), 'vertex'),
   route('POST', '/api/v1/chat/completions', 'chat_completions', imageRoute(CHAT), 'openrouter'),
   route('POST', '/v1/chat/completions', 'chat_completions', imageRoute(CHAT), 'relay'),
@@ -123,6 +131,7 @@ const ROUTES: readonly Route[] = [
   // Models that are no one's in particular are described without a project, and the SDK asks so.
   route('GET', `/${PUBLISHER}/${MODEL}`, 'get_model', exposed(getPublisherModel), 'vertex'),
   route('POST', '/api/v1/images', 'create_images', imageRoute(OPENROUTER_IMAGES), 'openrouter'),
+  route('GET', '/api/v1/key', 'get_key', exposed(getKey), 'openrouter'),
   route('GET', '/api/v1/models', 'list_models', exposed(listOpenRouterModels), 'openrouter'),
   route(
     'GET',
@@ -143,8 +152,20 @@ const ROUTES: readonly Route[] = [
   route('GET', '/\\.well-known/jwks\\.json', 'jwks', exposed(jwks)),
 ];
 
-// An upload's address is its own key, and public keys are for everybody.
-const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'jwks', 'create_token']);
+// An upload's address is its own key, a token is what is still to be had, and the others are for everybody.
+const KEYLESS: ReadonlySet<RouteName> = new Set(['upload_chunk', 'create_token', 'jwks', 'list_image_endpoints']);
+
+const isKeyless = (name: RouteName, mode: Mode) =>
+  KEYLESS.has(name) || (mode === 'openrouter' && name === 'list_models');
+
+/** What a relay copies of Gemini's own routes: it has neither files nor batches. */
+const COPIED: ReadonlySet<RouteName> = new Set([
+  'generate_content',
+  'stream_generate_content',
+  'list_models',
+  'get_model',
+  'chat_completions',
+]);
 
 export type Found = {
   name: RouteName;
@@ -162,7 +183,15 @@ export function findRoute({ method, headers }: IncomingMessage, url: URL): Found
     if (bearer && asGemini === 'gemini') continue;
     if (!methods.some((known) => known === method) || (query && !url.searchParams.has(query))) continue;
     const match = path.exec(url.pathname);
-    if (match) return { name, mode, handle, params: { ...match.groups }, keyless: KEYLESS.has(name) };
+    if (!match) continue;
+    const served = mode !== 'relay' || COPIED.has(name) || KEYLESS.has(name);
+    return {
+      name,
+      mode,
+      handle: served ? handle : undefined,
+      params: { ...match.groups },
+      keyless: isKeyless(name, mode),
+    };
   }
   return { name: 'unknown', mode: asGemini, handle: undefined, params: {}, keyless: false };
 }

@@ -86,6 +86,8 @@ export function createWebhooks(parts: Parts): Webhooks {
   }
 
   batches.onEnd((batch) => {
+    // Google's cloud tells nobody.
+    if (batch.cloud) return;
     const event = eventOf(batch);
     const { uris = [], userMetadata } = batch.webhookConfig ?? {};
     const own = { ...event, data: { ...event.data, ...(userMetadata && { user_metadata: userMetadata }) } };

@@ -1,6 +1,7 @@
 /** What a webhook says: little more than where to look. */
 import type { Batch } from '../batches/batch-store.ts';
-import { hasOutput, outputIdOf } from '../batches/end.ts';
+import { outputIdOf } from '../batches/end.ts';
+import { hasOutput } from '../batches/timeline.ts';
 
 export type WebhookEvent = { type: string; version: 'v1'; timestamp: string; data: Record<string, unknown> };
 

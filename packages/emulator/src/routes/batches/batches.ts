@@ -28,7 +28,7 @@ export async function getBatch(call: Call): Promise<void> {
 export async function listBatches(call: Call): Promise<void> {
   const { batches, clock } = call.world;
   const asOf = clock.now() - (call.staleMs ?? 0);
-  const known = batches.list(call.project).filter(({ timeline }) => timeline.createdAt <= asOf);
+  const known = batches.list(call.project).filter(({ timeline, cloud }) => !cloud && timeline.createdAt <= asOf);
   const { items, nextPageToken } = pageOf(known, call.url.searchParams);
   const operations = items.map((batch) => toOperation(batch, asOf));
   await answerJson(call, { ...(operations.length > 0 && { operations }), ...(nextPageToken && { nextPageToken }) });
@@ -51,7 +51,7 @@ function batchOf(call: Call): Batch {
   const id = call.params['batch'] ?? '';
   const batch = call.world.batches.get(id, call.project);
   call.world.journal.update(call.entry, { batch: id, ...(batch && { display_name: batch.displayName }) });
-  if (!batch) throw new GoogleError(ENTITY_NOT_FOUND);
+  if (!batch || batch.cloud) throw new GoogleError(ENTITY_NOT_FOUND);
   return batch;
 }
 

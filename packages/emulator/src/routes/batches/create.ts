@@ -4,13 +4,14 @@ import { writeFile } from 'node:fs/promises';
 import type { Batch } from '../../batches/batch-store.ts';
 import { type CreateBody, type Inlined, readCreateBody } from '../../batches/create-body.ts';
 import { takeIn } from '../../batches/intake.ts';
-import type { Line } from '../../batches/line.ts';
+import { isTooMuch } from '../../batches/limits.ts';
 import { toOperation } from '../../batches/operation.ts';
 import { fileRefusal } from '../../files/usable.ts';
 import { readJson } from '../../http/body.ts';
 import { GoogleError, invalidArgument, modelNotFound } from '../../http/google-error.ts';
 import { letters } from '../../ids.ts';
 import { findModel, type Model } from '../../models.ts';
+import { settingsOf } from '../../projects.ts';
 import { QUOTA_REFUSALS } from '../../quota-errors.ts';
 import { answerJson, type Call } from '../call.ts';
 import { strike } from '../exposed.ts';
@@ -42,14 +43,17 @@ async function create(call: Call, model: Model, body: CreateBody): Promise<Batch
   const inputPath = 'file' in input ? ownCopy(call, input.file, project) : await writeDown(call, input.requests);
   try {
     const id = letters(ID_LENGTH, world.seed, 'batch', entry.n);
-    const context = { batch: id, model, settings: world.settings };
+    const settings = { ...world.settings, ...settingsOf(world.settings, project) };
+    const context = { batch: id, model, settings };
     const lines = await takeIn(world, { context, project, displayName, path: inputPath });
-    checkLimits(call, model, lines);
+    if (isTooMuch(world, { project, model, lines })) {
+      throw new GoogleError(QUOTA_REFUSALS.quota_help_only({ model: model.id }));
+    }
     const course = world.faults.chooseCourse({ route: entry.route, model: model.id, displayName }) ?? {};
     const inputFile = 'file' in input ? input.file : undefined;
     const given = { id, project, model, displayName, priority, webhookConfig, inputFile, inputPath, lines, course };
     world.journal.update(entry, { batch: id });
-    return world.batches.add({ ...given, settings: world.settings });
+    return world.batches.add({ ...given, settings });
   } catch (error) {
     world.disk.remove(inputPath);
     throw error;
@@ -71,21 +75,4 @@ async function writeDown({ world }: Call, requests: readonly Inlined[]): Promise
   const path = world.disk.newPath();
   await writeFile(path, requests.map((request) => `${JSON.stringify(request)}\n`).join(''));
   return path;
-}
-
-/** Batches have limits of their own, apart from those of other calls. */
-function checkLimits(call: Call, model: Model, lines: readonly Line[]): void {
-  const { batches, settings } = call.world;
-  const { jobs_max: jobsMax, enqueued_tokens: limits } = settings.batches;
-  const active = batches.active(call.project);
-  const tokensMax = typeof limits === 'object' ? limits[model.id] : limits;
-  const enqueued = active
-    .filter((batch) => batch.model === model)
-    .reduce((sum, batch) => sum + tokensOf(batch.lines), 0);
-  const over = active.length >= jobsMax || enqueued + tokensOf(lines) > (tokensMax ?? Number.POSITIVE_INFINITY);
-  if (over) throw new GoogleError(QUOTA_REFUSALS.quota_help_only({ model: model.id }));
-}
-
-function tokensOf(lines: readonly Line[]): number {
-  return lines.reduce((sum, { tokens }) => sum + tokens, 0);
 }
