@@ -53,7 +53,7 @@ describe('a key with limits of its own', () => {
     const rate = createRedisSubmissionRate({ redis, prefix });
     const [second] = await redis.time();
     const key = `${prefix}submissions:key_1`;
-    await redis.hset(key, { [Number(second) - 70]: 5, [Number(second) - 30]: 2, [Number(second) - 10]: 1 });
+    await redis.hset(key, { [second - 70]: 5, [second - 30]: 2, [second - 10]: 1 });
 
     expect(await rate.take('key_1', 4)).toMatchObject({ granted: true, remaining: 0 });
     const full = await rate.take('key_1', 4);

@@ -23,15 +23,19 @@ for _, flow in ipairs(family(tenant)) do
     before = before + (flow == own and call('ZRANK', queue(line, flow), job) or call('ZCOUNT', queue(line, flow), '-inf', '(' .. place))
   end
 end
-local at, others = math.max(pass, v) + before / weight, {}
+local at, others, names = math.max(pass, v) + before / weight, {}, {}
 for _, line in ipairs(near) do
   local some = call('ZRANGEBYSCORE', flows(line), '-inf', '(' .. exact(at), 'WITHSCORES', 'LIMIT', 0, most)
   for n = 1, #some, 2 do
     local flow = some[n]
     if not kin[flow] then
-      local known = others[flow] or { pass = some[n + 1], jobs = 0 }
+      local known = others[flow]
+      if not known then
+        known = { pass = some[n + 1], jobs = 0 }
+        others[flow] = known
+        names[#names + 1] = flow
+      end
       known.jobs = known.jobs + call('ZCARD', queue(line, flow))
-      others[flow] = known
     end
   end
 end
@@ -45,9 +49,11 @@ end
 local span = first and now - first * SLOT or 0
 local wait = math.max(0, lines[mine + 1] - now)
 local answer = { before, exact(pass), exact(weight), exact(v), wait, started, span }
-for flow, one in pairs(others) do
-  answer[#answer + 1] = one.pass
-  answer[#answer + 1] = exact(bounds(call('HGET', base .. ':shares', flow)))
-  answer[#answer + 1] = one.jobs
+local shares = #names > 0 and call('HMGET', base .. ':shares', unpack(names)) or {}
+for n, flow in ipairs(names) do
+  local its = bounds(shares[n])
+  answer[#answer + 1] = others[flow].pass
+  answer[#answer + 1] = tostring(its)
+  answer[#answer + 1] = others[flow].jobs
 end
 return answer

@@ -22,9 +22,8 @@ local function bounded(name, concurrency, starts)
   return call('ZRANGE', key, had - starts, had - starts, 'WITHSCORES')[2] + MINUTE + 1 - now
 end
 local seen = {}
-local function held(flow)
+local function held(flow, share)
   if seen[flow] == nil then
-    local share = call('HGET', base .. ':shares', flow)
     local ms = false
     if share then
       local _, concurrency, starts, ofKey, startsOfKey = bounds(share)
@@ -35,17 +34,19 @@ local function held(flow)
   end
   return seen[flow]
 end
+local function shareOf(flow) return call('HGET', base .. ':shares', flow) end
 -- The first flow of a line that may go.
 local function front(line)
   local from, step = 0, 4
   while true do
-    local some = call('ZRANGE', flows(line), from, from + step - 1, 'WITHSCORES')
-    for n = 1, #some, 2 do
-      local ms = held(some[n])
-      if not ms then return some[n], tonumber(some[n + 1]) end
+    local some = call('ZRANGE', flows(line), from, from + step - 1)
+    local shares = #some > 0 and call('HMGET', base .. ':shares', unpack(some)) or {}
+    for n = 1, #some do
+      local ms = held(some[n], shares[n])
+      if not ms then return some[n], tonumber(call('ZSCORE', flows(line), some[n])) end
       hold(ms)
     end
-    if #some < 2 * step then return end
+    if #some < step then return end
     from, step = from + step, 64
   end
 end
@@ -67,14 +68,14 @@ end
 local tenant = tenantOf(foremost)
 local line, flow, job, place
 for _, its in ipairs(family(tenant)) do
-  for _, one in ipairs(held(its) and {} or open) do
+  for _, one in ipairs(held(its, shareOf(its)) and {} or open) do
     local first = call('ZRANGE', queue(one, its), 0, 0, 'WITHSCORES')
     if first[1] and (not place or tonumber(first[2]) < tonumber(place)) then
       line, flow, job, place = one, its, first[1], first[2]
     end
   end
 end
-local share = call('HGET', base .. ':shares', flow) or ''
+local share = shareOf(flow) or ''
 local weight, _, starts, _, startsOfKey = bounds(share)
 local start = math.max(pass, v)
 call('SET', base .. ':v', exact(start))

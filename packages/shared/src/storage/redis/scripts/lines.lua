@@ -22,10 +22,16 @@ local function fields(text)
   for field in string.gmatch(text .. TAB, '([^' .. TAB .. ']*)' .. TAB) do all[#all + 1] = field end
   return all
 end
+local parsed = {}
 local function bounds(share)
-  local all = {}
-  for number in string.gmatch(share or '', '[^:]+') do all[#all + 1] = tonumber(number) end
-  return all[1] or 1, all[2] or 0, all[3] or 0, all[4] or 0, all[5] or 0
+  if not share or share == '' then return 1, 0, 0, 0, 0 end
+  local all = parsed[share]
+  if not all then
+    all = {}
+    for number in string.gmatch(share, '[^:]+') do all[#all + 1] = tonumber(number) end
+    parsed[share] = all
+  end
+  return unpack(all)
 end
 -- The tenant's own flow, and those of its keys.
 local function family(tenant)
