@@ -9,13 +9,16 @@ const MINUTE_MS = 60_000;
 const SPEND_WINDOW_MS = 10 * MINUTE_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
+const sliding = (spanMs: number) => ({ spanMs, open: () => createSlidingWindow(spanMs) });
+
+/** Each way to count; those that slide say how long they are. */
 export const GAUGES = {
-  minute: () => createSlidingWindow(MINUTE_MS),
-  spend: () => createSlidingWindow(SPEND_WINDOW_MS),
-  rolling: () => createSlidingWindow(DAY_MS),
-  pacific: createPacificGauge,
-  flight: createFlightGauge,
-} as const satisfies Record<string, () => Gauge>;
+  minute: sliding(MINUTE_MS),
+  spend: sliding(SPEND_WINDOW_MS),
+  rolling: sliding(DAY_MS),
+  pacific: { spanMs: undefined, open: createPacificGauge },
+  flight: { spanMs: undefined, open: createFlightGauge },
+} as const satisfies Record<string, { spanMs: number | undefined; open: () => Gauge }>;
 
 /** Begins anew at each midnight Pacific. */
 function createPacificGauge(): Gauge {

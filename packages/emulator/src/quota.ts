@@ -25,6 +25,8 @@ export type WindowReport = {
   project: string;
   model: string;
   window: WindowName;
+  /** How long it is, in the emulator's time; absent = it does not slide. */
+  span_ms?: number;
   /** As it was last asked for; absent = none. */
   limit?: number;
   /** What counts now. */
@@ -60,7 +62,7 @@ const ALL_MODELS = '*';
 const METERS_MAX = 20_000;
 
 type Meter = { gauge: Gauge; report: Omit<WindowReport, 'used'> };
-type Place = Pick<WindowReport, 'project' | 'model' | 'window'>;
+type Place = Pick<WindowReport, 'project' | 'model' | 'window' | 'span_ms'>;
 type Check = { meter: Meter; limit: number | undefined; amount: number };
 
 export function createQuota(clock: Pick<Clock, 'now' | 'outsideMs'>): Quota {
@@ -70,7 +72,7 @@ export function createQuota(clock: Pick<Clock, 'now' | 'outsideMs'>): Quota {
     const name = `${place.project} ${place.model} ${place.window} ${kind}`;
     const known = meters.get(name);
     if (known) return known;
-    const meter: Meter = { gauge: GAUGES[kind](), report: freshReport(place) };
+    const meter: Meter = { gauge: GAUGES[kind].open(), report: freshReport({ ...place, ...spanOf(kind) }) };
     meters.set(name, meter);
     const [oldest] = meters.keys();
     if (meters.size > METERS_MAX && oldest !== undefined) meters.delete(oldest);
@@ -141,8 +143,14 @@ function limitsOf(quotas: Quotas, model: string): Limits {
   return { ...quotas, ...quotas.models[model] };
 }
 
-function freshReport({ project, model, window }: Place): Meter['report'] {
-  return { project, model, window, counted: 0, refused: 0, largest: 0, largest_share: 0 };
+function spanOf(kind: keyof typeof GAUGES): Pick<WindowReport, 'span_ms'> {
+  const { spanMs } = GAUGES[kind];
+  return spanMs === undefined ? {} : { span_ms: spanMs };
+}
+
+function freshReport({ project, model, window, span_ms }: Place): Meter['report'] {
+  const span = span_ms === undefined ? {} : { span_ms };
+  return { project, model, window, ...span, counted: 0, refused: 0, largest: 0, largest_share: 0 };
 }
 
 function count({ gauge, report }: Meter, now: number, amount: number): void {

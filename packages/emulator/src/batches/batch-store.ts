@@ -138,7 +138,10 @@ export function createBatchStore(parts: Parts): BatchStore {
     cancel(batch) {
       if (!isOpen(batch)) return;
       const done = batch.course.done === undefined ? {} : { done: batch.course.done };
-      const timeline = { ...cancel(batch.timeline, clock.now(), batch.lines.length), ...done };
+      const timeline = {
+        ...cancel(batch.timeline, clock.now(), batch.lines.length, batch.course.cancellingMs),
+        ...done,
+      };
       move(batch.id, timeline, batch.course);
     },
     redirect(batch, course) {

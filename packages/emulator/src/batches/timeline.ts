@@ -13,6 +13,8 @@ export type Timeline = {
   ends: Ending;
   /** Share of its lines that are answered by its end. */
   done: number;
+  /** Somebody cancelled it then. */
+  cancelledAt?: number;
 };
 
 type Odds = { turnaroundMs: number; spread: number; lifeMs: number; random: Random };
@@ -51,10 +53,11 @@ export function isOver({ endsAt }: Timeline, now: number): boolean {
 }
 
 /** How many of `lines` are answered. */
-export function linesDone({ startsAt, endsAt, ends, done }: Timeline, now: number, lines: number): number {
+export function linesDone({ startsAt, endsAt, ends, done, cancelledAt }: Timeline, now: number, lines: number): number {
   // A share that was made of whole lines must give the same lines back.
   if (now >= endsAt) return Math.floor(lines * done + 1e-6);
   if (now < startsAt) return 0;
+  if (cancelledAt !== undefined) return Math.floor(lines * done + 1e-6);
   const whole = ends === 'succeeded' ? 1 : done;
   return Math.floor(lines * whole * ((now - startsAt) / (endsAt - startsAt)));
 }
@@ -64,8 +67,9 @@ export function hasOutput({ timeline, lines }: { timeline: Timeline; lines: read
   return timeline.ends !== 'failed' && linesDone(timeline, timeline.endsAt, lines.length) > 0;
 }
 
-/** Ends a batch that is not over; what was answered by then stays answered. */
-export function cancel(timeline: Timeline, now: number, lines: number): Timeline {
-  if (isOver(timeline, now)) return timeline;
-  return { ...timeline, endsAt: now, ends: 'cancelled', done: linesDone(timeline, now, lines) / Math.max(1, lines) };
+/** Ends a batch that is not over, `afterMs` later; what was answered when it was cancelled stays answered. */
+export function cancel(timeline: Timeline, now: number, lines: number, afterMs = 0): Timeline {
+  if (isOver(timeline, now) || timeline.cancelledAt !== undefined) return timeline;
+  const done = linesDone(timeline, now, lines) / Math.max(1, lines);
+  return { ...timeline, endsAt: Math.min(timeline.endsAt, now + afterMs), ends: 'cancelled', done, cancelledAt: now };
 }

@@ -18,6 +18,10 @@ export const Course = z.strictObject({
   done: z.number().min(0).max(1).optional(),
   /** The error of one that `failed`, with a gRPC code. */
   error: z.strictObject({ code: z.number().int().min(1).max(16), message: z.string().max(2000) }).optional(),
+  /** Of a job: so long of its pending time it is QUEUED. */
+  queuedMs: span.optional(),
+  /** So long after it was cancelled it goes on; of a job, CANCELLING. */
+  cancellingMs: span.optional(),
   /** How its states are spelled. */
   prefix: z.enum(['BATCH_STATE_', 'JOB_STATE_']).optional(),
   /** Of the output's lines. */

@@ -11,9 +11,12 @@ export function isJob(batch: Batch): batch is Job {
 }
 
 /** The name of the job's state. */
-export function jobState({ timeline, cloud }: Job, now: number): string {
-  if (isOver(timeline, now) && cloud.failure) return 'JOB_STATE_FAILED';
+export function jobState({ timeline, course, cloud }: Job, now: number): string {
+  const over = isOver(timeline, now);
+  if (over && cloud.failure) return 'JOB_STATE_FAILED';
+  if (!over && timeline.cancelledAt !== undefined) return 'JOB_STATE_CANCELLING';
   const state = stateAt(timeline, now);
+  if (state === 'PENDING' && now < timeline.createdAt + (course.queuedMs ?? 0)) return 'JOB_STATE_QUEUED';
   return state === 'SUCCEEDED' && timeline.done < 1 ? 'JOB_STATE_PARTIALLY_SUCCEEDED' : `JOB_STATE_${state}`;
 }
 

@@ -185,6 +185,30 @@ describe('a batch prediction job', () => {
     expect(emulator.control.bill().images).toBe(0);
   });
 
+  it('may be queued before it is pending, and takes its time to cancel', async () => {
+    await using system = await started({
+      faults: course({ queuedMs: 1000, pendingMs: 2000, runningMs: HOUR, cancellingMs: 5000 }),
+    });
+    const { ai, emulator } = system;
+    const name = nameOf(await create(ai));
+    const stateAfter = async (ms: number) => {
+      emulator.control.advance(ms);
+      return (await ai.batches.get({ name })).state;
+    };
+
+    expect([await stateAfter(0), await stateAfter(1000), await stateAfter(1000)]).toEqual([
+      JobState.JOB_STATE_QUEUED,
+      JobState.JOB_STATE_PENDING,
+      JobState.JOB_STATE_RUNNING,
+    ]);
+    emulator.control.advance(HOUR / 2);
+    await ai.batches.cancel({ name });
+    expect(await stateAfter(4000)).toBe(JobState.JOB_STATE_CANCELLING);
+    await ai.batches.cancel({ name });
+    expect(await stateAfter(1000)).toBe(JobState.JOB_STATE_CANCELLED);
+    expect(emulator.control.bill().images).toBe(1);
+  });
+
   it('is listed with the others of its place, newest first, page by page, as a filter wants it', async () => {
     await using system = await started();
     const { ai, emulator } = system;
