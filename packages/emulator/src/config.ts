@@ -6,6 +6,14 @@ import { BatchSettings, LIFELIKE, Settings } from './settings.ts';
 const number = z.string().trim().min(1).transform(Number);
 const limit = number.pipe(z.number().int().min(0)).optional();
 const { shape } = Settings;
+const json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not JSON' });
+    return z.NEVER;
+  }
+});
 
 export const Environment = z.object({
   EMULATOR_PORT: number.pipe(z.number().int().min(0).max(65_535)).default(0),
@@ -23,6 +31,8 @@ export const Environment = z.object({
     .pipe(BatchSettings.shape.turnaround_ms.unwrap())
     .default(LIFELIKE.batches.turnaround_ms),
   EMULATOR_BATCH_TOKENS: limit,
+  /** JSON, as the setting `projects`. */
+  EMULATOR_PROJECTS: json.pipe(shape.projects).optional(),
   EMULATOR_RPM: limit,
   EMULATOR_IPM: limit,
   EMULATOR_TPM: limit,
@@ -51,6 +61,7 @@ export function readEnvironment(env: Record<string, string | undefined>): Emulat
       drafts: data.EMULATOR_DRAFTS,
       text: data.EMULATOR_TEXT,
       clock_scale: data.EMULATOR_CLOCK_SCALE,
+      projects: data.EMULATOR_PROJECTS ?? {},
       batches: { turnaround_ms: data.EMULATOR_BATCH_TURNAROUND_MS, enqueued_tokens: data.EMULATOR_BATCH_TOKENS },
       quotas: {
         rpm: data.EMULATOR_RPM,

@@ -26,6 +26,7 @@ describe('the program', () => {
     const child = start({
       EMULATOR_LATENCY: '0',
       EMULATOR_RPM: '3',
+      EMULATOR_PROJECTS: '{"alpha":{"quotas":{"rpm":1}}}',
       EMULATOR_CLOCK_SCALE: '600',
       EMULATOR_BATCH_TURNAROUND_MS: '20000',
     });
@@ -39,6 +40,7 @@ describe('the program', () => {
       drafts: 0.07,
       signature_bytes: 'realistic',
       quotas: { rpm: 3 },
+      projects: { alpha: { quotas: { rpm: 1, day: 'pacific' } } },
       clock_scale: 600,
       batches: { turnaround_ms: 20_000, jobs_max: 100 },
     });
@@ -48,11 +50,11 @@ describe('the program', () => {
   });
 
   it('names every mistake of its environment at once', async () => {
-    const child = start({ EMULATOR_PORT: 'x', EMULATOR_RENDER: 'big', EMULATOR_DRAFTS: '7' });
+    const child = start({ EMULATOR_PORT: 'x', EMULATOR_RENDER: 'big', EMULATOR_DRAFTS: '7', EMULATOR_PROJECTS: '{' });
     const { error = '' } = await firstLine(child.stderr);
 
     expect(await once(child, 'exit')).toEqual([1, null]);
-    for (const name of ['EMULATOR_PORT', 'EMULATOR_RENDER', 'EMULATOR_DRAFTS']) expect(error).toContain(name);
+    for (const name of ['PORT', 'RENDER', 'DRAFTS', 'PROJECTS']) expect(error).toContain(`EMULATOR_${name}`);
   });
 
   it('leaves with its parent', async () => {

@@ -105,8 +105,12 @@ function write(job: Job, presented: Presented): Body {
     model: call.mode === 'relay' ? presented.plan.modelVersion : `google/${presented.plan.modelVersion}`,
   };
   const answer = call.mode === 'relay' ? relayAnswer(job, presented) : openRouterAnswer(job, presented);
-  return { source: encodeJson({ ...head, ...answer }) };
+  const source = encodeJson({ ...head, ...answer });
+  return { source: call.mode === 'openrouter' ? [WAITING, ...source] : source };
 }
+
+/** So OpenRouter keeps a connection open on which nothing has come yet. */
+const WAITING = Buffer.from('\n         \n');
 
 function openRouterAnswer({ call }: Job, presented: Presented): Record<string, unknown> {
   const { plan, pictures, mime } = presented;

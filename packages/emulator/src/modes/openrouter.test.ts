@@ -135,6 +135,20 @@ describe('the images API', () => {
   });
 });
 
+it('tells anybody what there is, and those with a key what is left to them', async () => {
+  emulator.control.patchSettings({ openrouter: { credits_micros: 5_000_000 } });
+  await tell(emulator, CHAT, aChat());
+  const spent = (chargeOf(1)?.cost_micros ?? 0) / 1e6;
+
+  expect((await tell(emulator, '/api/v1/models', undefined, '')).status).toBe(200);
+  expect((await tell(emulator, '/api/v1/key', undefined, 'invalid')).status).toBe(401);
+  expect((await tell(emulator, '/api/v1/key')).json['data']).toMatchObject({
+    usage: spent,
+    limit: 5,
+    limit_remaining: 5 - spent,
+  });
+});
+
 describe('a refusal', () => {
   it('is in an envelope of its own, with what the provider said', async () => {
     emulator.control.putFaults([{ fault: { kind: 'overloaded' } }]);

@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Emulator, startEmulator } from '../server.ts';
-import { aChat, aContent, NATIVE, RELAY_CHAT, tell, textOf } from '../testing/modes.ts';
+import { aChat, aContent, GENERATIONS, NATIVE, RELAY_CHAT, tell, textOf } from '../testing/modes.ts';
 
 let emulator: Emulator;
 beforeEach(async () => {
@@ -53,6 +53,13 @@ describe('a copy of Gemini', () => {
     });
   });
 
+  it('has neither files nor batches', async () => {
+    for (const path of ['/v1beta/files', '/v1beta/batches']) {
+      expect((await tell(emulator, path)).status).toBe(404);
+    }
+    expect((await tell(emulator, NATIVE.replace('generate', 'batchGenerate'), {})).status).toBe(404);
+  });
+
   it('gives up after a while, with its proxy’s page', async () => {
     const response = await fetch(emulator.url + NATIVE, {
       method: 'POST',
@@ -63,6 +70,14 @@ describe('a copy of Gemini', () => {
     expect(response.status).toBe(524);
     expect(response.headers.get('content-type')).toContain('text/html');
   });
+});
+
+it('may use its own envelope for OpenAI’s images, too', async () => {
+  emulator.control.patchSettings({ relay: { envelope: 'relay' } });
+  const { status, json } = await tell(emulator, GENERATIONS, { model: 'no-such', prompt: 'x' });
+
+  expect(status).toBe(503);
+  expect(json['error']).toMatchObject({ type: 'new_api_error', code: 'model_not_found' });
 });
 
 describe('its chat', () => {

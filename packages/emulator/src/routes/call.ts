@@ -9,6 +9,7 @@ import { spokenIn, type Told } from '../http/words.ts';
 import { letters } from '../ids.ts';
 import type { JournalEntry } from '../journal.ts';
 import type { Mode } from '../mode.ts';
+import { settingsOf } from '../projects.ts';
 import type { World } from '../world.ts';
 
 export type Call = {
@@ -55,7 +56,7 @@ export function answerJson(call: Call, value: unknown, headers: Record<string, s
 export async function refuse(call: Call, refusal: Refusal, fault?: RefusedFault): Promise<void> {
   const { response } = call;
   if (response.destroyed) return close(call, 'lost');
-  const { http, body: told, headers } = spokenIn(call.mode, refusal, toldOf(call));
+  const { http, body: told, headers } = spokenIn(wordsOf(call), refusal, toldOf(call));
   const { type, body } = written(told, refusal, fault);
   const retryAfter = fault?.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) };
   // A body that was not read to its end would be taken for the next request.
@@ -118,6 +119,11 @@ function msOf({ startedAt }: Call): number {
 
 /** The front end's own pages, where an error does not come from the API itself. */
 const HTML_KINDS: ReadonlySet<string> = new Set(['bad_gateway', 'payload_too_large', 'gateway_timeout']);
+
+/** In whose words a call is refused: a relay may have its own, whatever it copies. */
+function wordsOf({ mode, project, world }: Call): Mode {
+  return mode === 'openai' ? settingsOf(world.settings, project).relay.envelope : mode;
+}
 
 function toldOf({ entry, world }: Call): Told {
   return {

@@ -11,6 +11,7 @@ export const ROUTE_NAMES = [
   'image_edits',
   'list_image_endpoints',
   'create_token',
+  'get_key',
   'list_models',
   'get_model',
   'start_upload',
