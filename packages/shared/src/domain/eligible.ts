@@ -63,7 +63,8 @@ function refusalOfChannel({ references, routing }: Carried, lane: Lane, spec: Ch
   return undefined;
 }
 
-function refusalOfServed(request: Carried, can: Capabilities): string | undefined {
+/** Why what can be carried there does not suffice for a request; goes on from the channel's name. */
+export function refusalOfServed(request: Carried, can: Capabilities): string | undefined {
   const { size, aspectRatio, references, thinking, seed, safety, tools } = request;
   if (!can.sizes.includes(size)) return `does not make size ${size}`;
   if (aspectRatio !== undefined && !can.aspectRatios.includes(aspectRatio)) return `does not make ratio ${aspectRatio}`;
