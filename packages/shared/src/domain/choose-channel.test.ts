@@ -158,7 +158,7 @@ describe('the choice of a channel', () => {
     expect(ids(choose([out(NOON)]))).toEqual(['a']);
     expect(choose([out(NOON + 1)])).toEqual({
       type: 'none',
-      refusals: [{ channel: 'a', why: 'the model is not served there any more' }],
+      refusals: [{ channel: 'a', why: `does not serve ${MODEL} any more` }],
       mayMend: true,
     });
   });
@@ -175,13 +175,13 @@ describe('the choice of a channel', () => {
   });
 
   it('says of each channel why it is none, and whether that may be mended', () => {
-    const refusals = [{ channel: 'relay', why: 'it takes 3 references' }];
+    const refusals = [{ channel: 'relay', why: 'takes at most 3 reference images' }];
     const dear = aCandidate({ id: 'dear' }, { cost: 200 });
     const drained = aCandidate({ id: 'drained' }, { override: 'drain' });
 
     expect(choose([dear], { refusals, room: 100 })).toEqual({
       type: 'none',
-      refusals: [...refusals, { channel: 'dear', why: 'it costs more there than is left of max_cost' }],
+      refusals: [...refusals, { channel: 'dear', why: 'costs more than is left of max_cost' }],
       mayMend: false,
     });
     expect(choose([dear, drained], { room: 100 })).toMatchObject({ type: 'none', mayMend: true });

@@ -2,6 +2,7 @@
 
 import type { Out, Override } from './breaker.ts';
 import type { ChannelSpec, Place, ServedModel } from './channel.ts';
+import type { Refusal } from './eligible.ts';
 import type { EpochMs, Micros } from './job.ts';
 
 /** A channel that could carry the request, as it stands. All instants are by the caller's clock, which `now` is of. */
@@ -23,21 +24,18 @@ export type Candidate = {
   failed: number;
 };
 
-/** Why a channel does not carry it, in words. */
-export type ChannelRefusal = { channel: string; why: string };
-
 export type ChannelChoice =
   /** Those that may be called now, best first: the next is tried when the first has no leave after all. */
   | { type: 'try'; order: [Candidate, ...Candidate[]] }
   /** `allBroken`: no quota is what it waits for anywhere, so another model may be the better answer. */
   | { type: 'wait'; until: EpochMs; reason: 'rate_limited' | 'parked' | 'broken'; allBroken: boolean }
   /** `mayMend`: an operator or a model that is gone stands in the way, and not the request. */
-  | { type: 'none'; refusals: ChannelRefusal[]; mayMend: boolean };
+  | { type: 'none'; refusals: Refusal[]; mayMend: boolean };
 
 export type ChooseOptions = {
   candidates: readonly Candidate[];
   /** Of the channels that cannot carry the request at all. */
-  refusals: readonly ChannelRefusal[];
+  refusals: readonly Refusal[];
   now: EpochMs;
   /** What is left of the job's `max_cost`; `undefined` = it has none. */
   room?: Micros | undefined;
@@ -65,14 +63,14 @@ export function chooseChannel({ candidates, refusals, now, room, random }: Choos
   return { type: 'none', refusals: [...refusals, ...found], mayMend };
 }
 
-/** Why waiting does not help; `undefined` when it may be called sooner or later. */
+/** Why waiting does not help, going on from the channel's name; `undefined` when it may be called sooner or later. */
 function refusalOf(candidate: Candidate, now: EpochMs, room?: Micros): string | undefined {
-  const { override, out, enterAt } = candidate;
-  if (!isWithin(candidate, room)) return 'it costs more there than is left of max_cost';
-  if (override === 'drain') return 'an operator drains it';
-  if (override === 'open') return 'an operator has opened its breaker';
+  const { override, out, enterAt, place } = candidate;
+  if (!isWithin(candidate, room)) return 'costs more than is left of max_cost';
+  if (override === 'drain') return 'is drained by an operator';
+  if (override === 'open') return 'is held back by an operator';
   // A refused key is mended within the life of a job; a model that is gone stays gone.
-  return out === 'retired' && enterAt > now ? 'the model is not served there any more' : undefined;
+  return out === 'retired' && enterAt > now ? `does not serve ${place.model} any more` : undefined;
 }
 
 function isWithin({ cost }: Candidate, room: Micros | undefined): boolean {
