@@ -48,8 +48,8 @@ function reference(text: string): { skeleton: unknown; blobs: Buffer[] } {
   const blobs: Buffer[] = [];
   const skeleton: unknown = JSON.parse(text, function (this: unknown, key, value: unknown) {
     if (typeof value !== 'string' || Array.isArray(this)) return value;
-    if (LIFTED.has(key)) return { lift: value };
-    if (WHOLE_URL.has(key)) return { pattern: IN_URL, value };
+    if (LIFTED.has(key) && !value.startsWith('data:')) return { lift: value };
+    if (LIFTED.has(key) || WHOLE_URL.has(key)) return { pattern: IN_URL, value };
     return key === 'content' ? { pattern: IN_TEXT, value } : value;
   });
   const lift = (base64: string) => `@blob:${blobs.push(decode(base64)) - 1}`;
@@ -148,7 +148,7 @@ const { document } = fc.letrec<{ document: string; member: string; list: string;
 }));
 
 function valueOf(key: string, lifted: Record<'base64' | 'dataUrl' | 'markdown', string>, other: string): string {
-  if (LIFTED.has(key)) return lifted.base64;
+  if (LIFTED.has(key)) return key === 'b64_json' && lifted.base64.length > 99 ? lifted.dataUrl : lifted.base64;
   if (WHOLE_URL.has(key)) return lifted.dataUrl;
   return key === 'content' ? lifted.markdown : other;
 }
@@ -211,6 +211,16 @@ describe('the extractor', () => {
 
     expect(skeleton).toBe(body.replace('QUJD', '@blob:0'));
     expect(blobs.map(String)).toEqual(['ABC']);
+  });
+
+  it('lifts the image out of a data URL in place of base64, wherever the body is cut', async () => {
+    const body = '{"data":[{"b64_json":"data:image/png;base64,QUJD","url":null},{"b64_json":"dataQUJD"}]}';
+    for (let at = 0; at <= body.length; at++) {
+      const { skeleton, blobs } = await extract(cut(body, [at, at + 1]));
+
+      expect(skeleton).toBe(body.replace('QUJD', '@blob:0').replace('dataQUJD', '@blob:1'));
+      expect(blobs.map((blob) => blob.toString('base64'))).toEqual(['QUJD', 'dataQUJD']);
+    }
   });
 
   it('lifts each image out of a text, and nothing but images', async () => {

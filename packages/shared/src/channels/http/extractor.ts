@@ -2,7 +2,7 @@
  * Lifts the base64 fields out of a JSON body while it streams by.
  *
  * Every string that is the value of a key named in `FIELDS` as `base64` is decoded into a blob and replaced by
- * `"@blob:N"`. Of the others named there only what follows `data:image/…;base64,` is, and the words before it stay:
+ * `"@blob:N"`, unless it is a data URL after all. Of the others named there only what follows `data:image/…;base64,` is, and the words before it stay:
  * `"data:image/png;base64,@blob:N"`, once in a `url`, any number of times in a `text`. All other bytes are kept as they
  * are and make up the skeleton, a small JSON text. A 20 MB image thus never exists as a string. The scan jumps from
  * quote to quote with native searches; chunks may end anywhere.
@@ -27,6 +27,9 @@ const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
 ]);
 /** Longer than any lifted key, even with each of its letters written as `\u0064`. */
 const KEY_MAX = 128;
+
+/** Some relays write a whole data URL where base64 alone belongs. */
+const DATA_LEAD = 'data:';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -75,7 +78,7 @@ export function createExtractor(
   let field: Field | undefined;
   /** Where the string began in the skeleton. */
   let start = 0;
-  /** The end of the chunk before, when only the next tells whether it still is base64. */
+  /** The end of the chunk before, when only the next tells what it is. */
   let held: Buffer | undefined;
   /** The chunk before ended, inside a string, with a backslash that escapes the next byte. */
   let escaping = false;
@@ -93,7 +96,6 @@ export function createExtractor(
     skeleton.keep(chunk, quote, quote + 1);
     start = skeleton.length();
     inString = true;
-    if (field === 'base64') startBlob();
     return quote + 1;
   }
 
@@ -115,6 +117,12 @@ export function createExtractor(
   function inside(chunk: Buffer, from: number): number {
     const closing = findClosing(chunk, from);
     const end = closing < 0 ? chunk.length : closing;
+    if (field === 'base64' && !decoder) {
+      const lead = chunk.toString('latin1', from, Math.min(end, from + DATA_LEAD.length));
+      if (closing < 0 && lead.length < DATA_LEAD.length && DATA_LEAD.startsWith(lead)) return hold(chunk, from);
+      if (lead === DATA_LEAD) field = 'url';
+      else startBlob();
+    }
     if (field) lift(field, chunk, from, end);
     else keepString(chunk, from, end);
     if (closing < 0) return chunk.length;
@@ -154,10 +162,14 @@ export function createExtractor(
       endBlob();
       return run.end;
     }
-    // An escape that this chunk does not finish; it goes before the next one.
-    held = Buffer.from(chunk.subarray(run.end, end));
+    return hold(chunk, run.end);
+  }
+
+  /** Keeps the end of a chunk for the next one, which begins with it. */
+  function hold(chunk: Buffer, from: number): number {
+    held = Buffer.from(chunk.subarray(from));
     escaping = false;
-    return end;
+    return chunk.length;
   }
 
   function endBlob(): void {
