@@ -106,6 +106,34 @@ describe('a breaker', () => {
   });
 });
 
+describe('the error rate of a minute', () => {
+  /** Lets calls of a place be older, by so many twelfths of the minute. */
+  async function age({ redis, prefix }: TestBreakers, slots: number): Promise<void> {
+    const key = `${prefix}{c:${PLACE.channel}}:breaker:${PLACE.model}`;
+    for (const [field, count] of Object.entries(await redis.hgetall(key))) {
+      const slot = /^f:(\d+)$/.exec(field)?.[1];
+      if (slot)
+        await redis
+          .multi()
+          .hdel(key, field)
+          .hset(key, `f:${Number(slot) - slots}`, count)
+          .exec();
+    }
+  }
+
+  it.each([
+    [10, 'opened'],
+    [12, undefined],
+  ])('has calls that are %i twelfths old in it, or not', async (slots, to) => {
+    await using test = await openBreakers({ faultsInARow: 1_000 });
+    expect(kinds(await test.end(times(19, 'timeout')))).toEqual(times(19, undefined));
+
+    await age(test, slots);
+
+    expect(kinds(await test.end(['timeout']))).toEqual([to]);
+  });
+});
+
 describe('a probe', () => {
   it('is one over all workers, each of 200 times', async () => {
     await using test = await openBreakers({ goodProbes: 1_000 }, 4);
