@@ -3,10 +3,9 @@
 import { GoogleGenAI } from '@google/genai';
 import { MODELS } from '../../domain/models.ts';
 import type { OpenChannel } from '../../ports/channel.ts';
-import { factsOf } from '../genai/facts.ts';
 import { type Credentials, generateContent, NO_KEY } from '../genai/generate-content.ts';
 import { lookAtModels } from '../genai/look-at-models.ts';
-import { inCallSpan } from '../http/call-span.ts';
+import { factsOf, inCallSpan } from '../http/call-span.ts';
 import { openConnections } from '../http/connections.ts';
 import type { Connect } from '../http/dispatcher.ts';
 import { lookAt } from '../http/look.ts';

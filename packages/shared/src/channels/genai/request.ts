@@ -10,10 +10,7 @@ import {
 } from '@google/genai';
 import type { JobRequest, Reference } from '../../domain/job.ts';
 import type { ReferenceInput } from '../../ports/channel.ts';
-import { captionOf } from '../http/request-parts.ts';
-
-/** This model has one size and refuses to be told. */
-const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
+import { captionOf, sizeOf } from '../http/request-parts.ts';
 
 /**
  * The SDK parameters of one call that can only ever be one HTTP call.
@@ -27,6 +24,7 @@ export function buildRequest(
   { httpOptions = {}, model = request.model }: { httpOptions?: HttpOptions; model?: string } = {},
 ): GenerateContentParameters {
   const { seed, thinking, tools, safety } = request;
+  const size = sizeOf(request);
   const parts = [{ text: request.prompt }, ...request.references.flatMap((ref, n) => toParts(ref, n, references[n]))];
   return {
     model,
@@ -37,7 +35,7 @@ export function buildRequest(
       responseModalities: ['TEXT', 'IMAGE'],
       imageConfig: {
         ...(request.aspectRatio && { aspectRatio: request.aspectRatio }),
-        ...(!SIZELESS.has(request.model) && { imageSize: request.size }),
+        ...(size && { imageSize: size }),
       },
       ...(seed !== undefined && { seed }),
       ...(thinking && { thinkingConfig: { thinkingLevel: member(ThinkingLevel, thinking.toUpperCase()) } }),

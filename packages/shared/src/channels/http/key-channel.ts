@@ -3,9 +3,8 @@
 import type { Dialect } from '../../domain/answer.ts';
 import type { JobRequest } from '../../domain/job.ts';
 import { MODELS } from '../../domain/models.ts';
-import type { SpanFacts } from '../../observability/trace.ts';
 import type { CallOptions, ChannelLook, Exchange, OpenChannel, ReferenceInput } from '../../ports/channel.ts';
-import { inCallSpan } from './call-span.ts';
+import { factsOf, inCallSpan } from './call-span.ts';
 import { type Connections, openConnections } from './connections.ts';
 import type { Connect } from './dispatcher.ts';
 import { reasonOf } from './exchange.ts';
@@ -74,21 +73,11 @@ export function createKeyChannel(options: KeyChannelOptions, shape: Shape): Open
     takesUris: false,
     preconnect: () => connections.preconnect(),
     call: (request, callOptions) =>
-      inCallSpan(shape.span, factsOf(request, shape.provider, host), () => call(request, callOptions)),
+      inCallSpan(shape.span, factsOf(request, { provider: shape.provider, host }), () => call(request, callOptions)),
     look: (signal) => {
       const asked = served.map((model) => ({ model, providerModel: providerModelOf(models, model) }));
       return shape.look({ connections, baseUrl, headers, served: asked, signal });
     },
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
-  };
-}
-
-function factsOf({ model, references }: JobRequest, provider: string, host: string): SpanFacts {
-  return {
-    'gen_ai.operation.name': 'generate_content',
-    'gen_ai.provider.name': provider,
-    'gen_ai.request.model': model,
-    'server.address': host,
-    'darkroom.references': references.length,
   };
 }

@@ -3,6 +3,14 @@
 import type { JobRequest, Reference } from '../../domain/job.ts';
 import type { ReferenceInput } from '../../ports/channel.ts';
 
+/** This model has one size and refuses to be told. */
+const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
+
+/** The size to ask for; none where the model has only one. */
+export function sizeOf({ model, size }: JobRequest): string | undefined {
+  return SIZELESS.has(model) ? undefined : size;
+}
+
 /** The words that tie an image to what the prompt calls it; none when the caller gave it neither name nor role. */
 export function captionOf({ name, role }: Reference, index: number): string | undefined {
   if (!name && !role) return undefined;

@@ -2,10 +2,7 @@
 
 import type { JobRequest } from '../../domain/job.ts';
 import type { ReferenceInput } from '../../ports/channel.ts';
-import { captionOf, dataUrlOf, promptWithCaptions, refuseFields } from '../http/request-parts.ts';
-
-/** This model has one size and refuses to be told. */
-const SIZELESS: ReadonlySet<string> = new Set(['gemini-2.5-flash-image']);
+import { captionOf, dataUrlOf, promptWithCaptions, refuseFields, sizeOf } from '../http/request-parts.ts';
 
 type Sent = { references: readonly ReferenceInput[]; model: string };
 
@@ -49,8 +46,4 @@ export function imagesBody(request: JobRequest, { references, model }: Sent): Re
     ...(seed !== undefined && { seed }),
     ...(inputs.length > 0 && { input_references: inputs }),
   };
-}
-
-function sizeOf({ model, size }: JobRequest): string | undefined {
-  return SIZELESS.has(model) ? undefined : size;
 }

@@ -16,7 +16,7 @@ import { LINE_BYTES, readLines } from './read-lines.ts';
 import { deleteFile } from './stored-file.ts';
 import { uploadFile } from './upload.ts';
 
-export type GeminiBatchChannelOptions = GeminiChannelOptions & {
+export type GeminiBatchChannelOptions = Pick<GeminiChannelOptions, 'apiKey' | 'baseUrl' | 'apiVersion' | 'connect'> & {
   /** For one call of the API, the creation of a batch included. Default 60 s. */
   callTimeoutMs?: number;
   /** A download may be silent for so long. Default 60 s. */
