@@ -34,7 +34,7 @@ const request: fc.Arbitrary<Carried> = fc
     seed: fc.option(fc.nat(), { nil: undefined }),
     thinking: fc.option(fc.constantFrom('minimal', 'low', 'high'), { nil: undefined }),
     tools: fc.subarray(['google_search' as const]),
-    safety: fc.constantFrom([], [{ category: 'HARM_CATEGORY_HARASSMENT', threshold: 'OFF' }]),
+    safety: fc.subarray([{ category: 'HARM_CATEGORY_HARASSMENT', threshold: 'OFF' }]),
     references: fc.array(
       fc.record({ mime: fc.constantFrom(...IMAGE_MIMES), role: fc.constantFrom('object', 'style') }),
       {

@@ -54,6 +54,8 @@ describe('the fingerprint', () => {
     ['role of a reference', { references: [aReference('aa', { role: 'style', name: 'mug' }), aReference('bb')] }],
     ['name of a reference', { references: [aReference('aa', { role: 'object', name: 'cup' }), aReference('bb')] }],
     ['order of the references', { references: FULL.references.toReversed() }],
+    ['models that may take over', { routing: { models: ['gemini-3-pro-image', 'gemini-nano-banana-2.1'] } }],
+    ['placeholder', { routing: { placeholder: true } }],
     ['number of references', { references: FULL.references.slice(0, 1) }],
   ])('changes with the %s', (_, change) => {
     expect(fingerprint(change === WITHOUT_SEED ? WITHOUT_SEED : { ...FULL, ...change })).not.toBe(fingerprint(FULL));
@@ -67,6 +69,8 @@ describe('the fingerprint', () => {
     ['policy for unknown outcomes', { onUnknownOutcome: 'hold' }],
     ['dedup window', { dedup: { windowMs: 5 * MINUTE } }],
     ['cache', { cache: { ttlMs: MINUTE } }],
+    ['channels', { routing: { channels: ['gemini'] } }],
+    ['hedge', { routing: { hedge: true } }],
     ['place of a reference', { references: FULL.references.map((reference) => ({ ...reference, key: 'elsewhere' })) }],
     ['order of the safety settings', { safety: FULL.safety.toReversed() }],
   ])('does not change with the %s', (_, change) => {
