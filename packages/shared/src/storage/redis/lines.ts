@@ -165,6 +165,8 @@ function parseFlow(flow: string): Pick<LineTurn, 'tenant' | 'key'> {
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const SORTED = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz';
+const TO_SORTED = tableOf(BASE64, SORTED);
+const TO_BASE64 = tableOf(SORTED, BASE64);
 
 /**
  * An id that was made here takes 23 bytes in place of 36; no caller's id begins like it. Its digits are in the order of
@@ -172,16 +174,23 @@ const SORTED = '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz
  */
 function nameOf(id: string): string {
   if (!isGeneratedJobId(id)) return id;
-  return `~${translate(Buffer.from(id.slice(4), 'hex').toString('base64url'), BASE64, SORTED)}`;
+  return `~${translate(Buffer.from(id.slice(4), 'hex').toString('base64url'), TO_SORTED)}`;
 }
 
 function parseName(name: string): string {
   if (!name.startsWith('~')) return name;
-  return `job_${Buffer.from(translate(name.slice(1), SORTED, BASE64), 'base64url').toString('hex')}`;
+  return `job_${Buffer.from(translate(name.slice(1), TO_BASE64), 'base64url').toString('hex')}`;
 }
 
-function translate(text: string, from: string, to: string): string {
-  return Array.from(text, (character) => to[from.indexOf(character)]).join('');
+/** Byte for byte: for each character of a job that comes, a search of its own took more than all the rest. */
+function translate(text: string, table: Uint8Array): string {
+  return Buffer.from(Buffer.from(text, 'latin1').map((byte) => table[byte] ?? byte)).toString('latin1');
+}
+
+function tableOf(from: string, to: string): Uint8Array {
+  const table = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  for (const [n, character] of Array.from(from).entries()) table[character.charCodeAt(0)] = to.charCodeAt(n);
+  return table;
 }
 
 function parseCrowd(numbers: number[]): Crowd | undefined {
