@@ -125,7 +125,7 @@ const Tail = z.strictObject({
 const latency = z.number().min(0).max(100);
 
 /** What one project has of its own. */
-export const ProjectSettings = z.strictObject({
+const ProjectSettings = z.strictObject({
   quotas: Quotas.optional(),
   latency: latency.optional(),
   tail: Tail.optional(),
@@ -136,7 +136,6 @@ export const ProjectSettings = z.strictObject({
   relay: RelaySettings.optional(),
   vertex: VertexSettings.optional(),
 });
-export type ProjectSettings = z.infer<typeof ProjectSettings>;
 
 export const Settings = z.strictObject({
   latency,

@@ -20,9 +20,9 @@ export type ServiceAccount = {
   token_uri: string;
 };
 
-export type Standing = 'good' | 'unknown' | 'expired' | 'of_another';
+type Standing = 'good' | 'unknown' | 'expired' | 'of_another';
 
-export type Exchanged =
+type Exchanged =
   | { access_token: string; expires_in: number; token_type: 'Bearer' }
   | { error: string; error_description: string };
 
