@@ -131,17 +131,17 @@ local function slide()
   slideDays()
 end
 
--- ms until `excess` of the amounts in a log has slid out of it, oldest first.
+-- ms until `excess` of the amounts in a log has slid out of it, oldest first: mostly the first few do.
 local function amountWait(log, long, excess, amountOf)
-  local from = 0
+  local from, many = 0, 4
   while true do
-    local part = redis.call('ZRANGE', log, from, from + 49, 'WITHSCORES')
+    local part = redis.call('ZRANGE', log, from, from + many - 1, 'WITHSCORES')
     for n = 1, #part, 2 do
       excess = excess - amountOf(part[n])
       if excess <= 0 then return part[n + 1] + long - now end
     end
-    if #part < 100 then return 0 end
-    from = from + 50
+    if #part < 2 * many then return 0 end
+    from, many = from + many, math.min(2 * many, 256)
   end
 end
 
@@ -155,18 +155,25 @@ local WINDOWS = { 'requests', 'images', 'tokens', 'day', 'spend' }
 local SPANS = { requests = MINUTE, images = MINUTE, tokens = MINUTE, day = DAY, spend = TEN }
 local CONFIGURED = { requests = 10, images = 11, tokens = 12, day = 13, spend = 15 }
 
+local sums
 local function used(window)
   if window == 'requests' then return redis.call('ZCARD', LOG) end
   if window == 'spend' then return tonumber(redis.call('HGET', COSTS, '=cost') or '0') end
   if window == 'day' then return usedDay() end
-  return tonumber(redis.call('HGET', CALLS, '=' .. window) or '0')
+  if not sums then sums = redis.call('HMGET', CALLS, '=images', '=tokens') end
+  return tonumber(sums[window == 'images' and 1 or 2] or '0')
 end
 
 -- A learnt limit holds for a while after the last refusal, then grows by a tenth at each step until it is no limit any
 -- more: it has reached the configured one, or ten times what it was where none is configured.
 local STEPS_MAX = 24
+local learntLimits
 local function learntOf(window)
-  local packed = redis.call('HGET', window == 'spend' and ALL_LEARNT or LEARNT, window)
+  if not learntLimits then
+    local own = redis.call('HMGET', LEARNT, 'requests', 'images', 'tokens', 'day')
+    learntLimits = { requests = own[1], images = own[2], tokens = own[3], day = own[4], spend = redis.call('HGET', ALL_LEARNT, 'spend') }
+  end
+  local packed = learntLimits[window]
   if not packed then return nil end
   local limit, at, hold, step, blocked = string.match(packed, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
   return { limit = tonumber(limit), at = tonumber(at), hold = tonumber(hold), step = tonumber(step), blocked = tonumber(blocked) }
