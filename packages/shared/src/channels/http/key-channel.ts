@@ -21,7 +21,7 @@ export type KeyChannelOptions = {
 };
 
 /** One request, without what says who sends it. */
-export type Post = { path: string; contentType: string; body: string | Buffer; dialect: Dialect };
+type Post = { path: string; contentType: string; body: string | Buffer; dialect: Dialect };
 
 export type Shape = {
   /** The span of a call, and who is asked. */
