@@ -40,7 +40,7 @@ export function openChannels(configured: readonly ConfiguredChannel[], options: 
     try {
       open.set(one.id, openChannel(one, options));
     } catch (error) {
-      problems.push(`channel ${one.id}: ${reasonOf(error)}`);
+      problems.push(...problemsIn(error, one.id));
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -64,10 +64,15 @@ export async function lookAtChannel(
   try {
     channel = openChannel(configured, options);
   } catch (error) {
-    return { type: 'unreadable', reason: reasonOf(error) };
+    return { type: 'unreadable', reason: problemsIn(error, configured.id).join('; ') };
   }
   await using opened = channel;
   return await opened.look(signal);
+}
+
+/** A mistake in the configuration names its own place. */
+function problemsIn(error: unknown, id: string): readonly string[] {
+  return error instanceof ConfigError ? error.problems : [`channel ${id}: ${reasonOf(error)}`];
 }
 
 function openChannel({ id, models, connection }: ConfiguredChannel, { clock, connect }: OpenOptions): OpenChannel {

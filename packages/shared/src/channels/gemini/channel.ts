@@ -1,14 +1,16 @@
 /** The Gemini API, or a relay that speaks as it does, reached with a key. */
 
 import { GoogleGenAI } from '@google/genai';
+import { objectOf, objectsOf, textOf } from '../../domain/lenient.ts';
 import { MODELS } from '../../domain/models.ts';
-import type { OpenChannel } from '../../ports/channel.ts';
+import type { ChannelLook, OpenChannel } from '../../ports/channel.ts';
 import { type Credentials, generateContent, NO_KEY } from '../genai/generate-content.ts';
 import { lookAtModels } from '../genai/look-at-models.ts';
 import { factsOf, inCallSpan } from '../http/call-span.ts';
 import { openConnections } from '../http/connections.ts';
 import type { Connect } from '../http/dispatcher.ts';
-import { lookAt } from '../http/look.ts';
+import { lookAt, type Seen } from '../http/look.ts';
+import { failedLook } from '../http/look-at-list.ts';
 import { providerModelOf, type ServedModels } from '../http/served.ts';
 
 export const GEMINI_BASE_URL = 'https://generativelanguage.googleapis.com';
@@ -41,6 +43,21 @@ export function createGeminiChannel(options: GeminiChannelOptions): OpenChannel 
   const generate = { gemini, connections, authorize: () => credentials, pathOf, models, takesUris };
   const served = models ? Object.keys(models) : MODELS.map((model) => model.id);
 
+  const get = (path: string, signal: AbortSignal) =>
+    lookAt(connections, { url: new URL(`${baseUrl}/${apiVersion}/${path}`), headers: credentials }, signal);
+
+  /** Asks for the list, and for each model that is not on it: neither knows everything, and a relay may know but one. */
+  async function look(signal: AbortSignal): Promise<ChannelLook> {
+    const list = await get('models?pageSize=1000', signal);
+    if (list.type === 'refused' || list.type === 'unreachable') return failedLook(list);
+    const listed = new Set(list.type === 'ok' ? namesIn(list.body) : []);
+    const see = async (model: string): Promise<Seen> => {
+      const path = pathOf(providerModelOf(models, model));
+      return listed.has(path) ? { type: 'ok', body: undefined } : get(path, signal);
+    };
+    return lookAtModels(served, see, { good: list.type === 'ok' });
+  }
+
   return {
     id,
     takesUris,
@@ -49,13 +66,13 @@ export function createGeminiChannel(options: GeminiChannelOptions): OpenChannel 
       inCallSpan('gemini generateContent', factsOf(request, { provider: 'gcp.gemini', host }), () =>
         generateContent(generate, request, callOptions),
       ),
-    look: (signal) =>
-      lookAtModels(served, (model) => {
-        const url = new URL(`${baseUrl}/${apiVersion}/${pathOf(providerModelOf(models, model))}`);
-        return lookAt(connections, { url, headers: credentials }, signal);
-      }),
+    look,
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
+}
+
+function namesIn(list: unknown): (string | undefined)[] {
+  return objectsOf(objectOf(list)['models']).map((model) => textOf(model['name']));
 }
 
 function pathOf(providerModel: string): string {

@@ -3,10 +3,14 @@
 import type { ChannelLook } from '../../ports/channel.ts';
 import type { Seen } from '../http/look.ts';
 
-/** @param see asks for one model by its catalogue id */
+/**
+ * @param see  asks for one model by its catalogue id
+ * @param good the credentials are known to be, whatever becomes of these questions
+ */
 export async function lookAtModels(
   models: readonly string[],
   see: (model: string) => Promise<Seen>,
+  { good = false } = {},
 ): Promise<ChannelLook> {
   const all = await Promise.all(models.map(async (model) => ({ model, seen: await see(model) })));
   const of = (type: Seen['type']) => all.filter(({ seen }) => seen.type === type).map(({ model }) => model);
@@ -14,7 +18,8 @@ export async function lookAtModels(
     if (seen.type === 'refused') return { type: 'refused', http: seen.http, message: seen.message };
   }
   const [first] = all;
-  if (first && of('ok').length + of('gone').length === 0) return { type: 'unreachable', reason: reasonIn(first.seen) };
+  if (!good && first && of('ok').length + of('gone').length === 0)
+    return { type: 'unreachable', reason: reasonIn(first.seen) };
   return { type: 'ok', unknownModels: of('gone'), unseenModels: [...of('failed'), ...of('unreachable')] };
 }
 
