@@ -1,7 +1,9 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WindowReport } from './quota.ts';
+import type { Refusal } from './http/google-error.ts';
+import { createQuota, type WindowReport } from './quota.ts';
 import { startEmulator } from './server.ts';
-import type { SettingsPatch } from './settings.ts';
+import { Quotas, type SettingsPatch } from './settings.ts';
 import { controlled, generate, post, type Refused, refused } from './testing/client.ts';
 
 const MINUTE = 60_000;
@@ -19,6 +21,12 @@ const quotaIds = ({ details = [] }: Refused['error']) =>
     .map(({ quotaId }) => quotaId);
 const retryDelay = ({ details = [] }: Refused['error']) =>
   details.find((detail) => 'retryDelay' in detail)?.['retryDelay'];
+
+/** Milliseconds of the RetryInfo. */
+const waitOf = ({ details = [] }: Refusal): number => {
+  const delay = String(details.find((detail) => 'retryDelay' in detail)?.['retryDelay']);
+  return Math.round(Number.parseFloat(delay) * 1000);
+};
 
 describe('quotas', () => {
   it('refuse the call over the minute, say when to come back, and let it in then', async () => {
@@ -176,6 +184,38 @@ describe('quotas', () => {
     expect((await post(emulator)).status).toBe(200);
     expect(emulator.control.quota()).toContainEqual(
       expect.objectContaining({ window: 'concurrency', limit: 2, refused: 1, largest: 2, largest_share: 1 }),
+    );
+  });
+
+  it('let in all that is allowed and no more, in every interval of their length, and say exactly when', () => {
+    const arrivals = fc.array(fc.record({ pass: fc.nat(20_000), tokens: fc.integer({ min: 1, max: 60 }) }), {
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(arrivals, fc.integer({ min: 1, max: 8 }), fc.integer({ min: 60, max: 200 }), (calls, rpm, tpm) => {
+        const time = { at: NOON_PACIFIC };
+        const quota = createQuota({ now: () => time.at, outsideMs: (ms) => ms / 10 });
+        const limits = Quotas.parse({ rpm, tpm });
+        const place = { project: 'p', model: 'm' };
+        const entered: { at: number; tokens: number }[] = [];
+        const inside = () => entered.filter(({ at }) => at > time.at - MINUTE);
+        const tokensInside = () => inside().reduce((sum, entry) => sum + entry.tokens, 0);
+        for (const { pass, tokens } of calls) {
+          time.at += pass;
+          const fits = inside().length < rpm && tokensInside() + tokens <= tpm;
+          const refusal = quota.admit({ ...place, tokens }, limits);
+          expect(refusal === undefined).toBe(fits);
+          if (refusal) time.at += waitOf(refusal) * 10 - 10;
+          // A client that waits as it was told is let in, and would not have been a millisecond of its own earlier.
+          const early = refusal !== undefined && inside().length < rpm && tokensInside() + tokens <= tpm;
+          if (refusal) time.at += 10;
+          const late = refusal && quota.admit({ ...place, tokens }, limits);
+          expect({ early, late }).toEqual({ early: false, late: undefined });
+          entered.push({ at: time.at, tokens });
+        }
+        expect(quota.report().every(({ largest_share }) => largest_share <= 1)).toBe(true);
+      }),
+      { numRuns: 60 },
     );
   });
 
