@@ -14,7 +14,7 @@ import { loadScript } from './scripts.ts';
 
 /** Jobs of one script: so long that a bulk takes one trip, and so short that it never holds Redis for long. */
 const STEP = 1_000;
-/** Flows of a line that a job's place is worked out from, the next ones: with more it is at least what is told. */
+/** Flows that a job's place is worked out from, the next ones: with more it is at least what is told. */
 const FLOWS_MAX = 500;
 /** A pick that nobody followed up. */
 const LAPSE_MS = 60_000;

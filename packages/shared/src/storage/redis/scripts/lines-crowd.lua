@@ -1,7 +1,7 @@
 -- What stands around a job. Answers nothing when it stands in no line, or { own jobs before it, own pass, own weight,
 -- virtual time, ms that its line waits, starts lately, in how many ms, then of each other flow pass, weight, jobs }.
--- ARGV 1 flow  2 job  3 most flows of a line to look at
-local own, job, most = ARGV[1], ARGV[2], ARGV[3]
+-- ARGV 1 flow  2 job  3 most flows to look at
+local own, job, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local lines, mine, place = call('HGETALL', base .. ':lines'), nil, nil
 for n = 1, #lines, 2 do
   place = call('ZSCORE', queue(lines[n], own), job)
@@ -30,12 +30,12 @@ for _, line in ipairs(near) do
     local flow = some[n]
     if not kin[flow] then
       local known = others[flow]
-      if not known then
+      if not known and #names < most then
         known = { pass = some[n + 1], jobs = 0 }
         others[flow] = known
         names[#names + 1] = flow
       end
-      known.jobs = known.jobs + call('ZCARD', queue(line, flow))
+      if known then known.jobs = known.jobs + call('ZCARD', queue(line, flow)) end
     end
   end
 end
