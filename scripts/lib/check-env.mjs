@@ -1,12 +1,15 @@
-/** Run with the environment of the programs: prints every mistake in it, of all programs at once. */
+/** Run with the environment of the programs: prints every mistake in it and in the channels file, of all programs at once. */
 
-import { ConfigError, parseEnv } from '@darkroom/shared/config';
+import { ConfigError, parseEnv, readChannels } from '@darkroom/shared/config';
 import { ApiEnv } from '../../apps/api/src/config.ts';
 import { WorkerEnv } from '../../apps/worker/src/config.ts';
 
-const mistakes = [ApiEnv, WorkerEnv].flatMap((schema) => {
+const { env } = process;
+const channels = { path: env.DARKROOM_CONFIG, env, cwd: process.cwd(), credentials: 'resolve' };
+const checks = [() => parseEnv(ApiEnv, env), () => parseEnv(WorkerEnv, env), () => readChannels(channels)];
+const mistakes = checks.flatMap((check) => {
   try {
-    parseEnv(schema, process.env);
+    check();
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -9,8 +9,9 @@ export function createSay(write = (text) => process.stdout.write(text)) {
 }
 
 /** Address, key, and two commands that work when pasted. */
-export function introduction({ dataDir, emulated }, { url, apiKey }) {
-  const provider = emulated ? 'the emulator; set GEMINI_API_KEY for real images' : 'the Gemini API';
+export function introduction({ dataDir, emulated, channelsFile }, { url, apiKey }) {
+  const real = channelsFile ? `the channels of ${channelsFile}` : 'the Gemini API';
+  const provider = emulated ? 'the emulator; set GEMINI_API_KEY for real images' : real;
   return `
 Darkroom is ready: ${url}
 

@@ -1,6 +1,7 @@
 /** What the launcher reads from the environment, and what it hands to the programs. */
 
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,11 +16,14 @@ const DRAIN_SECONDS = 330;
 /** Room for young objects: with more, sealing chunks of thousands of rows leaves a worker some 100 MB larger. */
 const WORKER_NODE_OPTIONS = '--max-semi-space-size=8';
 const PORT = 8080;
+/** As the programs look for it. */
+const CHANNELS_FILES = ['darkroom.config.yaml', 'darkroom.config.json'];
 
 /** @param {Record<string, string | undefined>} given the environment; an empty variable counts as unset */
 export function readSettings(given, cwd) {
   const env = Object.fromEntries(Object.entries(given).filter(([, value]) => value));
   const dataDir = resolve(cwd, env.DARKROOM_DATA ?? '.darkroom');
+  const channelsFile = env.DARKROOM_CONFIG ?? CHANNELS_FILES.find((name) => existsSync(join(cwd, name)));
   return {
     env,
     dataDir,
@@ -27,7 +31,8 @@ export function readSettings(given, cwd) {
     port: Number(env.PORT ?? PORT),
     host: env.HOST ?? '127.0.0.1',
     drainMs: Number(env.DRAIN_SECONDS ?? DRAIN_SECONDS) * 1_000,
-    emulated: !env.GEMINI_API_KEY,
+    channelsFile,
+    emulated: !env.GEMINI_API_KEY && !channelsFile,
     showLogs: Boolean(env.LOG_LEVEL),
   };
 }

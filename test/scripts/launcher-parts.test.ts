@@ -188,6 +188,8 @@ describe('what a start prints', () => {
     );
     expect(text).toContain('set GEMINI_API_KEY');
     expect(introduction({ dataDir: '/data', emulated: false }, { url: '', apiKey: '' })).not.toContain('emulator');
+    const listed = { dataDir: '/data', emulated: false, channelsFile: 'darkroom.config.yaml' };
+    expect(introduction(listed, { url: '', apiKey: '' })).toContain('the channels of darkroom.config.yaml');
   });
 });
 
