@@ -1,6 +1,7 @@
 /** OpenAI's images interface over real sockets, and the contract against the emulator's modes of it. */
 
 import { readFile } from 'node:fs/promises';
+import { startEmulator } from '@darkroom/emulator';
 import { createOpenAiChannel, createOpenRouterChannel, type OpenAiChannelOptions } from '@darkroom/shared/channels';
 import { classify, type Reference } from '@darkroom/shared/domain';
 import { channelContract } from '@darkroom/shared/testing/channel-contract';
@@ -8,6 +9,7 @@ import { aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCaller } from '../../support/channel-calls.ts';
 import { startChannelWorld } from '../../support/channel-world.ts';
+import { anImage } from '../../support/run-job.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from '../../support/stub-provider.ts';
 
 const PRO = 'gemini-3-pro-image';
@@ -254,6 +256,18 @@ describe('an edit', () => {
     ]);
     expect(await Promise.all(files.map((file) => file.text()))).toEqual(['one\r\n', 'two']);
   });
+});
+
+it('an edit is taken as what it is, its files among it', async () => {
+  const emulator = cleanup.use(await startEmulator({ settings: { render: 'fast' } }));
+  const channel = cleanup.use(createOpenAiChannel({ apiKey: GOOD, baseUrl: `${emulator.url}/v1`, models }));
+  const references = [aReference(), aReference({ mime: 'image/jpeg' })];
+  const bytes = [await anImage('png', { side: 32 }), await anImage('jpeg', { side: 32 })];
+
+  const { end } = await caller.call(channel, { request: aRequest({ model: PRO, references }), references: bytes });
+
+  expect(end.type === 'answered' && classify(end.answer)).toMatchObject({ type: 'image', mime: 'image/png' });
+  expect(emulator.control.journal().entries.map(({ route }) => route)).toEqual(['image_edits']);
 });
 
 describe('what cannot be carried', () => {

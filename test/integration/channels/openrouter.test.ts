@@ -1,6 +1,7 @@
 /** OpenRouter's two shapes over real sockets, and the contract against the emulator's modes of them. */
 
 import { readFile } from 'node:fs/promises';
+import { startEmulator } from '@darkroom/emulator';
 import { createOpenRouterChannel, type OpenRouterChannelOptions } from '@darkroom/shared/channels';
 import { classify, type JobRequest, type Reference } from '@darkroom/shared/domain';
 import { channelContract } from '@darkroom/shared/testing/channel-contract';
@@ -8,6 +9,7 @@ import { aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCaller, type Sent } from '../../support/channel-calls.ts';
 import { startChannelWorld } from '../../support/channel-world.ts';
+import { anImage } from '../../support/run-job.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from '../../support/stub-provider.ts';
 
 const PRO = 'gemini-3-pro-image';
@@ -275,6 +277,24 @@ describe('images', () => {
     expect(end.answer.body).toMatchObject({ data: [{ b64_json: '@blob:0' }] });
     expect(await readFile(end.answer.blobs[0]?.path ?? '')).toEqual(image);
   });
+});
+
+it.each(['chat', 'images'] as const)('references that go out by %s are seen and charged', async (shape) => {
+  const emulator = cleanup.use(await startEmulator({ settings: { render: 'fast' } }));
+  const channel = cleanup.use(
+    createOpenRouterChannel({ apiKey: GOOD, baseUrl: `${emulator.url}/api/v1`, models, shape }),
+  );
+  const references = [await anImage('png', { side: 32 }), await anImage('jpeg', { side: 32 })];
+
+  const alone = await caller.call(channel, { request: aRequest({ model: PRO }) });
+  const beside = await caller.call(channel, { request: aRequest({ model: PRO, ...two.request }), references });
+
+  const tokens = [alone, beside].map(({ end }) => {
+    const verdict = end.type === 'answered' ? classify(end.answer) : undefined;
+    return verdict?.type === 'image' ? verdict.usage.promptTokens : 0;
+  });
+  expect(tokens[0]).toBeGreaterThan(0);
+  expect(Number(tokens[1]) - Number(tokens[0])).toBeGreaterThan(500);
 });
 
 describe('what cannot be carried', () => {
