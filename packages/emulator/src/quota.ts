@@ -10,7 +10,7 @@ import type { Refusal } from './http/google-error.ts';
 import { type NamedWindow, type RefusalForm, refusalFor, SPEND_EXHAUSTED, VERTEX_EXHAUSTED } from './quota-errors.ts';
 import type { Limits, Quotas } from './settings.ts';
 
-export type Demand = {
+type Demand = {
   project: string;
   model: string;
   tokens: number;
