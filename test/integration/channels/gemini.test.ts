@@ -74,6 +74,14 @@ describe('who calls', () => {
     expect(JSON.stringify([answer, classify(answer)])).not.toContain(KEY);
     expect(answer.body).toMatchObject({ error: { message: expect.stringContaining('[removed]') } });
   });
+
+  it('by a key so short that any answer holds it changes nothing in the answer', async () => {
+    const stub = await aStub(replyWith(200, RELAYED));
+
+    const { end } = await caller.call(aRelay(stub, { apiKey: 'STOP' }));
+
+    expect(classify(answerOf(end))).toMatchObject({ type: 'image', finishReason: 'STOP' });
+  });
 });
 
 describe('a model', () => {

@@ -12,7 +12,7 @@ export type Connections = AsyncDisposable & {
   preconnect(): void;
 };
 
-export type SendOptions = Omit<ExchangeOptions, 'dispatcher' | 'turns'>;
+type SendOptions = Omit<ExchangeOptions, 'dispatcher' | 'turns'>;
 
 /** Opens none before the first call; disposing ends them all. @param connect how sockets are opened */
 export function openConnections(connect?: Connect): Connections {

@@ -5,10 +5,13 @@ import type { CallOptions, Exchange } from '../../ports/channel.ts';
 import { reasonOf, type WireEnd } from './exchange.ts';
 import { parseJson, TEXT_MAX, toAnswer } from './wire-answer.ts';
 
+/** What is shorter stands in any text by chance, and keeps no secret. */
+const SECRET_MIN = 8;
+
 export type KeepOptions = {
   /** How the body is to be read, if not as Gemini's. */
   dialect?: Dialect;
-  /** What was sent to say who calls: an error answer may repeat it, and no record of ours does. */
+  /** What was sent to say who calls: an answer may repeat it, and no record of ours does. */
   secrets?: readonly string[];
 };
 
@@ -39,6 +42,6 @@ export async function keep(
 }
 
 function without(text: string, secrets: readonly string[]): string {
-  const bare = secrets.map((secret) => secret.replace(/^Bearer /, '')).filter((secret) => secret !== '');
+  const bare = secrets.map((secret) => secret.replace(/^Bearer /, '')).filter(({ length }) => length >= SECRET_MIN);
   return bare.reduce((clean, secret) => clean.replaceAll(secret, '[removed]'), text);
 }
