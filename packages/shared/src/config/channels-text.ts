@@ -1,6 +1,17 @@
 /** The text of the channels file: its value, and where in it each part stands. */
 
-import { type Document, isAlias, isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { ConfigError } from './env.ts';
 
 /** JSON is YAML too. */
@@ -15,19 +26,30 @@ export function parseText(text: string, name: string): ChannelsText {
   const lines = new LineCounter();
   // Never pretty: that quotes lines of the file, and somebody may have put a secret there after all.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const errors = [...document.errors, ...document.warnings];
+  const errors = [...document.errors, ...document.warnings, ...unknownAliases(document)];
   if (errors.length) {
-    throw new ConfigError(errors.map(({ pos, message }) => `${name}:${lines.linePos(pos[0]).line}: ${message}`));
+    throw new ConfigError(errors.map(({ pos, message }) => `${name}:${lines.linePos(pos[0]).line || 1}: ${message}`));
   }
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   return { value: valueOf(document, name), lineOf: (path) => lineAt(offsetOf(document, path)) };
+}
+
+function unknownAliases(document: Document.Parsed): { pos: [number]; message: string }[] {
+  const found: { pos: [number]; message: string }[] = [];
+  visit(document, {
+    Alias: (_, node) => {
+      const message = `*${node.source} stands for nothing: &${node.source} must come before it`;
+      if (!node.resolve(document)) found.push({ pos: [node.range?.[0] ?? 0], message });
+    },
+  });
+  return found;
 }
 
 function valueOf(document: Document.Parsed, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 }) as unknown;
   } catch (error) {
-    throw new ConfigError([`${name}: ${error instanceof Error ? error.message : 'its aliases cannot be resolved'}`]);
+    throw new ConfigError([`${name}:1: ${error instanceof Error ? error.message : 'its aliases cannot be resolved'}`]);
   }
 }
 

@@ -295,6 +295,7 @@ describe('a mistake is told with its line and what would be right', () => {
       `${channel('')}\ntenants:\n  ACME: {}`,
       '8: tenants.ACME is not a valid name: it must be the name of a tenant: 1 to 63 of a-z 0-9 -',
     ],
+    ['an alias of nothing', channel('limits: *none'), '6: *none stands for nothing: &none must come before it'],
     [
       'no YAML',
       'channels:\n  - a: [',
