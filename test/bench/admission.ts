@@ -102,7 +102,11 @@ async function handedOver(stand: Stand): Promise<void> {
   }
 }
 
+/** With places of their own, or in the order they came. */
 async function waitingMessages({ redis }: Stand): Promise<number> {
-  const [key] = await redis.keys('*standard-*:prioritized');
-  return key ? redis.zcard(key) : 0;
+  const [[ordered] = [], [plain] = []] = await Promise.all(
+    ['prioritized', 'wait'].map((kind) => redis.keys(`*standard-*:${kind}`)),
+  );
+  const counts = await Promise.all([ordered ? redis.zcard(ordered) : 0, plain ? redis.llen(plain) : 0]);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
