@@ -51,7 +51,7 @@ describe('a key with limits of its own', () => {
     await using _api = api;
     const { redis, prefix } = api;
     const rate = createRedisSubmissionRate({ redis, prefix });
-    const [second] = await redis.time();
+    const [second = 0] = await redis.time();
     const key = `${prefix}submissions:key_1`;
     await redis.hset(key, { [second - 70]: 5, [second - 30]: 2, [second - 10]: 1 });
 
