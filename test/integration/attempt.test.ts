@@ -5,8 +5,8 @@ import { storeAsset } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createRecovery } from '../../apps/worker/src/standard/recovery.ts';
-import { runAttempt } from '../../apps/worker/src/standard/run-attempt.ts';
-import { openTestAttempts, type TestAttempts } from '../support/attempts.ts';
+
+import { openTestAttempts, runAttempt, type TestAttempts } from '../support/attempts.ts';
 import { TENANT } from '../support/ledger.ts';
 import { anImage } from '../support/run-job.ts';
 import { replyWith } from '../support/stub-provider.ts';
@@ -112,7 +112,7 @@ it('gives a message back when its spool stays full, so that another host may tak
 
   const ran = await runAttempt({ ...hurried(deps), spoolBytesMax: -1 }, TENANT, job.id);
 
-  expect(ran).toEqual({ type: 'later', ms: 5_000, scope: 'job' });
+  expect(ran).toEqual({ type: 'later', ms: 5_000 });
   expect(provider.calls).toHaveLength(0);
 });
 
@@ -124,11 +124,11 @@ it('gives a message back when no slot becomes free, and at once when the process
   using _second = await deps.slots.take(0, patience);
   const draining = new AbortController();
 
-  expect(await runAttempt(hurried(deps), TENANT, job.id)).toEqual({ type: 'later', ms: 1_000, scope: 'job' });
+  expect(await runAttempt(hurried(deps), TENANT, job.id)).toEqual({ type: 'later', ms: 1_000 });
 
   const waiting = runAttempt({ ...deps, draining: draining.signal }, TENANT, job.id);
   draining.abort();
-  expect(await waiting).toEqual({ type: 'later', ms: 0, scope: 'job' });
+  expect(await waiting).toEqual({ type: 'later', ms: 0 });
 });
 
 it('reads references once, when the call may leave, however often the model’s limit is waited for', async () => {
@@ -141,7 +141,8 @@ it('reads references once, when the call may leave, however often the model’s 
     read.push(key);
     return deps.store.get(key, range);
   };
-  await deps.quota.pause(deps.channel.id, MUG.model, 300, 'rate_limited');
+  const place = { channel: 'gemini', model: MUG.model };
+  await deps.quotas.learn(place, { type: 'pause', ms: 300, reason: 'rate_limited', why: 'a test' });
 
   await runAttempt({ ...deps, store: { ...deps.store, get } }, TENANT, 'job_1');
 
@@ -151,38 +152,34 @@ it('reads references once, when the call may leave, however often the model’s 
   expect((await test.read('job_1')).state.status).toBe('succeeded');
 });
 
-it('takes its intent back when there is no leave, and writes no other until there is', async () => {
-  const { deps, test, spooled } = await open();
+it('takes its intent back when there is no leave, and makes one call once there is', async () => {
+  const { deps, test, provider, spooled } = await open();
   const { job } = await test.submit(MUG);
-  const intents: string[] = [];
-  const intend: AttemptDeps['spool']['intend'] = (ref) => {
-    intents.push(ref.attempt);
-    return deps.spool.intend(ref);
-  };
   let asked = 0;
   const left: string[][] = [];
-  const take: AttemptDeps['quota']['take'] = async (...of) => {
+  const take: AttemptDeps['quotas']['take'] = async (...of) => {
     asked++;
-    // Of what the try before has left behind; the first one's intent may be on its way to the disk just now.
+    // Of what the try before has left behind; this one's intent may be on its way to the disk just now.
     if (asked > 1) left.push(await spooled());
-    return asked < 4 ? { granted: false, retryAfterMs: 1, reason: 'rate_limited' } : deps.quota.take(...of);
+    const refused = { granted: false, retryAfterMs: 1, reason: 'rate_limited', window: 'requests' } as const;
+    return asked < 4 ? refused : deps.quotas.take(...of);
   };
 
-  await runAttempt({ ...deps, spool: { ...deps.spool, intend }, quota: { ...deps.quota, take } }, TENANT, job.id);
+  await runAttempt({ ...deps, quotas: { ...deps.quotas, take } }, TENANT, job.id);
 
-  expect([asked, intents.length, left]).toEqual([4, 2, [[], [], []]]);
-  expect((await test.read(job.id)).state).toMatchObject({ status: 'succeeded', attempts: [{ id: intents[1] }] });
+  expect([asked, left.every((files) => files.length <= 1), provider.calls.length]).toEqual([4, true, 1]);
+  expect((await test.read(job.id)).state).toMatchObject({ status: 'succeeded' });
   expect(await spooled()).toEqual([]);
 });
 
 it('leaves nothing in the spool when Redis cannot be asked for leave', async () => {
   const { deps, test, provider, spooled } = await open();
   const { job } = await test.submit(MUG);
-  const take: AttemptDeps['quota']['take'] = async () => {
+  const take: AttemptDeps['quotas']['take'] = async () => {
     throw new Error('Redis is away');
   };
 
-  await expect(runAttempt({ ...deps, quota: { ...deps.quota, take } }, TENANT, job.id)).rejects.toThrow('away');
+  await expect(runAttempt({ ...deps, quotas: { ...deps.quotas, take } }, TENANT, job.id)).rejects.toThrow('away');
 
   expect([await spooled(), provider.calls.length]).toEqual([[], 0]);
   expect((await test.read(job.id)).state.status).toBe('queued');

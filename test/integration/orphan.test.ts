@@ -19,7 +19,7 @@ const keyFor = (job: string) => imageKey(TENANT, job, { n: 0, sha256, mime: 'ima
 async function finish({ answered, deps }: TestAttempts, job: { id: string }) {
   const ref = refOf(job);
   const { entry, answer } = await answered(ref, image);
-  await finishAttempt(deps, entry, { type: 'answered', answer }, deps.clock.now());
+  await finishAttempt(deps, entry, { type: 'answered', answer });
   return ref;
 }
 
@@ -105,7 +105,7 @@ it('counts an attempt once, however often its end is repeated', async () => {
 
   // As after a crash behind the settling: the record knows its end, the spool still has its answer.
   for (let n = 0; n < 2; n++) {
-    await finishAttempt(attempts.deps, { ...entry, remove: async () => undefined }, { type: 'answered', answer }, 0);
+    await finishAttempt(attempts.deps, { ...entry, remove: async () => undefined }, { type: 'answered', answer });
   }
 
   expect(attempts.lines.filter(({ event }) => event === 'attempt.ended')).toHaveLength(1);
@@ -117,7 +117,7 @@ it('drops what was never sent, when no record knows the attempt', async () => {
   const { job } = await attempts.test.submit(MUG);
   const entry = await attempts.deps.spool.intend(refOf(job));
 
-  await finishAttempt(attempts.deps, entry, { type: 'unknown', reason: 'the process died' }, attempts.deps.clock.now());
+  await finishAttempt(attempts.deps, entry, { type: 'unknown', reason: 'the process died' });
 
   expect(await attempts.spooled()).toEqual([]);
   expect((await attempts.test.read(job.id)).state).toMatchObject({ status: 'queued', attempts: [] });

@@ -66,7 +66,7 @@ describe('a limit that is configured three times too high', () => {
       const learnt = (await stateOf(test.quotas)).of('requests')?.learnt?.limit ?? 0;
       expect(learnt).toBeGreaterThan(0.9 * LIMIT);
       // After ten minutes without a refusal it has just begun to grow.
-    expect(learnt).toBeLessThanOrEqual(1.1 * LIMIT);
+      expect(learnt).toBeLessThanOrEqual(1.1 * LIMIT);
     },
   );
 });

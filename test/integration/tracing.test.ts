@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Emulator, startEmulator } from '@darkroom/emulator';
-import { parseEnv } from '@darkroom/shared/config';
+import { parseEnv, readChannels } from '@darkroom/shared/config';
 import { begin } from '@darkroom/shared/domain';
 import { setTracing, startRequestSpan } from '@darkroom/shared/observability';
 import { SubmitJobBody } from '@darkroom/shared/schemas';
@@ -55,7 +55,13 @@ beforeAll(async () => {
     BATCH_GATHER: '0.2',
     BATCH_POLL: '0.1',
   });
-  const worker = opened.use(await compose(config, api.deps.log));
+  const channels = readChannels({
+    env: { GEMINI_API_KEY: 'AIzaTestKey-of-the-emulator-000000000000', GEMINI_BASE_URL: emulator.url },
+    cwd: data,
+    credentials: 'resolve',
+    defaults: { batch: { slots: 80, enqueuedTokens: 0 } },
+  });
+  const worker = opened.use(await compose(config, channels, api.deps.log));
   worker.run();
   opened.defer(() => worker.drain());
 });
@@ -180,7 +186,7 @@ describe('a job of the standard lane', () => {
     });
     const { entry, answer } = await attempts.answered(ref, await anImage());
 
-    await finishAttempt(deps, entry, { type: 'answered', answer }, deps.clock.now());
+    await finishAttempt(deps, entry, { type: 'answered', answer });
 
     const attempt = await tracing.span('attempt', ofJob(job.id));
     expect(attempt.spanContext().traceId).toBe(CALLER.trace);

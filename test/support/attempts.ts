@@ -4,26 +4,42 @@ import { randomUUIDv7 } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createGeminiChannel } from '@darkroom/shared/channels';
-import { type Answer, type AttemptRef, idFrom, type Job } from '@darkroom/shared/domain';
+import { openChannels } from '@darkroom/shared/channels';
+import { readChannels } from '@darkroom/shared/config';
+import {
+  type Answer,
+  type AttemptRef,
+  idFrom,
+  type Job,
+  lineStandingOf,
+  modelOf,
+  type Tenant,
+} from '@darkroom/shared/domain';
 import { createCrashPoint, type Log } from '@darkroom/shared/observability';
 import type { CallNotes, Spool, SpoolEntry } from '@darkroom/shared/ports';
 import {
   createRedisBatches,
+  createRedisBreakers,
   createRedisCallNotes,
   createRedisLatency,
-  createRedisQuota,
+  createRedisLines,
+  createRedisQuotas,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createOriginOf, createPausedBatches } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
+import { createPlaces } from '../../apps/worker/src/standard/places.ts';
+import { type Ran, runNext } from '../../apps/worker/src/standard/run-attempt.ts';
+import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
 import { createSlots } from '../../apps/worker/src/standard/slots.ts';
 import { TENANT } from './ledger.ts';
 import { anImage } from './run-job.ts';
 import { spooledIn } from './spooled.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from './stub-provider.ts';
 import { openTestUsecases, type TestUsecases } from './usecases.ts';
+
+const BATCH = { slots: 80, enqueuedTokens: 0 };
 
 type LogLine = { level: keyof Log; event: string; [field: string]: unknown };
 
@@ -59,6 +75,11 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
   opened.defer(() => stopping.abort());
   const calls = notesOfCalls(test);
   opened.defer(() => calls.flush());
+  const env = { GEMINI_API_KEY: 'AIzaTestKey', GEMINI_BASE_URL: provider.url };
+  const { channels: configured } = readChannels({ env, cwd: root, credentials: 'resolve', defaults: { batch: BATCH } });
+  const channels = opened.use(openChannels(configured, { clock }));
+  const quotas = createRedisQuotas({ redis, prefix, limitsOf: () => ({ model: { day: 'pacific' }, channel: {} }) });
+  const breakers = createRedisBreakers({ redis, prefix });
   const deps: AttemptDeps = {
     ledger,
     store,
@@ -67,14 +88,18 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     clock,
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     calls,
-    quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
-    channel: opened.use(createGeminiChannel({ apiKey: 'AIzaTestKey', baseUrl: provider.url, apiVersion: 'v1beta' })),
+    channels,
+    quotas,
+    breakers,
+    lines: createRedisLines({ redis, prefix }),
+    places: createPlaces({ breakers, quotas, clock }),
+    channelTeller: { tell: async () => false, parked: async () => false, closed: async () => undefined },
     random: () => 0.5,
     newAttemptId: () => idFrom('att', randomUUIDv7()),
     slots: createSlots(2),
     callMsMax: Number.POSITIVE_INFINITY,
     log: logInto(lines),
-    metrics: createWorkerMetrics({ ledger, clock, spool, spoolBytesMax: 1 << 30 }),
+    metrics: createWorkerMetrics({ ledger, clock, channels: configured, spool, spoolBytesMax: 1 << 30 }),
     crash: createCrashPoint(undefined),
     unfinished: new Set(),
     spoolBytesMax: 1 << 30,
@@ -100,6 +125,14 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Lets the job stand in line, and serves whoever is next of its model as a message's worker does. */
+export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
+  const job = await deps.ledger.read(tenant, id);
+  if (!job) return { type: 'done' };
+  await deps.lines.add([lineStandingOf(job, deps.channels.specs)]);
+  return runNext(deps, modelOf(job), createSemaphore(1));
 }
 
 /** Names an attempt of `job` that no record knows. */

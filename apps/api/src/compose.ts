@@ -2,7 +2,7 @@
 
 import { randomUUIDv7 } from 'node:crypto';
 import { type ChannelsConfig, derivedKey } from '@darkroom/shared/config';
-import { idFrom } from '@darkroom/shared/domain';
+import { idFrom, limitsIn } from '@darkroom/shared/domain';
 import { createSafeFetch, createUrlCheck, localToo } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
 import { type ApiKeys, systemClock } from '@darkroom/shared/ports';
@@ -26,7 +26,7 @@ import {
   createRedisLines,
   createRedisPool,
   createRedisProviderBatches,
-  createRedisQuota,
+  createRedisQuotas,
   createRedisQuotes,
   createRedisSubmissionRate,
   createRedisTemplates,
@@ -85,7 +85,13 @@ export async function compose(
     },
   );
   const pool = withCrashPoints(createRedisPool({ redis, prefix }), crash, { add: { after: 'chunk.pooled' } });
-  const standard = opened.use(createWakeQueue({ redis: bull, prefix }));
+  const lines = createRedisLines({
+    redis,
+    prefix,
+    shareOf: (tenant) => channels.tenants[tenant] ?? { weight: 1 },
+    keyShareOf: (key) => channels.keys[key] ?? {},
+  });
+  const standard = opened.use(createWakeQueue({ redis: bull, prefix, lines: { lines, channels: channels.channels } }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },
   });
@@ -107,7 +113,7 @@ export async function compose(
     clock,
     keys,
     ledger,
-    quota: createRedisQuota({ redis, prefix, requestsPerMinute: 0 }),
+    quotas: createRedisQuotas({ redis, prefix, limitsOf: limitsIn(channels.channels) }),
     store,
     publicUrl: address,
     channels,
@@ -119,7 +125,7 @@ export async function compose(
     ingests: createRedisIngests({ redis, prefix }),
     templates: createRedisTemplates({ redis, prefix }),
     quotes: createRedisQuotes({ redis, prefix }),
-    lines: createRedisLines({ redis, prefix }),
+    lines,
     submissions: createRedisSubmissionRate({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     changes: await createRedisChanges({ redis, subscriber, prefix }),

@@ -16,7 +16,7 @@ import type {
   Latency,
   Ledger,
   Lines,
-  Quota,
+  Quotas,
   Quotes,
   SubmissionRate,
   Templates,
@@ -37,7 +37,7 @@ export type ApiDeps = {
   clock: Clock;
   keys: ApiKeys;
   ledger: Ledger;
-  quota: Quota;
+  quotas: Quotas;
   store: OpenedStore;
   /** Where callers reach this API. */
   publicUrl: string;
@@ -50,7 +50,7 @@ export type ApiDeps = {
   templates: Templates;
   quotes: Quotes;
   latency: Latency;
-  lines: Pick<Lines, 'crowd'>;
+  lines: Lines;
   submissions: SubmissionRate;
   changes: Changes;
   events: EventLog;

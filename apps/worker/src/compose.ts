@@ -3,8 +3,8 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
-import { createGeminiBatchChannel, createGeminiChannel } from '@darkroom/shared/channels';
-import { derivedKey, publicUrlOf } from '@darkroom/shared/config';
+import { createGeminiBatchChannel } from '@darkroom/shared/channels';
+import { type ChannelsConfig, type ConfiguredChannel, derivedKey, publicUrlOf } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
 import {
@@ -32,16 +32,16 @@ import {
   createRedisJobWalk,
   createRedisLatency,
   createRedisLedger,
+  createRedisLines,
   createRedisPool,
   createRedisProviderBatches,
-  createRedisQuota,
   createRedisWorkers,
   type OnUnreadable,
   openBlockingRedis,
   openPatientRedis,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
-import { createOriginOf, createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
+import { createChannelTeller, createOriginOf, createOutbox, createPausedBatches } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
 import { alertOptions } from './alert-config.ts';
 import { runBatchLane } from './batch/lane.ts';
@@ -50,9 +50,10 @@ import { runBatches } from './batches/loops.ts';
 import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
+import { openReach } from './reach.ts';
 import type { AttemptDeps } from './standard/deps.ts';
 import { createRecovery } from './standard/recovery.ts';
-import { runAttempt } from './standard/run-attempt.ts';
+import { arrive, runNext } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
 import { isSpoolFull } from './standard/spool-room.ts';
 import { eventSweepDeps } from './sweeper/events.ts';
@@ -76,7 +77,11 @@ const BEAT_MS = 2_000;
 const MEBIBYTE = 1_048_576;
 
 /** Opens everything the worker needs; it closes in reverse order, also when a later step throws. */
-export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp> {
+export async function compose(
+  config: WorkerConfig,
+  { channels: configured, tenants, keys }: ChannelsConfig,
+  log: Log,
+): Promise<WorkerApp> {
   await using opened = new AsyncDisposableStack();
   const closing = (client: Redis) => opened.adopt(client, (one) => one.disconnect());
   const connect = () => closing(openPatientRedis(config.REDIS_URL));
@@ -103,7 +108,13 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     },
   );
   const pool = withCrashPoints(createRedisPool({ redis, prefix }), crash, { add: { after: 'chunk.pooled' } });
-  const standard = opened.use(createWakeQueue({ redis: connect(), prefix }));
+  const lines = createRedisLines({
+    redis,
+    prefix,
+    shareOf: (tenant) => tenants[tenant] ?? { weight: 1 },
+    keyShareOf: (key) => keys[key] ?? {},
+  });
+  const standard = opened.use(createWakeQueue({ redis: connect(), prefix, lines: { lines, channels: configured } }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'wake.gathered', after: 'wake.enqueued' },
   });
@@ -111,12 +122,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   const spool = opened.use(
     createFolderSpool({ root: resolve(config.DARKROOM_DATA, 'spool'), owner: idFrom('att', randomUUIDv7()), clock }),
   );
-  const account = {
-    apiKey: config.GEMINI_API_KEY.reveal(),
-    baseUrl: config.GEMINI_BASE_URL,
-    apiVersion: 'v1beta',
-  } as const;
-  const channel = opened.use(createGeminiChannel(account));
+  const reach = opened.use(openReach(configured, { redis, prefix, clock, minuteMs: config.QUOTA_MINUTE_MS }));
   const batches = createRedisProviderBatches({ redis, prefix });
   const callers = withCrashPoints(createRedisBatches({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 }), crash, {
     enlist: { after: 'batch.enlisted' },
@@ -127,7 +133,14 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
   const recent = createRedisEvents({ redis, prefix });
   const endpoints = createRedisEndpoints({ redis, prefix });
   const deliveries = createRedisDeliveries({ redis, prefix, deadMs: retentionMs });
-  const metrics = createWorkerMetrics({ ledger, clock, spool, spoolBytesMax, lane: { batches, pool } });
+  const metrics = createWorkerMetrics({
+    ledger,
+    clock,
+    channels: configured,
+    spool,
+    spoolBytesMax,
+    lane: { batches, pool },
+  });
   const draining = new AbortController();
   const stopping = new AbortController();
   await configureSharp({ concurrency: 1 });
@@ -138,12 +151,14 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     window,
     onError: (error) => log.debug(describeError(error), 'calls.not_noted'),
   });
+  const alerts = createRedisAlerts({ redis, prefix, window });
   const deps: AttemptDeps = {
     ledger,
     store,
     spool,
-    quota: createRedisQuota({ redis, prefix, requestsPerMinute: config.GEMINI_RPM }),
-    channel,
+    ...reach,
+    lines,
+    channelTeller: createChannelTeller({ alerts, log, tenant: config.ALERTS_TENANT }),
     latency: createRedisLatency({ redis, prefix, now: () => clock.now() }),
     calls,
     outbox,
@@ -162,13 +177,10 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     draining: draining.signal,
     stopping: stopping.signal,
   };
-  const batchDeps = laneOptions(config, {
-    ...deps,
-    batches,
-    callers,
-    pool,
-    channel: opened.use(createGeminiBatchChannel(account)),
-  });
+  const account = batchAccountOf(configured);
+  const batchDeps =
+    account &&
+    laneOptions(config, { ...deps, batches, callers, pool, channel: opened.use(createGeminiBatchChannel(account)) });
   const subscriber = closing(openBlockingRedis(config.REDIS_URL));
   const webhookLane = opened.use(
     createWebhookLane(config, {
@@ -191,7 +203,7 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     ingests: createRedisIngests({ redis, prefix }),
     actions: createRedisActions({ redis, prefix }),
     walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
-    alerting: { ...deps, ...alertOptions(config), alerts: createRedisAlerts({ redis, prefix, window }) },
+    alerting: { ...deps, ...alertOptions(config), alerts },
     newJobId: () => idFrom('job', randomUUIDv7()),
   };
   const broken = new AbortController();
@@ -203,7 +215,8 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     prefix,
     concurrency: config.WORKER_CONCURRENCY,
     lockMs: config.MESSAGE_LOCK * 1_000,
-    run: (tenant, id) => runAttempt(deps, tenant, id),
+    run: (model, turns) => runNext(deps, model, turns),
+    arrived: (tenant, id) => arrive(deps, tenant, id),
     ended: giveUp,
     log,
   });
@@ -229,7 +242,8 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
         loops.push(loop('recover', RECOVER_MS, () => recovery.once(), log, draining.signal));
       }
       if (roles.includes('batch')) {
-        loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }), ...runBatchLane(batchDeps));
+        loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }));
+        if (batchDeps) loops.push(...runBatchLane(batchDeps));
       }
       if (roles.includes('webhooks')) loops.push(...webhookLane.run(draining.signal));
       if (roles.includes('sweeper')) loops.push(...runSweeper(sweeperDeps));
@@ -243,6 +257,18 @@ export async function compose(config: WorkerConfig, log: Log): Promise<WorkerApp
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The account that carries the batch lane: of the first channel that does. */
+function batchAccountOf(
+  configured: readonly ConfiguredChannel[],
+): Parameters<typeof createGeminiBatchChannel>[0] | undefined {
+  for (const { connection, lanes } of configured) {
+    if (connection.kind !== 'gemini' || !lanes.includes('batch')) continue;
+    const { apiKey, baseUrl } = connection;
+    return { apiKey: apiKey.read().reveal(), ...(baseUrl && { baseUrl }), apiVersion: 'v1beta' };
+  }
+  return undefined;
 }
 
 /** Marks the moment a paid request's last byte went to its socket, which only the HTTP client sees. */

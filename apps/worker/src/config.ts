@@ -8,7 +8,10 @@ const ROLES = ['standard', 'batch', 'webhooks', 'sweeper'] as const;
 /** The worker's environment. */
 export const WorkerEnv = z.object({
   ...commonEnv,
-  GEMINI_API_KEY: secret(1).meta({ description: 'Key of the Gemini API. `npm start` runs the emulator when unset.' }),
+  GEMINI_API_KEY: secret(1).optional().meta({
+    description:
+      'Key of the Gemini API, when no file names channels. `npm start` runs the emulator when neither is there.',
+  }),
   GEMINI_BASE_URL: z
     .url({ protocol: /^https?$/ })
     .default('https://generativelanguage.googleapis.com')
@@ -75,6 +78,9 @@ export const WorkerEnv = z.object({
   }),
   ...webhookEnv,
   ...alertEnv,
+  QUOTA_MINUTE_MS: z.coerce.number().int().min(100).optional().meta({
+    description: 'Tests only: what a minute of a limit lasts; ten of them are its ten minutes.',
+  }),
   CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });
 export type WorkerConfig = z.output<typeof WorkerEnv>;

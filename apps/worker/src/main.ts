@@ -1,4 +1,4 @@
-import { ConfigError, parseEnv } from '@darkroom/shared/config';
+import { ConfigError, parseEnv, readChannels } from '@darkroom/shared/config';
 import { createLog, describeError, startTracing } from '@darkroom/shared/observability';
 import { compose } from './compose.ts';
 import { WorkerEnv } from './config.ts';
@@ -7,7 +7,14 @@ async function main(): Promise<void> {
   const config = parseEnv(WorkerEnv, process.env);
   const log = createLog({ level: config.LOG_LEVEL, program: 'worker' });
   const flushTraces = await startTracing(config, { program: 'worker', log });
-  const app = await compose(config, log);
+  const channels = readChannels({
+    path: config.DARKROOM_CONFIG,
+    env: process.env,
+    cwd: process.cwd(),
+    credentials: 'resolve',
+    defaults: { batch: { slots: config.BATCH_SLOTS, enqueuedTokens: config.BATCH_ENQUEUED_TOKENS } },
+  });
+  const app = await compose(config, channels, log);
 
   const stop = async (reason: string, code: number) => {
     log.info({ reason }, 'worker.stopping');

@@ -1,7 +1,9 @@
 import {
+  type ChannelSpec,
   type EpochMs,
   type ErrorCode,
   MODELS,
+  type Place,
   PROVIDER_BATCH_STATES,
   type ProviderBatch,
 } from '@darkroom/shared/domain';
@@ -18,7 +20,7 @@ import type { Clock, Ledger, Pool, ProviderBatches, Spool } from '@darkroom/shar
 export type WorkerMetrics = {
   called(): void;
   /** @param end `ms` of the call where it says how fast the provider is, `error` of an answer that refused it */
-  ended(model: string, outcome: string, end: { ms?: number | undefined; error?: ErrorCode | undefined }): void;
+  ended(place: Place, outcome: string, end: { ms?: number | undefined; error?: ErrorCode | undefined }): void;
   /** Lines of a provider's result file, and members without one, by what became of them. */
   batchLines(outcome: string, count: number): void;
   /** Something that an operator should look at. */
@@ -32,6 +34,7 @@ const GRAVE = ['upstream_auth', 'upstream_quota_exhausted', 'model_retired'] as 
 export function createWorkerMetrics(deps: {
   ledger: Ledger;
   clock: Clock;
+  channels: readonly ChannelSpec[];
   spool: Spool;
   spoolBytesMax: number;
   /** Given by a worker that runs the batch lane. */
@@ -44,17 +47,19 @@ export function createWorkerMetrics(deps: {
   const attempts = new Counter({
     name: 'darkroom_attempts_total',
     help: 'Ended attempts by outcome; rejected ones with the error',
-    labelNames: ['model', 'outcome', 'error'],
+    labelNames: ['channel', 'model', 'outcome', 'error'],
     registers,
   });
   // Prometheus sees no increase in a counter that begins at 1.
-  for (const { id: model } of MODELS) {
-    for (const error of GRAVE) attempts.inc({ model, outcome: 'rejected', error }, 0);
+  for (const { id: channel, models } of deps.channels) {
+    for (const model of Object.keys(models)) {
+      for (const error of GRAVE) attempts.inc({ channel, model, outcome: 'rejected', error }, 0);
+    }
   }
   const latency = new Histogram({
     name: 'darkroom_provider_seconds',
     help: 'Time from sending a call to the last byte of its answer',
-    labelNames: ['model', 'outcome'],
+    labelNames: ['channel', 'model', 'outcome'],
     buckets: [0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300],
     registers,
   });
@@ -77,9 +82,9 @@ export function createWorkerMetrics(deps: {
     batchLines: (outcome, count) => lines.inc({ outcome }, count),
     batchAlarm: () => alarms.inc(),
     called: () => called.inc(),
-    ended: (model, outcome, { ms, error }) => {
-      attempts.inc({ model, outcome, ...(error && { error }) });
-      if (ms) latency.observe({ model, outcome }, ms / 1_000);
+    ended: (place, outcome, { ms, error }) => {
+      attempts.inc({ ...place, outcome, ...(error && { error }) });
+      if (ms) latency.observe({ ...place, outcome }, ms / 1_000);
     },
     scrape: async () => ({ type: registry.contentType, text: await registry.metrics() }),
   };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createWatchdog, idleLooks, type Signs } from './watchdog.ts';
 
-const IDLE: Signs = { queue: 'q', waiting: true, room: true, limited: false, taken: 0 };
+const IDLE: Signs = { queue: 'q', waiting: true, room: true, taken: 0 };
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** What is reported stuck after these looks, one after the other. */
@@ -30,7 +30,6 @@ describe('the watchdog', () => {
   it.each<[string, Partial<Signs>]>([
     ['nothing waits', { waiting: false }],
     ['it has its hands full', { room: false }],
-    ['the model has to wait', { limited: true }],
     ['it took a message', { taken: 1 }],
   ])('begins to count anew when %s', async (_, signs) => {
     expect(idleLooks(11, { ...IDLE, ...signs })).toBe(0);

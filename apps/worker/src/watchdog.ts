@@ -12,8 +12,6 @@ export type Signs = {
   waiting: boolean;
   /** This worker has fewer messages in hand than it may. */
   room: boolean;
-  /** Nobody is to take any: the model has to wait. */
-  limited: boolean;
   /** Messages this worker took since the last look. */
   taken: number;
 };
@@ -22,8 +20,8 @@ export type Signs = {
 export const LOOKS_MAX = 12;
 
 /** How many looks in a row have shown a queue that is left alone for no reason. */
-export function idleLooks(before: number, { waiting, room, limited, taken }: Signs): number {
-  return waiting && room && !limited && taken === 0 ? before + 1 : 0;
+export function idleLooks(before: number, { waiting, room, taken }: Signs): number {
+  return waiting && room && taken === 0 ? before + 1 : 0;
 }
 
 /**

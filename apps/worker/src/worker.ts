@@ -7,13 +7,11 @@ import { queueName, queuePrefix, type WakeData } from '@darkroom/shared/queue/bu
 import { DelayedError, type Job as Message, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Ran } from './standard/run-attempt.ts';
+import { createSemaphore, type Semaphore } from './standard/semaphore.ts';
 import type { Signs } from './watchdog.ts';
 
 /** A fault of our own surroundings: the message comes back after this. */
 const TROUBLE_MS = 5_000;
-/** Messages started a second. Never bites; without a limit, `rateLimit` has no effect. */
-const STARTS_MAX = 1_000_000;
-const LIMIT_MS_MAX = 60_000;
 
 export type StandardLane = {
   run(): void;
@@ -31,7 +29,10 @@ export function createStandardLane(options: {
   concurrency: number;
   /** How long a message stays with a worker that no longer renews its hold on it. */
   lockMs: number;
-  run: (tenant: Tenant, id: string) => Promise<Ran>;
+  /** Serves whoever is next of the model. @param turns one look at the lines at a time */
+  run: (model: string, turns: Semaphore) => Promise<Ran>;
+  /** The job of a message that comes late stands in line from then on. */
+  arrived: (tenant: Tenant, id: string) => Promise<void>;
   /** Told when a worker ends that nobody closed; it takes no messages any more. */
   ended: (queue: string) => void;
   log: Log;
@@ -67,13 +68,18 @@ export function createStandardLane(options: {
 type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Promise<Signs> };
 
 function bind(model: string, options: Parameters<typeof createStandardLane>[0]): Bound {
-  const { redis, lookout, prefix, concurrency, lockMs, run, log } = options;
+  const { redis, lookout, prefix, concurrency, lockMs, run, arrived, log } = options;
   const place = { prefix: queuePrefix(prefix, model), skipVersionCheck: true };
   // It only looks: the settings of the queue, such as the length of its stream of events, are those of who adds to it.
   const queue = new Queue<WakeData>(queueName(model), { connection: lookout, skipMetasUpdate: true, ...place });
   queue.on('error', () => {}); // Each look rejects on its own.
   let inHand = 0;
   let taken = 0;
+  const turns = createSemaphore(1);
+  const serve = async (tenant: Tenant, id: string, late: boolean) => {
+    if (late) await arrived(tenant, id);
+    return run(model, turns);
+  };
   const worker = new Worker<WakeData>(
     queueName(model),
     // Three declared parameters would ask for BullMQ's abort signal; a paid call is never aborted by it.
@@ -81,16 +87,10 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
       const [tenant, id] = message.data;
       inHand++;
       taken++;
-      const ran = await run(tenant, id)
+      const ran = await serve(tenant, id, isLate(message))
         .catch((error: unknown) => trouble(error, log, { tenant, job: id }))
         .finally(() => inHand--);
-      if (ran.type === 'done') return;
-      if (ran.scope === 'model') {
-        // Asked again each minute: a limit that was lifted must not live on here.
-        await worker.rateLimit(Math.min(ran.ms, LIMIT_MS_MAX));
-        throw Worker.RateLimitError();
-      }
-      await putOff(message, ran.ms, token);
+      if (ran.type === 'later') await putOff(message, ran.ms, token);
     },
     {
       connection: redis(),
@@ -103,15 +103,13 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
       maxStalledCount: 1_000_000,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
-      limiter: { max: STARTS_MAX, duration: 1_000 },
     },
   );
   worker.on('error', (error) => log.warn({ model, ...describeError(error) }, 'queue.trouble'));
   const look = async (): Promise<Signs> => {
     const sinceLast = taken;
     taken = 0;
-    const [waiting, limited] = await Promise.all([isWaiting(queue), queue.getRateLimitTtl(STARTS_MAX)]);
-    return { queue: queue.name, waiting, room: inHand < concurrency, limited: limited > 0, taken: sinceLast };
+    return { queue: queue.name, waiting: await isWaiting(queue), room: inHand < concurrency, taken: sinceLast };
   };
   return { worker, queue, look };
 }
@@ -125,6 +123,11 @@ async function isWaiting(queue: Queue<WakeData>): Promise<boolean> {
   return ready > 0 || (delayed !== undefined && delayed.timestamp + delayed.delay < Date.now());
 }
 
+/** Whether its job may not stand in line yet: it was not due when the message was sent, or the message comes again. */
+function isLate({ opts, attemptsStarted }: Message<WakeData>): boolean {
+  return (opts.delay ?? 0) > 0 || attemptsStarted > 1;
+}
+
 async function putOff(message: Message<WakeData>, ms: number, token: string | undefined): Promise<never> {
   await message.moveToDelayed(Date.now() + Math.max(1, ms), token);
   throw new DelayedError();
@@ -134,5 +137,5 @@ async function putOff(message: Message<WakeData>, ms: number, token: string | un
 function trouble(error: unknown, log: Log, ids: object): Ran {
   const expected = error instanceof AppError && error.retryable;
   log[expected ? 'warn' : 'error']({ ...ids, ...describeError(error) }, expected ? 'attempt.put_off' : 'attempt.bug');
-  return { type: 'later', ms: TROUBLE_MS, scope: 'job' };
+  return { type: 'later', ms: TROUBLE_MS };
 }

@@ -4,8 +4,7 @@ import type { Log } from '@darkroom/shared/observability';
 import type { Batches } from '@darkroom/shared/ports';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runBatches } from '../../../apps/worker/src/batches/loops.ts';
-import { runAttempt } from '../../../apps/worker/src/standard/run-attempt.ts';
-import { openTestAttempts } from '../../support/attempts.ts';
+import { openTestAttempts, runAttempt } from '../../support/attempts.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 
@@ -113,7 +112,16 @@ describe('the standard lane', () => {
     await paused.control(batch.id, 'pause');
     const { id } = await paused.job(batch, 'row-0');
 
-    expect(await runAttempt(attempts.deps, TENANT, id)).toMatchObject({ type: 'later', scope: 'job' });
+    const seen = new AbortController();
+    let looks = 0;
+    const isPaused: typeof attempts.deps.isPaused = async (...of) => {
+      // The second look is at the line of those that wait for the batch.
+      if (++looks === 2) setImmediate(() => seen.abort());
+      return attempts.deps.isPaused(...of);
+    };
+    expect(await runAttempt({ ...attempts.deps, isPaused, draining: seen.signal }, TENANT, id)).toMatchObject({
+      type: 'later',
+    });
     expect(attempts.provider.calls.length).toBe(0);
 
     await paused.control(batch.id, 'resume');

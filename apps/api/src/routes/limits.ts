@@ -5,11 +5,12 @@ import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 
 /** Models that the provider's limits keep everybody away from, and an operator's way to end that. */
-export function limitsRouter(deps: Pick<ApiDeps, 'ledger' | 'quota' | 'outbox' | 'clock' | 'log'>): Router {
+export function limitsRouter(deps: Pick<ApiDeps, 'quotas' | 'lines' | 'channels' | 'clock' | 'log'>): Router {
   const router = Router();
+  const specs = deps.channels.channels;
   router.get('/', async (_req, res) => {
     callerOf(res, 'jobs:read');
-    res.json({ data: await pausedModels(deps) });
+    res.json({ data: await pausedModels({ ...deps, specs }) });
   });
   router.post('/:model/resume', async (req, res) => {
     const { keyId } = callerOf(res, 'admin');
@@ -21,7 +22,7 @@ export function limitsRouter(deps: Pick<ApiDeps, 'ledger' | 'quota' | 'outbox' |
         fix: 'See GET /v1/models for all of them.',
       });
     }
-    const resumed = await resumeModel(deps, choice.model.id);
+    const resumed = await resumeModel({ ...deps, specs }, choice.model.id);
     deps.log.info({ ...resumed, keyId }, 'quota.resumed');
     res.json(resumed);
   });

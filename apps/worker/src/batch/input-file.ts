@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { AppError, type Job, type ProviderBatchMember } from '@darkroom/shared/domain';
 import { ifReadable } from '@darkroom/shared/usecases';
-import { loadReferences } from '../standard/references.ts';
+import { loadBytes } from '../standard/references.ts';
 import type { BatchDeps } from './deps.ts';
 
 export type InputFile = {
@@ -45,7 +45,7 @@ async function formatMember(
   { request }: Job,
 ): Promise<Buffer | undefined> {
   try {
-    return channel.formatLine(attempt, request, await loadReferences(store, request));
+    return channel.formatLine(attempt, request, await loadBytes(store, request));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const heads = await Promise.all(request.references.map(({ key }) => store.head(key)));

@@ -1,30 +1,42 @@
+import type { ChannelSpec } from '@darkroom/shared/domain';
 import type { CrashPoint, Log } from '@darkroom/shared/observability';
 import type {
+  Breakers,
   CallNotes,
   Channel,
   Clock,
   Exchange,
   Latency,
   Ledger,
+  Lines,
   ObjectStore,
-  Quota,
+  Quotas,
   Spool,
   SpoolEntry,
 } from '@darkroom/shared/ports';
-import type { OriginOf, Outbox, PausedBatches } from '@darkroom/shared/usecases';
+import type { ChannelTeller, OriginOf, Outbox, PausedBatches } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
+import type { Places } from './places.ts';
 import type { Slots } from './slots.ts';
 
 /** An attempt that could not be brought to its end, and what this process knows of its call. */
 export type Unfinished = { entry: SpoolEntry; exchange: Exchange };
+
+/** The configured channels, opened. */
+export type Channels = { specs: readonly ChannelSpec[]; get(id: string): Channel | undefined };
 
 /** What an attempt needs. */
 export type AttemptDeps = {
   ledger: Ledger;
   store: ObjectStore;
   spool: Spool;
-  quota: Quota;
-  channel: Channel;
+  channels: Channels;
+  quotas: Quotas;
+  breakers: Breakers;
+  lines: Lines;
+  places: Places;
+  /** Tells operators how channels fare. */
+  channelTeller: ChannelTeller;
   latency: Latency;
   calls: CallNotes;
   outbox: Outbox;

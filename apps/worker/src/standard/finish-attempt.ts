@@ -1,52 +1,38 @@
 /** From an ended call of the standard lane to an empty place in the spool. Everything here may run again after a crash. */
 
-import {
-  type AttemptEnd,
-  type AttemptRef,
-  changeTo,
-  isAwaitingWake,
-  type Job,
-  pauseAfter,
-} from '@darkroom/shared/domain';
+import { type AttemptRef, changeTo, isAwaitingWake, type Job, type Place } from '@darkroom/shared/domain';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import { inAttemptSpan } from '../attempt-span.ts';
-import type { AttemptDeps } from './deps.ts';
-import { takeLease } from './lease.ts';
+import type { AttemptDeps, Channels } from './deps.ts';
+import type { Pricing } from './judge.ts';
+import { takeBack } from './lease.ts';
+import { onwardFrom } from './onward.ts';
 import { finishOrphan } from './orphan.ts';
 import { settleAttempt } from './settle-attempt.ts';
+import { tellPlace } from './tell-place.ts';
 
 /** Settles the attempt by what came of its call, then empties its place in the spool. */
-export async function finishAttempt(
-  deps: AttemptDeps,
-  entry: SpoolEntry,
-  exchange: Exchange,
-  now: number,
-): Promise<void> {
+export async function finishAttempt(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange): Promise<void> {
   const { ref } = entry;
   const job = await onRecord(deps, ref, exchange);
   if (!job) return finishUnrecorded(deps, entry, exchange);
-  return inAttemptSpan(deps, ref, job, () => finishRecorded(deps, entry, exchange, job, now));
+  return inAttemptSpan(deps, ref, job, () => finishRecorded(deps, entry, exchange, job));
 }
 
-async function finishRecorded(
-  deps: AttemptDeps,
-  entry: SpoolEntry,
-  exchange: Exchange,
-  job: Job,
-  now: number,
-): Promise<void> {
-  const { crash, channel } = deps;
+async function finishRecorded(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange, job: Job): Promise<void> {
+  const { crash } = deps;
   const { ref } = entry;
+  const place = placeOf(job, ref);
   const settled = await settleAttempt(deps, job, ref, exchange, {
-    channel: channel.id,
+    channel: place.channel,
+    pricing: pricingOf(deps.channels, place),
+    judged: (judged) => tellPlace(deps, { place, ref, exchange }, judged),
+    onward: (end) => onwardFrom(deps, job, ref, end),
     tellStoring: true,
     received: () => crash('attempt.received'),
     stored: () => crash('attempt.stored'),
-    settled: (end) => {
-      crash('attempt.settled');
-      return pauseModel(deps, job, end, now);
-    },
+    settled: () => crash('attempt.settled'),
   });
   if (settled === 'stopped') return; // Told to stop before all bytes were stored: the spool keeps them for the next process.
   // The record went away meanwhile, which may have been long; its image must not.
@@ -63,7 +49,7 @@ async function finishRecorded(
 async function onRecord(deps: AttemptDeps, ref: AttemptRef, exchange: Exchange): Promise<Job | undefined> {
   const job = await deps.ledger.read(ref.tenant, ref.job);
   if (!job || job.state.attempts.some(({ id }) => id === ref.attempt)) return job;
-  return exchange.type === 'answered' ? takeLease(deps, ref, job) : undefined;
+  return exchange.type === 'answered' ? takeBack(deps, ref, job) : undefined;
 }
 
 async function finishUnrecorded(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange): Promise<void> {
@@ -85,8 +71,14 @@ async function wakeAnew({ ledger, outbox, clock }: AttemptDeps, ref: AttemptRef)
   if (updated?.changed) outbox.push(updated.job);
 }
 
-/** What the provider said to one call holds for every worker. */
-async function pauseModel({ quota, channel }: AttemptDeps, job: Job, end: AttemptEnd, now: number): Promise<void> {
-  const pause = pauseAfter(end, now);
-  if (pause) await quota.pause(channel.id, job.request.model, pause.ms, pause.reason);
+/** Where the call was made. */
+function placeOf(job: Job, { attempt }: AttemptRef): Place {
+  const { channel = '', model = job.request.model } = job.state.attempts.find(({ id }) => id === attempt) ?? {};
+  return { channel, model };
+}
+
+/** As configured now; a channel that is not, any more, is priced by the catalogue. */
+function pricingOf({ specs }: Channels, { channel, model }: Place): Pricing {
+  const spec = specs.find(({ id }) => id === channel);
+  return { served: spec?.models[model], trusted: spec?.trust.cost ?? false };
 }

@@ -3,11 +3,13 @@
 import {
   type Answer,
   type AttemptEnd,
-  actualCost,
   classify,
+  costOn,
   type JobError,
   type JobRequest,
   type Lane,
+  type Micros,
+  type ServedModel,
   type SpooledBlob,
   type Verdict,
 } from '@darkroom/shared/domain';
@@ -25,8 +27,11 @@ export type Judged =
   | { type: 'image'; blob: SpooledBlob; end: ImageEnd; unusable: RefusedEnd }
   | { type: 'ended'; end: Exclude<AttemptEnd, { type: 'image' }> };
 
-/** What was asked for, where, and at which lane's prices. */
-export type Asked = { request: JobRequest; channel: string; lane: Lane };
+/** What a channel charges; `served` absent = by the catalogue. */
+export type Pricing = { served?: ServedModel | undefined; trusted: boolean };
+
+/** What was asked for, with the model that was called, where, and at whose prices. */
+export type Asked = { request: JobRequest; channel: string; lane: Lane; pricing?: Pricing };
 
 export function judge(exchange: Exchange, asked: Asked): Judged {
   switch (exchange.type) {
@@ -60,17 +65,20 @@ function judgeAnswer(answer: Answer, asked: Asked): Judged {
   }
 }
 
-function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, { request, lane }: Asked, ms: number): ImageEnd {
+function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, asked: Asked, ms: number): ImageEnd {
+  const { request, pricing } = asked;
   const grounding = verdict.grounding !== undefined && JSON.stringify(verdict.grounding).length <= GROUNDING_MAX;
   const notes = [
     verdict.imagesBilled > 1 && `${verdict.imagesBilled} images billed, drafts included`,
-    verdict.modelVersion && verdict.modelVersion !== request.model && `answered by ${verdict.modelVersion}`,
+    verdict.modelVersion &&
+      verdict.modelVersion !== (pricing?.served?.providerModel ?? request.model) &&
+      `answered by ${verdict.modelVersion}`,
     verdict.usage.missing && 'no usage in the answer: priced by the book',
     verdict.grounding !== undefined && !grounding && 'grounding too large to keep',
   ].filter((note) => typeof note === 'string');
   return {
     type: 'image',
-    cost: actualCost(request, lane, verdict.usage, verdict.imagesBilled),
+    cost: costFor(asked, verdict, verdict.imagesBilled),
     tokens: verdict.usage.totalTokens,
     ms,
     ...(verdict.text && { text: verdict.text.slice(0, TEXT_MAX) }),
@@ -82,10 +90,11 @@ function imageEnd(verdict: Extract<Verdict, { type: 'image' }>, { request, lane 
 function refusal(
   code: RefusedEnd['code'],
   verdict: Extract<Verdict, { type: 'blocked' | 'no_image' | 'image' }>,
-  { request, channel, lane }: Asked,
+  asked: Asked,
   ms: number,
   images: number,
 ): RefusedEnd {
+  const { channel } = asked;
   const { finishReason, usage } = verdict;
   const blockReason = verdict.type === 'blocked' ? verdict.blockReason : undefined;
   const message = verdict.type === 'image' ? undefined : verdict.message;
@@ -97,7 +106,7 @@ function refusal(
   return {
     type: 'refused',
     code,
-    cost: actualCost(request, lane, usage, images),
+    cost: costFor(asked, verdict, images),
     tokens: usage.totalTokens,
     ms,
     ...(why && { reason: why }),
@@ -113,6 +122,12 @@ function refusal(
       },
     },
   };
+}
+
+type Billable = Extract<Verdict, { type: 'image' | 'blocked' | 'no_image' }>;
+
+function costFor({ request, lane, pricing = { trusted: false } }: Asked, verdict: Billable, images: number): Micros {
+  return costOn(pricing, request, lane, { usage: verdict.usage, images, reported: verdict.reportedCost });
 }
 
 const DETAILS: Partial<Record<JobError['code'], string>> = {

@@ -1,4 +1,4 @@
-import { type AttemptRef, begin, type Job } from '@darkroom/shared/domain';
+import { type AttemptRef, begin, type Candidate, type Job, modelOf } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Ledger } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
@@ -6,6 +6,8 @@ import type { AttemptDeps } from './deps.ts';
 
 /** A sixth of the lease, so several renewals may fail before a reaper gives the attempt up. */
 const RENEW_MS = 10_000;
+/** On the record of an attempt whose channel nobody knows any more. */
+const UNKNOWN_CHANNEL = 'unknown';
 
 /**
  * Puts the attempt on the record.
@@ -14,18 +16,32 @@ const RENEW_MS = 10_000;
  * @returns the job, or `undefined` when somebody else was faster, or the job may not run
  */
 export async function takeLease(
-  { ledger, channel, clock }: Pick<AttemptDeps, 'ledger' | 'channel' | 'clock'>,
+  { ledger, clock }: Pick<AttemptDeps, 'ledger' | 'clock'>,
   ref: AttemptRef,
   read: Job,
+  { place, cost }: Pick<Candidate, 'place' | 'cost'>,
 ): Promise<Job | undefined> {
+  const attempt = { id: ref.attempt, channel: place.channel, ...(cost !== read.state.estimated && { estimate: cost }) };
   // Mostly nobody has changed the record since it was read, and the write itself finds out.
-  const hoped = begin(read, { id: ref.attempt, channel: channel.id }, clock.now());
+  const hoped = begin(read, attempt, clock.now());
   if (hoped.type === 'go' && (await ledger.write(hoped.change)).type === 'written') return hoped.change.after;
   const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => {
-    const begun = begin(job, { id: ref.attempt, channel: channel.id }, clock.now());
+    const begun = begin(job, attempt, clock.now());
     return begun.type === 'go' ? begun.change : undefined;
   });
   return updated?.job.state.open === ref.attempt ? updated.job : undefined;
+}
+
+/** Puts an attempt on a record that has lost it, when no other has begun. Which channel it was made on, its answer does not say. */
+export async function takeBack(
+  deps: Pick<AttemptDeps, 'ledger' | 'clock'>,
+  ref: AttemptRef,
+  read: Job,
+): Promise<Job | undefined> {
+  return takeLease(deps, ref, read, {
+    place: { channel: UNKNOWN_CHANNEL, model: modelOf(read) },
+    cost: read.state.estimated,
+  });
 }
 
 /** Renews the lease until stopped. A lost lease aborts nothing: the call is paid, and its image is worth keeping. */

@@ -50,10 +50,10 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
   async function resume({ entry, exchange: known }: Taken): Promise<void> {
     const exchange = await endOf(entry, known);
     // Nothing to upload: the caller should know at once.
-    if (!hasBlobs(exchange)) return finishAttempt(deps, entry, exchange, deps.clock.now());
+    if (!hasBlobs(exchange)) return finishAttempt(deps, entry, exchange);
     const release = await uploads.take(1);
     try {
-      await finishAttempt(deps, entry, exchange, deps.clock.now());
+      await finishAttempt(deps, entry, exchange);
     } finally {
       release?.();
     }
@@ -86,8 +86,8 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
 async function endOf(entry: SpoolEntry, known: Exchange | undefined): Promise<Exchange> {
   const answer = await entry.answer();
   if (answer) return { type: 'answered', answer };
-  if (!known) return { type: 'unknown', reason: 'the process died during the call' };
-  return hasBlobs(known) ? { type: 'unknown', reason: 'the answer is gone from the spool' } : known;
+  if (!known) return { type: 'unknown', reason: 'the process died during the call', ours: true };
+  return hasBlobs(known) ? { type: 'unknown', reason: 'the answer is gone from the spool', ours: true } : known;
 }
 
 function hasBlobs(exchange: Exchange): boolean {

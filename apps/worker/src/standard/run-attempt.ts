@@ -1,184 +1,226 @@
 /**
- * One message, at most one paid call.
+ * One message, at most one paid call, and one more beside it when the first is slow.
  *
- *   read → slot → may it run? → intent on disk | quota → references → lease (the record says: sent) → call
- *        → answer on disk → judge → store → settle → thumbnail → spool emptied
+ *   turn: slot → who is next in line? → may it run? → which channel? → leave
+ *   then: intent on disk → references → lease (the record says: sent) → call → answer on disk → judge → store → settle
+ *        → thumbnail → spool emptied
  *
- * A crash before the intent leaves nothing. After it, the next process on this spool finds the intent: with an answer
- * it goes on from there, without one the attempt is in doubt if the record knows it, and never was if it does not.
+ * A message only rings: the job that is next runs, whoever's message came. A crash before the intent leaves nothing but
+ * a place in line that comes back after a minute. After it, the next process on this spool finds the intent: with an
+ * answer it goes on from there, without one the attempt is in doubt if the record knows it, and never was if it does not.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { begin, type Job, modelById, type Tenant, wait } from '@darkroom/shared/domain';
-import { type CrashPoint, describeError, failSpan, withCrashPoints } from '@darkroom/shared/observability';
-import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
+import {
+  begin,
+  type ChannelChoice,
+  failWaiting,
+  isAwaitingWake,
+  type Job,
+  lineStandingOf,
+  moveToModel,
+  type Tenant,
+  wait,
+} from '@darkroom/shared/domain';
+import type { LineTurn } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import { inAttemptSpan } from '../attempt-span.ts';
+import { makeReady, type Ready } from './call.ts';
+import { chooseFor, moneyLeft } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
-import { finishAttempt } from './finish-attempt.ts';
-import { holdLease, takeLease } from './lease.ts';
-import { loadReferences, referenceBytes } from './references.ts';
+import { nextOf } from './onward.ts';
+import { referenceBytes } from './references.ts';
+import type { Semaphore } from './semaphore.ts';
+import { serve } from './serve.ts';
 import type { Slot } from './slots.ts';
-import { isSpoolFull } from './spool-room.ts';
 
-/** `later` = not now; the model as a whole has to wait when `scope` says so. */
-export type Ran = { type: 'done' } | { type: 'later'; ms: number; scope: 'job' | 'model' };
-
-/** `host` = only this one cannot run it now. */
-type Tried = Ran | { type: 'later'; ms: number; scope: 'host' };
+/** `later` = the message comes back after `ms`. */
+export type Ran = { type: 'done' } | { type: 'later'; ms: number };
 
 const DONE = { type: 'done' } as const;
-/** What this host cannot run is kept in hand for this long. */
+/** What this host cannot run is kept in hand for this long; then another host may take it. */
 const IN_HAND_MS = 30_000;
 /** Put off for want of a slot: long enough for a host that has one to be first. */
 const NO_SLOT_MS = 1_000;
-/** A limit of less than this is no news to the caller. */
+/** A wait of less than this is no news to the caller. */
 const WORTH_SHOWING_MS = 2_000;
-/** A model's limit that ends within this is waited for with the message in hand. */
-const NAP_MS = 30_000;
+/** While all lines wait they are looked at this often: one of them may open, and a new one come. */
+const LOOK_MS = 250;
+/** A line is looked at again after this long at most, whatever it waits for. */
+const LINE_WAIT_MS_MAX = 60_000;
 const SPOOL_FULL_MS = 5_000;
-/** Jobs of a paused batch come back after about this long. */
-const PAUSED_MS = 20_000;
+/** Jobs of a paused batch stand in a line of their own, which is looked at this often. */
+const PAUSED_MS = 15_000;
+/** A model whose channels all have to wait longer than this gives way to the next of the chain. */
+const CHAIN_AFTER_MS = 60_000;
+
+/** What became of a turn at the head of the lines. */
+type Turn =
+  | { type: 'ready'; job: Job; turn: LineTurn; ready: Ready; slot: Slot }
+  /** Nobody is there to be served. */
+  | { type: 'empty' }
+  /** Somebody was served or went elsewhere; who is next? */
+  | { type: 'next' }
+  /** Nobody can be served before. `host` = only this one cannot. */
+  | { type: 'wait'; ms: number; host?: true };
 
 /**
- * Runs the job of one message, or says when to come back.
+ * Serves whoever is next of the model, or waits with the message in hand until somebody can be.
  *
- * A model's limit is waited for here as long as it is short: put off through the queue, the next message would be
- * looked for up to five seconds late, and a limit of 150 calls a minute would let 12 through. That limit is everybody's.
- * What only this host lacks is waited for a while; then the message goes back, so that another host may take it.
+ * @param turns one at a time of a process looks at the lines of a model: the others wait behind it, at no cost
  */
-export async function runAttempt(deps: AttemptDeps, tenant: Tenant, id: string): Promise<Ran> {
+export async function runNext(deps: AttemptDeps, model: string, turns: Semaphore): Promise<Ran> {
   const { clock, draining } = deps;
   const inHandUntil = clock.now() + IN_HAND_MS;
-  for (let hopeful = true; ; hopeful = false) {
-    const ran = await tryOnce(deps, tenant, id, { inHandUntil, hopeful });
-    if (ran.type === 'done' || ran.scope === 'job') return ran;
-    if (ran.scope === 'model' && ran.ms > NAP_MS) return { ...ran, scope: 'model' };
-    if (ran.scope === 'host' && clock.now() + ran.ms > inHandUntil) return { ...ran, scope: 'job' };
-    await sleep(ran.ms, undefined, { signal: draining }).catch(() => undefined);
+  for (;;) {
+    const leaveTurn = await turns.take(1, { ms: 2 ** 31 - 1, signal: draining });
+    if (!leaveTurn || draining.aborted) return { type: 'later', ms: 0 };
+    let turn: Turn;
+    try {
+      turn = await takeTurn(deps, model, { until: inHandUntil, leaveTurn });
+      // The whole process waits with it: a line that opens meanwhile is seen by the next look.
+      if (turn.type === 'wait' && !turn.host) await nap(turn.ms, draining);
+    } finally {
+      leaveTurn();
+    }
+    if (turn.type === 'empty') return DONE;
+    if (turn.type === 'ready') {
+      using _slot = turn.slot;
+      await inAttemptSpan(deps, turn.ready.entry.ref, turn.job, () => serve(deps, turn.job, turn));
+      return DONE;
+    }
+    if (turn.type === 'wait' && turn.host) {
+      if (clock.now() + turn.ms > inHandUntil) return { type: 'later', ms: turn.ms };
+      await sleep(turn.ms, undefined, { signal: draining }).catch(() => undefined);
+    }
   }
 }
 
-/** `hopeful` = nothing has stood in the way of this message so far. */
-type Try = { inHandUntil: number; hopeful: boolean };
-
-async function tryOnce(deps: AttemptDeps, tenant: Tenant, id: string, { inHandUntil, hopeful }: Try): Promise<Tried> {
-  const { ledger, slots, clock, draining, crash } = deps;
-  if (draining.aborted) return { type: 'later', ms: 0, scope: 'job' };
-  // Read before the wait for a slot: should it change meanwhile, the write of the lease finds out.
+/** The job of a message that was sent before it was due, or that comes again, stands in line from now on. */
+export async function arrive({ ledger, lines, channels }: AttemptDeps, tenant: Tenant, id: string): Promise<void> {
   const job = await ledger.read(tenant, id);
-  if (!job) return DONE;
-  const patience = { ms: inHandUntil - clock.now(), signal: draining };
-  using slot = await slots.take(referenceBytes(job.request), patience);
-  if (!slot) return { type: 'later', ms: draining.aborted ? 0 : NO_SLOT_MS, scope: 'job' };
-  const refusal = await mayNotRun(deps, job);
-  if (refusal) return refusal;
-  crash('attempt.admitted');
-  const ready = await makeReady(deps, job, hopeful);
-  if (ready.type !== 'ready') return ready;
-  await inAttemptSpan(deps, ready.entry.ref, job, () => callOnce(deps, job, slot, ready));
-  return DONE;
+  if (job && isAwaitingWake(job.state)) await lines.add([lineStandingOf(job, channels.specs)]);
 }
 
-/** Why this message leads to no call now, if it does not. */
-async function mayNotRun(deps: AttemptDeps, job: Job): Promise<Tried | undefined> {
-  const { clock, ledger, channel } = deps;
-  const begun = begin(job, { id: '', channel: channel.id }, clock.now());
-  if (begun.type === 'early') return { type: 'later', ms: begun.runAt - clock.now(), scope: 'job' };
-  if (begun.type === 'expired') await ledger.write(begun.change);
-  if (begun.type !== 'go') return DONE;
-  const { batch } = job.request;
-  if (batch && (await deps.isPaused(job.tenant, batch.id))) return pausedFor(deps.random);
-  return undefined;
+async function nap(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.min(ms, LOOK_MS), undefined, { signal }).catch(() => undefined);
 }
 
-/** Spread out, so that a large batch does not come back all at once, again and again. */
-function pausedFor(random: () => number): Ran {
-  return { type: 'later', ms: Math.round(PAUSED_MS * (0.5 + random())), scope: 'job' };
-}
+type TurnOptions = { until: number; leaveTurn: () => void };
 
-type Ready = { type: 'ready'; call: (entry: SpoolEntry) => Promise<Exchange>; entry: SpoolEntry };
-
-/**
- * Everything a call needs before its lease. The intent goes to the disk while leave is asked of Redis and the spool is
- * looked at; when the call may not leave it is taken back, and after a crash found as a call that was never sent. After one
- * refusal the next is likely, so then each step waits for the one before, and no leave is taken that is not used.
- */
-async function makeReady(deps: AttemptDeps, job: Job, hopeful: boolean): Promise<Ready | Tried> {
-  const intend = () => deps.spool.intend({ tenant: job.tenant, job: job.id, attempt: deps.newAttemptId() });
-  if (hopeful) deps.channel.preconnect();
-  const early = hopeful ? intend() : undefined;
-  early?.catch(() => undefined); // Told where it is awaited.
-  let ready: Ready | undefined;
+async function takeTurn(deps: AttemptDeps, model: string, { until, leaveTurn }: TurnOptions): Promise<Turn> {
+  const { slots, lines, clock, draining } = deps;
+  const patience = () => ({ ms: until - clock.now(), signal: draining });
+  let slot = await slots.take(0, patience());
+  let used = false;
   try {
-    const refusal = hopeful
-      ? (await Promise.all([takeLeave(deps, job), findRoom(deps)])).find((refused) => refused)
-      : ((await findRoom(deps)) ?? (await takeLeave(deps, job)));
-    if (refusal) return refusal;
-    // Only now: whoever waits for leave must not fill the memory with references.
-    const call = await prepare(deps, job);
-    ready = { type: 'ready', call, entry: await (early ?? intend()) };
-    return ready;
+    if (!slot) return { type: 'wait', ms: NO_SLOT_MS, host: true };
+    const picked = await lines.pick(model);
+    if (picked.type !== 'job') return picked;
+    const { turn } = picked;
+    const job = await readyToRun(deps, turn);
+    if (!job) return { type: 'next' };
+    const bytes = referenceBytes(job.request);
+    if (bytes > 0) {
+      // Whoever waits for memory keeps neither a place nor its turn from calls without references.
+      leaveTurn();
+      slot[Symbol.dispose]();
+      slot = await slots.take(bytes, patience());
+    }
+    if (!slot) {
+      await lines.putBack(turn);
+      return { type: 'wait', ms: NO_SLOT_MS, host: true };
+    }
+    const found = await findChannel(deps, job, turn);
+    used = found.type === 'ready';
+    return found.type === 'ready' ? { ...found, job, turn, slot } : found;
   } finally {
-    if (!ready) await (await early?.catch(() => undefined))?.remove();
+    if (!used) slot?.[Symbol.dispose]();
   }
 }
 
-async function findRoom(deps: AttemptDeps): Promise<Tried | undefined> {
-  return (await isSpoolFull(deps)) ? { type: 'later', ms: SPOOL_FULL_MS, scope: 'host' } : undefined;
+/** The job, if it may run now; else its place in line is given up, or moved to where it waits. */
+async function readyToRun(deps: AttemptDeps, turn: LineTurn): Promise<Job | undefined> {
+  const { ledger, lines, clock } = deps;
+  const job = await ledger.read(turn.tenant, turn.id);
+  const begun = job && begin(job, { id: '', channel: '' }, clock.now());
+  if (begun?.type === 'expired') await ledger.write(begun.change);
+  // One that is not due yet has a message of its own.
+  if (!job || begun?.type !== 'go') {
+    await lines.drop(turn);
+    return undefined;
+  }
+  if (await waitsForBatch(deps, job, turn)) return undefined;
+  deps.crash('attempt.admitted');
+  return job;
 }
 
-async function takeLeave(deps: AttemptDeps, job: Job): Promise<Ran | undefined> {
-  const { quota, channel, clock, ledger, outbox } = deps;
-  const leave = await quota.take(channel.id, job.request.model);
-  if (leave.granted) return undefined;
-  const { retryAfterMs: ms, reason } = leave;
+/** Whether its batch is paused; its jobs then stand in a line of their own, which holds up nobody. */
+async function waitsForBatch({ isPaused, lines, channels }: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
+  const { batch } = job.request;
+  if (!batch || !(await isPaused(job.tenant, batch.id))) return false;
+  const line = `paused:${batch.id}`;
+  if (turn.channels[0] === line) await lines.putBack(turn, PAUSED_MS);
+  else {
+    await lines.drop(turn);
+    await lines.add([{ ...lineStandingOf(job, channels.specs), channels: [line] }]);
+  }
+  return true;
+}
+
+type Found = { type: 'ready'; ready: Ready } | Exclude<Turn, { type: 'ready' | 'empty' }>;
+
+async function findChannel(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<Found> {
+  const choice = await chooseFor(deps, job);
+  if (choice.type === 'none') return noChannel(deps, job, turn, choice);
+  if (choice.type === 'wait') {
+    const reason = choice.reason === 'rate_limited' ? 'rate_limited' : 'parked';
+    return lineWaits(deps, job, turn, { ms: choice.until - deps.clock.now(), reason, stuck: choice.allBroken });
+  }
+  const made = await makeReady(deps, job, choice.order);
+  if (made.type === 'ready') return { type: 'ready', ready: made };
+  if (made.type === 'wait') return lineWaits(deps, job, turn, { ...made, stuck: false });
+  await deps.lines.putBack(turn);
+  return { type: 'wait', ms: SPOOL_FULL_MS, host: true };
+}
+
+/** Waiting does not help it: it ends when money is what stands in its way, and waits for the operator otherwise. */
+async function noChannel(
+  deps: AttemptDeps,
+  job: Job,
+  turn: LineTurn,
+  { refusals, mayMend }: Extract<ChannelChoice, { type: 'none' }>,
+): Promise<Found> {
+  const { log, ledger, lines, clock } = deps;
+  log.warn({ tenant: job.tenant, job: job.id, refusals }, 'attempt.no_channel');
+  const dear = !mayMend && refusals.length > 0 && moneyLeft(job) !== undefined;
+  if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'parked', stuck: true });
+  const detail = 'What is left of max_cost pays for no call on any channel that can carry it.';
+  await updateJob(ledger, job.tenant, job.id, (now) =>
+    failWaiting(now, { code: 'max_cost_exceeded', detail }, clock.now()),
+  );
+  await lines.drop(turn);
+  return { type: 'next' };
+}
+
+/** `stuck` = no quota is what it waits for. */
+type Wait = { ms: number; reason: 'rate_limited' | 'parked'; stuck: boolean };
+
+/** No channel of the line can be called before: the job goes on to the next model of its chain, or all of the line wait. */
+async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reason, stuck }: Wait): Promise<Found> {
+  const { ledger, lines, outbox, clock } = deps;
+  const { next } = stuck || ms > CHAIN_AFTER_MS ? await nextOf(deps, job) : {};
+  const moved = next && (await updateJob(ledger, job.tenant, job.id, (now) => moveToModel(now, next, clock.now())));
+  if (moved?.changed) {
+    await lines.drop(turn);
+    outbox.push(moved.job);
+    return { type: 'next' };
+  }
+  await lines.putBack(turn, Math.min(Math.max(1, ms), LINE_WAIT_MS_MAX));
   if (ms >= WORTH_SHOWING_MS) {
     const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, reason, clock.now()));
     // The record moved on to a version that has no message yet.
     if (shown?.changed) outbox.push(shown.job);
   }
-  return { type: 'later', ms, scope: 'model' };
-}
-
-async function callOnce(deps: AttemptDeps, job: Job, slot: Slot, { call, entry }: Ready): Promise<void> {
-  const { ledger, clock, crash, metrics } = deps;
-  const { ref } = entry;
-  crash('attempt.intended');
-  let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
-  try {
-    if (!(await takeLease(deps, ref, job))) return await entry.remove();
-    crash('attempt.leased');
-    using _held = holdLease(ledger, ref, deps.log);
-    metrics.called();
-    exchange = { type: 'unknown', reason: 'the call broke off' };
-    exchange = await call(entry);
-    slot.freeMemory();
-    crash('attempt.answered');
-    await finishAttempt(deps, entry, exchange, clock.now());
-  } catch (error) {
-    deps.unfinished.add({ entry, exchange });
-    failSpan('unfinished');
-    deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
-  }
-}
-
-/** Reads the references, which the call then takes with it: behind it, however long storing lasts, nothing holds them. */
-async function prepare(deps: AttemptDeps, { request }: Job): Promise<(entry: SpoolEntry) => Promise<Exchange>> {
-  let references = await loadReferences(deps.store, request);
-  return (entry) => {
-    const taken = references;
-    references = [];
-    return deps.channel.call(request, {
-      entry: markArrival(entry, deps.crash),
-      references: taken,
-      timeoutMs: Math.min(deps.callMsMax, modelById(request.model).timeoutMs),
-      signal: deps.stopping,
-    });
-  };
-}
-
-/** The entry, with the moment marked at which a whole answer is here and not yet durable. */
-function markArrival(entry: SpoolEntry, crash: CrashPoint): SpoolEntry {
-  return withCrashPoints(entry, crash, { commit: { before: 'attempt.arrived' } });
+  return { type: 'next' };
 }

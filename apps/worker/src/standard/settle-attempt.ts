@@ -8,8 +8,10 @@ import {
   costOf,
   isAwaitingWake,
   type Job,
+  type JobRequest,
   type Lane,
   laneOf,
+  type Onward,
   received,
   type SpooledBlob,
   settle,
@@ -18,7 +20,7 @@ import { describeError, failSpan, tellSpan, withSpan } from '@darkroom/shared/ob
 import type { Exchange } from '@darkroom/shared/ports';
 import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
-import { type Judged, judge } from './judge.ts';
+import { type Judged, judge, type Pricing } from './judge.ts';
 import { storeImage, storeThumbnail } from './store-image.ts';
 
 export type SettleDeps = Pick<
@@ -29,6 +31,12 @@ export type SettleDeps = Pick<
 /** What a lane does beside, at the steps on the way. */
 export type Settling = {
   channel: string;
+  /** Its prices, where they are not the catalogue's. */
+  pricing?: Pricing;
+  /** Told what the answer means before anything is written of it. */
+  judged?: (judged: Judged) => Promise<void>;
+  /** Where the job may go on from here; asked once the end is known, and is a failure. */
+  onward?: (end: AttemptEnd) => Promise<Onward>;
   /** Says on the record that an image is being stored. */
   tellStoring: boolean;
   received?: () => void;
@@ -51,11 +59,18 @@ export async function settleAttempt(
   exchange: Exchange,
   settling: Settling,
 ): Promise<SettledAttempt> {
-  const judged = judge(exchange, { request: job.request, channel: settling.channel, lane: laneOfAttempt(job, ref) });
+  const request = requestOfAttempt(job, ref);
+  const { channel, pricing } = settling;
+  const judged = judge(exchange, { request, channel, lane: laneOfAttempt(job, ref), ...(pricing && { pricing }) });
+  const told = settling.judged?.(judged);
+  // What a refusal teaches holds before anybody is woken by it; an image need not wait for anybody.
+  if (judged.type !== 'image') await told;
   const end = judged.type === 'image' ? await store(deps, job, ref, judged, settling) : judged.end;
+  await told;
   if (!end) return 'stopped';
   settling.stored?.();
-  const updated = await settleJob(deps, ref, end, settling.decide);
+  const onward = end.type === 'image' ? undefined : await settling.onward?.(end);
+  const updated = await settleJob(deps, ref, end, { onward, decide: settling.decide });
   if (!updated) return 'unrecorded';
   await settling.settled?.(end);
   if (updated.changed) {
@@ -67,6 +82,12 @@ export async function settleAttempt(
   if (!settling.keepForLater) return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);
   settling.keepForLater(judged.blob);
   return 'done';
+}
+
+/** What was asked of the model that the call was made to. */
+function requestOfAttempt({ request, state }: Job, { attempt }: AttemptRef): JobRequest {
+  const model = state.attempts.find(({ id }) => id === attempt)?.model ?? request.model;
+  return model === request.model ? request : { ...request, model };
 }
 
 /** The job may travel on another lane by now; its call is priced by the one it was made on. */
@@ -89,7 +110,9 @@ async function store(
     storeImage(deps, job, blob),
   );
   if (image === 'stopped') return undefined;
-  return image.type === 'stored' ? { ...judged.end, image: image.image } : { ...judged.unusable };
+  if (image.type !== 'stored') return { ...judged.unusable };
+  const { model } = requestOfAttempt(job, ref);
+  return { ...judged.end, image: { ...image.image, ...(model !== job.request.model && { model }) } };
 }
 
 /** Teaches the router how long a job takes that succeeds at once: its call on the standard lane, all of its wait on the other. */
@@ -115,7 +138,7 @@ function noteCall(
   const as = callCountsAs(end);
   if (as === 'nothing') return;
   const ms = laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined;
-  calls.ended({ channel, model: job.request.model, failed: as === 'failed', ...(ms && { ms }) });
+  calls.ended({ channel, model: requestOfAttempt(job, ref).model, failed: as === 'failed', ...(ms && { ms }) });
 }
 
 /** The record once the attempt has ended, with its twins and its next wake-up looked after. */
@@ -123,9 +146,10 @@ export async function settleJob(
   deps: Pick<SettleDeps, 'ledger' | 'clock' | 'random' | 'outbox'>,
   ref: AttemptRef,
   end: AttemptEnd,
-  decide: NonNullable<Settling['decide']> = (job) => settle(job, ref.attempt, end, deps.clock.now(), deps.random),
+  how: { onward?: Onward | undefined; decide?: Settling['decide'] | undefined } = {},
 ): Promise<Updated | undefined> {
-  const { ledger, clock, outbox } = deps;
+  const { ledger, clock, outbox, random } = deps;
+  const decide = how.decide ?? ((job: Job) => settle(job, ref.attempt, end, clock.now(), random, how.onward));
   const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => decide(job, end));
   if (updated?.changed && isAwaitingWake(updated.job.state)) outbox.push(updated.job);
   if (updated?.followers) await handOff({ ledger, clock, outbox }, ref.tenant, ref.job);
@@ -140,18 +164,19 @@ export function report(
   job: Job,
   channel: string,
 ): void {
-  const { request, state } = job;
+  const { state } = job;
+  const { model } = requestOfAttempt(job, ref);
   const outcome = end.type === 'image' ? 'succeeded' : end.type === 'refused' ? end.code : end.type;
   const cost = costOf(state);
   // The hours in a provider batch say nothing about how fast the provider answers.
-  metrics.ended(request.model, outcome, {
+  metrics.ended({ channel, model }, outcome, {
     ms: laneOfAttempt(job, ref) === 'standard' ? end.ms : undefined,
     error: end.type === 'rejected' ? end.verdict.code : undefined,
   });
   log.info(
     {
       ...ref,
-      model: request.model,
+      model,
       channel,
       outcome,
       ms: end.ms,

@@ -72,3 +72,11 @@ export type ChannelSpec = {
 
 /** One model on one channel: what limits, breakers and figures are about. */
 export type Place = { channel: string; model: string };
+
+/** What the configuration says of a place; a channel that it does not name any more has no limits of ours. */
+export function limitsIn(specs: readonly ChannelSpec[]): (place: Place) => { model: Limits; channel: ChannelLimits } {
+  return ({ channel, model }) => {
+    const spec = specs.find(({ id }) => id === channel);
+    return { model: spec?.models[model]?.limits ?? { day: 'pacific' }, channel: spec?.limits ?? {} };
+  };
+}

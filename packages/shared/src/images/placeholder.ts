@@ -43,7 +43,7 @@ function drawLabel(): { cells: Buffer; width: number; height: number } {
   const width = LABEL.length * ADVANCE - 1 + 2 * MARGIN;
   const height = GLYPH_HEIGHT + 2 * MARGIN;
   const cells = Buffer.alloc(width * height, PAPER);
-  [...LABEL].forEach((letter, n) => {
+  LABEL.split('').forEach((letter, n) => {
     GLYPHS[letter]?.forEach((row, y) => {
       for (let x = 0; x < 5; x++) {
         if (row & (1 << (4 - x))) cells[(MARGIN + y) * width + MARGIN + n * ADVANCE + x] = INK;

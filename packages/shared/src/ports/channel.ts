@@ -13,7 +13,8 @@ import type { SpoolEntry } from './spool.ts';
 export type Exchange =
   | { type: 'answered'; answer: Answer }
   | { type: 'unsent'; reason: string }
-  | { type: 'unknown'; reason: string };
+  /** `ours` = it was given up on this side, which says nothing of the provider. */
+  | { type: 'unknown'; reason: string; ours?: true };
 
 /** A reference image: its bytes, or where the provider itself finds them (`gs://…`), for a channel that takes that. */
 export type ReferenceInput = Buffer | { uri: string };

@@ -17,7 +17,6 @@ export * from './object-store.ts';
 export * from './pool.ts';
 export * from './provider-batches.ts';
 export * from './queue.ts';
-export type { Quota } from './quota.ts';
 export * from './quotas.ts';
 export * from './quotes.ts';
 export * from './spool.ts';

@@ -22,8 +22,7 @@ export const ResumedModel = z
     model: z.string(),
     resumed: z.boolean().meta({ description: 'Whether it was paused.' }),
     woken: z.int().meta({
-      description:
-        'Jobs of it that waited for the end of the pause themselves, and are due now. Others go on within a minute.',
+      description: 'Jobs that stand in line for it, and go on now.',
     }),
   })
   .meta({ id: 'ResumedModel' });

@@ -37,7 +37,7 @@ export async function keep(
     await entry.commit(answer, signal);
     return { type: 'answered', answer };
   } catch (error) {
-    return { type: 'unknown', reason: `a whole answer arrived and could not be kept: ${reasonOf(error)}` };
+    return { type: 'unknown', reason: `a whole answer arrived and could not be kept: ${reasonOf(error)}`, ours: true };
   }
 }
 

@@ -17,7 +17,6 @@ export * from './ledger.ts';
 export * from './lines.ts';
 export * from './pool.ts';
 export * from './provider-batches.ts';
-export * from './quota.ts';
 export * from './quotas.ts';
 export * from './quotes.ts';
 export * from './submission-rate.ts';

@@ -27,8 +27,6 @@ export function keySpace(prefix: string) {
     apiKeysComplete: `${prefix}keys:complete`,
     of,
     latency: (lane: string, model: string, size: string) => `${prefix}{c:${lane}:${model}}:latency:${size}`,
-    pace: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pace`,
-    pause: (channel: string, model: string) => `${prefix}{c:${channel}:${model}}:pause`,
     breaker: (channel: string) => `${prefix}{c:${channel}}:breaker`,
     placeBreaker: (channel: string, model: string) => `${prefix}{c:${channel}}:breaker:${model}`,
     notedCalls: (channel: string, model: string) => `${prefix}{c:${channel}}:noted:${model}`,

@@ -1,0 +1,128 @@
+/** One call, from leave to an ended attempt. */
+
+import { type Candidate, type Job, type JobRequest, modelById } from '@darkroom/shared/domain';
+import { type CrashPoint, describeError, failSpan, withCrashPoints } from '@darkroom/shared/observability';
+import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
+import { requestNow } from './candidates.ts';
+import type { AttemptDeps } from './deps.ts';
+import { finishAttempt } from './finish-attempt.ts';
+import { holdLease } from './lease.ts';
+import { giveBack, type Leave, takeLeave } from './leave.ts';
+import { loadReferences } from './references.ts';
+import { isSpoolFull } from './spool-room.ts';
+
+/** Leave that is older than this is renewed as the call goes: the provider counts calls when they come. */
+const STALE_MS = 50;
+
+export type Ready = {
+  type: 'ready';
+  candidate: Candidate;
+  entry: SpoolEntry;
+  takenAt: number;
+  call: (entry: SpoolEntry) => Promise<Exchange>;
+};
+/** `host` = only this one cannot make it now. */
+export type NotReady = Extract<Leave, { type: 'wait' }> | { type: 'host' };
+
+/**
+ * Everything a call needs before its lease. The intent goes to the disk while leave is asked for and the spool is looked
+ * at; when the call may not go it is taken back, and after a crash found as a call that was never sent.
+ */
+export async function makeReady(
+  deps: AttemptDeps,
+  job: Job,
+  order: [Candidate, ...Candidate[]],
+): Promise<Ready | NotReady> {
+  const attempt = deps.newAttemptId();
+  deps.channels.get(order[0].place.channel)?.preconnect();
+  const intent = deps.spool.intend({ tenant: job.tenant, job: job.id, attempt });
+  intent.catch(() => undefined); // Told where it is awaited.
+  let ready: Ready | undefined;
+  let leave: Leave | undefined;
+  try {
+    const takenAt = performance.now();
+    const [taken, full] = await Promise.all([takeLeave(deps, job, order, attempt), isSpoolFull(deps)]);
+    leave = taken;
+    if (full) return { type: 'host' };
+    if (taken.type === 'wait') return taken;
+    // Only now: whoever waits for leave must not fill the memory with references.
+    const call = await prepare(deps, requestNow(job), taken.candidate);
+    ready = { type: 'ready', candidate: taken.candidate, takenAt, call, entry: await intent };
+    return ready;
+  } finally {
+    if (!ready) {
+      if (leave?.type === 'go') await giveBack(deps, leave.candidate, attempt);
+      await (await intent.catch(() => undefined))?.remove();
+    }
+  }
+}
+
+type Steps = {
+  /** Puts the attempt on the record; `undefined` = it may not be made. */
+  lease: () => Promise<Job | undefined>;
+  leased?: () => void;
+  answered?: () => void;
+  /** What goes on beside the call. */
+  beside?: (call: Promise<Exchange>) => Promise<void>;
+};
+
+/** Makes the call and brings it to its end; what cannot be ended now is left to recovery. Never throws. */
+export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps: Steps): Promise<void> {
+  const { ledger, crash, metrics, quotas } = deps;
+  const { entry, candidate, takenAt } = ready;
+  const { ref } = entry;
+  crash('attempt.intended');
+  let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
+  let beside: Promise<void> | undefined;
+  try {
+    if (!(await steps.lease())) {
+      await giveBack(deps, candidate, ref.attempt);
+      return await entry.remove();
+    }
+    crash('attempt.leased');
+    steps.leased?.();
+    using _held = holdLease(ledger, ref, deps.log);
+    if (performance.now() - takenAt > STALE_MS) await quotas.sent(candidate.place, ref.attempt);
+    metrics.called();
+    exchange = { type: 'unknown', reason: 'the call broke off' };
+    const calling = ready.call(entry);
+    beside = steps.beside?.(calling);
+    exchange = await calling;
+    if (exchange.type === 'unknown' && deps.stopping.aborted) exchange = { ...exchange, ours: true };
+    steps.answered?.();
+    crash('attempt.answered');
+    await finishAttempt(deps, entry, exchange);
+  } catch (error) {
+    deps.unfinished.add({ entry, exchange });
+    failSpan('unfinished');
+    deps.log.error({ ...ref, ...describeError(error) }, 'attempt.unfinished');
+  } finally {
+    await beside;
+  }
+}
+
+/** Reads the references, which the call then takes with it: behind it, however long storing lasts, nothing holds them. */
+async function prepare(
+  deps: AttemptDeps,
+  request: JobRequest,
+  { place }: Candidate,
+): Promise<(entry: SpoolEntry) => Promise<Exchange>> {
+  const channel = deps.channels.get(place.channel);
+  if (!channel) throw new Error(`no channel ${place.channel}`);
+  let references = await loadReferences(deps.store, request, channel);
+  return (entry) => {
+    const taken = references;
+    references = [];
+    return channel.call(request, {
+      entry: markArrival(entry, deps.crash),
+      references: taken,
+      timeoutMs: Math.min(deps.callMsMax, modelById(request.model).timeoutMs),
+      signal: deps.stopping,
+    });
+  };
+}
+
+/** The entry, with the moment marked at which a whole answer is here and not yet durable. */
+function markArrival(entry: SpoolEntry, crash: CrashPoint): SpoolEntry {
+  return withCrashPoints(entry, crash, { commit: { before: 'attempt.arrived' } });
+}

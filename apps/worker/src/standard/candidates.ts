@@ -1,0 +1,81 @@
+/** The channels that may carry a job, as they stand. */
+
+import {
+  type Candidate,
+  type ChannelChoice,
+  chooseChannel,
+  costOf,
+  eligible,
+  estimateOn,
+  type Job,
+  type JobRequest,
+  modelOf,
+  type Refusal,
+} from '@darkroom/shared/domain';
+import type { AttemptDeps } from './deps.ts';
+import type { Seen } from './places.ts';
+
+type Deps = Pick<AttemptDeps, 'channels' | 'places' | 'clock' | 'random'>;
+
+/** What the channels are asked for: the request, of the model that makes it now. */
+export function requestNow(job: Job): JobRequest {
+  return job.state.model ? { ...job.request, model: job.state.model } : job.request;
+}
+
+export type Candidates = { candidates: Candidate[]; refusals: Refusal[] };
+
+/** Those that could carry it in the standard lane, with `model` in the place of its own. */
+export async function candidatesFor(deps: Deps, job: Job, model = modelOf(job)): Promise<Candidates> {
+  const request = { ...job.request, model };
+  const { channels, refusals } = eligible(request, { model, lane: 'standard' }, deps.channels.specs);
+  const places = channels.map(({ spec }) => ({ channel: spec.id, model }));
+  // The only one is asked itself, whatever was seen of it lately.
+  const seen = channels.length > 1 ? await deps.places.of(places) : [];
+  const candidates = channels.map(({ spec, served }, n) => ({
+    spec,
+    served,
+    place: { channel: spec.id, model },
+    cost: estimateOn(served, request, 'standard'),
+    failed: failuresAt(job, spec.id, model),
+    ...standingOf(seen[n]),
+  }));
+  return { candidates, refusals };
+}
+
+type Standing = Pick<Candidate, 'enterAt' | 'readyAt'> & Partial<Pick<Candidate, 'out' | 'override' | 'waitsFor'>>;
+
+function standingOf(seen: Seen | undefined): Standing {
+  if (!seen) return { enterAt: 0, readyAt: 0 };
+  const { standing, quota, at } = seen;
+  return {
+    enterAt: at + standing.waitMs,
+    readyAt: at + quota.waitMs,
+    ...(standing.out && { out: standing.out }),
+    ...(standing.override && { override: standing.override }),
+    ...(quota.pause && { waitsFor: quota.pause.reason }),
+  };
+}
+
+/** Calls of the job that came to nothing there. A refusal by a limit says nothing of the next call. */
+export function failuresAt({ state }: Job, channel: string, model: string): number {
+  return state.attempts.filter(
+    (one) =>
+      one.channel === channel &&
+      one.model === model &&
+      (one.state === 'rejected' || one.state === 'in_doubt' || one.error === 'no_image') &&
+      one.error !== 'upstream_rate_limited',
+  ).length;
+}
+
+/** What `max_cost` leaves for one more call. */
+export function moneyLeft({ request, state }: Job): number | undefined {
+  if (request.maxCost === undefined) return undefined;
+  const { actual, inDoubt } = costOf(state);
+  return request.maxCost - actual - inDoubt;
+}
+
+/** Which channels to ask for leave, in which order. */
+export async function chooseFor(deps: Deps, job: Job): Promise<ChannelChoice> {
+  const { candidates, refusals } = await candidatesFor(deps, job);
+  return chooseChannel({ candidates, refusals, now: deps.clock.now(), room: moneyLeft(job), random: deps.random });
+}

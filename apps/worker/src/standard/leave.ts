@@ -1,0 +1,54 @@
+/** Leave to call: of a channel's breaker and of its quota, both or neither. */
+
+import { type Candidate, inputTokens, type Job } from '@darkroom/shared/domain';
+import type { Demand } from '@darkroom/shared/ports';
+import { requestNow } from './candidates.ts';
+import type { AttemptDeps } from './deps.ts';
+
+type Deps = Pick<AttemptDeps, 'breakers' | 'quotas' | 'places'>;
+
+export type Leave =
+  | { type: 'go'; candidate: Candidate }
+  | { type: 'wait'; ms: number; reason: 'rate_limited' | 'parked' };
+
+/** Asks the channels in this order. @returns the first that lets the call go, else how long until one of them may */
+export async function takeLeave(deps: Deps, job: Job, order: Candidate[], attempt: string): Promise<Leave> {
+  let soonest: Extract<Leave, { type: 'wait' }> | undefined;
+  for (const candidate of order) {
+    const leave = await enter(deps, job, candidate, attempt);
+    if (leave.type === 'go') return leave;
+    deps.places.forget(candidate.place);
+    if (!soonest || leave.ms < soonest.ms) soonest = leave;
+  }
+  return soonest ?? { type: 'wait', ms: 1_000, reason: 'rate_limited' };
+}
+
+async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string): Promise<Leave> {
+  const { breakers, quotas } = deps;
+  const { place } = candidate;
+  const [entered, leave] = await Promise.all([
+    breakers.enter(place, attempt),
+    quotas.take(place, attempt, demandOf(job, candidate)),
+  ]);
+  if (entered.type === 'go' && leave.granted) return { type: 'go', candidate };
+  await Promise.all([
+    entered.type === 'go' && breakers.leave(place, attempt),
+    leave.granted && quotas.giveBack(place, attempt),
+  ]);
+  const broken = entered.type === 'go' ? 0 : entered.retryAfterMs;
+  const limited = leave.granted ? 0 : leave.retryAfterMs;
+  return { type: 'wait', ms: Math.max(broken, limited), reason: leave.granted ? 'rate_limited' : leave.reason };
+}
+
+/** Gives back what no call will use. Never throws: what is not given back ends by itself. */
+export async function giveBack(
+  { breakers, quotas }: Pick<Deps, 'breakers' | 'quotas'>,
+  candidate: Candidate,
+  attempt: string,
+) {
+  await Promise.allSettled([breakers.leave(candidate.place, attempt), quotas.giveBack(candidate.place, attempt)]);
+}
+
+function demandOf(job: Job, { cost }: Candidate): Demand {
+  return { tokens: inputTokens(requestNow(job)), images: 1, cost };
+}

@@ -1,0 +1,26 @@
+import { hash } from 'node:crypto';
+import { AppError, imageKey, type Job, modelById, type StoredImage } from '@darkroom/shared/domain';
+import { drawPlaceholder } from '@darkroom/shared/images';
+import { describeError } from '@darkroom/shared/observability';
+import type { AttemptDeps } from './deps.ts';
+
+/** A labelled image in place of one that nobody made, stored as any other; `undefined` when the store does not take it now. */
+export async function makePlaceholder(
+  { store, log }: Pick<AttemptDeps, 'store' | 'log'>,
+  { id, tenant, request, state }: Job,
+): Promise<StoredImage | undefined> {
+  const { bytes, width, height } = await drawPlaceholder(
+    request.aspectRatio ?? modelById(request.model).aspectRatios[0],
+  );
+  const sha256 = hash('sha256', bytes);
+  const n = state.images.length + state.lateImages.length;
+  const key = imageKey(tenant, id, { n, sha256, mime: 'image/png' });
+  try {
+    await store.put(key, bytes, { contentType: 'image/png', custom: { job: id, tenant, sha256, placeholder: 'true' } });
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    log.warn({ job: id, ...describeError(error) }, 'placeholder.not_stored');
+    return undefined;
+  }
+  return { n, key, mime: 'image/png', width, height, bytes: bytes.length, sha256, placeholder: true };
+}
