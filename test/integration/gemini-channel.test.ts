@@ -209,7 +209,7 @@ describe('a whole answer', () => {
 
     const { end } = await call({ signal: stopping.signal });
 
-    expect(end).toEqual({ type: 'unknown', reason: expect.stringContaining('could not be kept') });
+    expect(end).toMatchObject({ type: 'unknown', ours: true, reason: expect.stringContaining('could not be kept') });
   });
 
   it('waits for a disk that comes back', async () => {

@@ -182,7 +182,7 @@ describe('write', () => {
     expect(await due()).toEqual([]);
     const limited = await test.write(settle(running, 'att_1', limitEnd('minute', MINUTE), LATER, half));
     expect(await due()).toEqual([{ id: 'job_1', version: 3 }]);
-    expect(await test.ledger.dueWakes(TENANT, LATER + MINUTE - 1, 10)).toEqual([]);
+    expect(await test.ledger.dueWakes(TENANT, LATER + SECOND - 1, 10)).toEqual([]);
     const again = await test.write(begun(limited, 'att_2', LATER + MINUTE));
     const held = await test.write(settle(again, 'att_2', doubtEnd(), LATER, half));
     expect(await due()).toEqual([]);

@@ -1,6 +1,4 @@
 import { MODELS } from '@darkroom/shared/domain';
-import { queueName, queuePrefix } from '@darkroom/shared/queue/bullmq';
-import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   actionWorkers,
@@ -223,21 +221,21 @@ describe('a retry of many jobs', () => {
 });
 
 describe('a new priority for many jobs', () => {
-  it('moves their messages: each job has one, at its new place', async () => {
+  it('moves them to their new places in line', async () => {
     const ids = await submitJobs(api, 3);
-    await submitJobs(api, 1, { priority: 1, tags: ['other'] });
+    const before = await submitJobs(api, 1, { priority: 4, tags: ['other'] });
+    const [last = ''] = await submitJobs(api, 1, { priority: 9, tags: ['moved'] });
     await api.deps.outbox.flush();
-    const { id } = await startAction(api, { action: 'reprioritise', filter: { status: 'queued' }, priority: 1 });
+    const filter = { status: 'queued', tag: 'moved' };
+    const { id } = await startAction(api, { action: 'reprioritise', filter, priority: 1 });
 
     await workers.round();
     await api.deps.outbox.flush();
 
-    // The one that has it already is not counted.
-    expect(await viewOf(api, id)).toMatchObject({ priority: 1, counts: { matched: 3, done: 3 } });
-    const messages = await messagesOf(api);
-    expect(messages.map(({ job }) => job).toSorted()).toEqual(expect.arrayContaining(ids.toSorted()));
-    expect(messages.map(({ priority }) => priority)).toEqual([9, 9, 9, 9]);
-    expect((await api.deps.ledger.read('default', ids[0] ?? ''))?.request.priority).toBe(1);
+    expect(await viewOf(api, id)).toMatchObject({ priority: 1, counts: { matched: 1, done: 1 } });
+    const next = await inLine(api);
+    expect([next.slice(0, 3).toSorted(), next.slice(3)]).toEqual([ids.toSorted(), [...before, last]]);
+    expect((await api.deps.ledger.read('default', last))?.request.priority).toBe(1);
   });
 
   it('passes over a job that has begun', async () => {
@@ -279,18 +277,12 @@ describe('an action', () => {
   });
 });
 
-/** What the queue holds for the model of the tests' jobs. */
-async function messagesOf({ redis, prefix }: TestApi): Promise<{ job: string; priority: number }[]> {
-  const found: { job: string; priority: number }[] = [];
-  for (const { id } of MODELS) {
-    const queue = new Queue(queueName(id), {
-      connection: redis,
-      prefix: queuePrefix(prefix, id),
-      skipVersionCheck: true,
-    });
-    for (const { data, opts } of await queue.getJobs(['waiting', 'prioritized', 'delayed']))
-      found.push({ job: data[1], priority: opts.priority ?? 0 });
-    await queue.close();
+/** All jobs that stand in line, in the order in which they go. */
+async function inLine({ deps }: TestApi): Promise<string[]> {
+  const ids: string[] = [];
+  for (const { id: model } of MODELS) {
+    for (let next = await deps.lines.pick(model); next.type === 'job'; next = await deps.lines.pick(model))
+      ids.push(next.turn.id);
   }
-  return found;
+  return ids;
 }

@@ -53,7 +53,7 @@ describe('a submission', () => {
     const { id } = (await submit({ prompt: fresh() })).json;
 
     const messages = async () => {
-      const keys = await api.redis.keys(`${api.prefix}{q:*}:*:w*`);
+      const keys = await api.redis.keys(`${api.prefix}{q:*}:standard-*:w${'?'.repeat(15)}`);
       const data = await Promise.all(keys.map((key) => api.redis.hget(key, 'data')));
       return data.filter((text) => text?.includes(`"${id}"`));
     };

@@ -1,6 +1,13 @@
 /** One call, from leave to an ended attempt. */
 
-import { type Candidate, type Job, type JobRequest, modelById } from '@darkroom/shared/domain';
+import {
+  type AttemptRef,
+  type Candidate,
+  type Job,
+  type JobRequest,
+  modelById,
+  type Place,
+} from '@darkroom/shared/domain';
 import { type CrashPoint, describeError, failSpan, withCrashPoints } from '@darkroom/shared/observability';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { requestNow } from './candidates.ts';
@@ -11,14 +18,10 @@ import { giveBack, type Leave, takeLeave } from './leave.ts';
 import { loadReferences } from './references.ts';
 import { isSpoolFull } from './spool-room.ts';
 
-/** Leave that is older than this is renewed as the call goes: the provider counts calls when they come. */
-const STALE_MS = 50;
-
 export type Ready = {
   type: 'ready';
   candidate: Candidate;
   entry: SpoolEntry;
-  takenAt: number;
   call: (entry: SpoolEntry) => Promise<Exchange>;
 };
 /** `host` = only this one cannot make it now. */
@@ -40,14 +43,13 @@ export async function makeReady(
   let ready: Ready | undefined;
   let leave: Leave | undefined;
   try {
-    const takenAt = performance.now();
     const [taken, full] = await Promise.all([takeLeave(deps, job, order, attempt), isSpoolFull(deps)]);
     leave = taken;
     if (full) return { type: 'host' };
     if (taken.type === 'wait') return taken;
     // Only now: whoever waits for leave must not fill the memory with references.
     const call = await prepare(deps, requestNow(job), taken.candidate);
-    ready = { type: 'ready', candidate: taken.candidate, takenAt, call, entry: await intent };
+    ready = { type: 'ready', candidate: taken.candidate, call, entry: await intent };
     return ready;
   } finally {
     if (!ready) {
@@ -68,8 +70,8 @@ type Steps = {
 
 /** Makes the call and brings it to its end; what cannot be ended now is left to recovery. Never throws. */
 export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps: Steps): Promise<void> {
-  const { ledger, crash, metrics, quotas } = deps;
-  const { entry, candidate, takenAt } = ready;
+  const { ledger, crash, metrics } = deps;
+  const { entry, candidate } = ready;
   const { ref } = entry;
   crash('attempt.intended');
   let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
@@ -82,7 +84,6 @@ export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps:
     crash('attempt.leased');
     steps.leased?.();
     using _held = holdLease(ledger, ref, deps.log);
-    if (performance.now() - takenAt > STALE_MS) await quotas.sent(candidate.place, ref.attempt);
     metrics.called();
     exchange = { type: 'unknown', reason: 'the call broke off' };
     const calling = ready.call(entry);
@@ -118,8 +119,16 @@ async function prepare(
       references: taken,
       timeoutMs: Math.min(deps.callMsMax, modelById(request.model).timeoutMs),
       signal: deps.stopping,
+      leaving: () => tellLeaving(deps, place, entry.ref),
     });
   };
+}
+
+/** The provider counts calls when they come, and so does the quota: a connection may have taken its time. Nobody waits for it. */
+function tellLeaving({ quotas, log }: AttemptDeps, place: Place, { attempt }: AttemptRef): void {
+  quotas
+    .sent(place, attempt)
+    .catch((error: unknown) => log.debug({ ...place, attempt, ...describeError(error) }, 'quota.not_told'));
 }
 
 /** The entry, with the moment marked at which a whole answer is here and not yet durable. */

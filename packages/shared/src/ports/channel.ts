@@ -28,6 +28,8 @@ export type CallOptions = {
   timeoutMs: number;
   /** Aborting gives the call up at once; it may still be billed. */
   signal: AbortSignal;
+  /** Told once, as the request begins to leave: a provider counts calls when they come. */
+  leaving?: (() => void) | undefined;
 };
 
 export type Channel = {

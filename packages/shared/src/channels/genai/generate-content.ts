@@ -40,14 +40,14 @@ export async function generateContent(
   callOptions: CallOptions,
 ): Promise<Exchange> {
   const { gemini, connections, authorize, pathOf, models, takesUris } = options;
-  const { entry, references, timeoutMs, signal } = callOptions;
+  const { entry, references, timeoutMs, signal, leaving } = callOptions;
   let end: WireEnd | undefined;
   let credentials: Credentials = {};
   const fetchOnce: Fetch = async (url, init) => {
     if (end) throw new Error('one call makes one HTTP request');
     const http = toHttp(url, init, credentials);
     end = { type: 'unknown', reason: 'the exchange has not ended' };
-    end = await connections.send(http, { entry, timeoutMs, signal });
+    end = await connections.send(http, { entry, timeoutMs, signal, leaving });
     return toResponse(end);
   };
   // A compressed body could not be lifted as it comes; the provider need not work on for nobody.

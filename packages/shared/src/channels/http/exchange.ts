@@ -44,12 +44,14 @@ export type ExchangeOptions = {
   entry: Pick<SpoolEntry, 'blob'>;
   timeoutMs: number;
   signal: AbortSignal;
+  /** Told as the request begins to leave. */
+  leaving?: (() => void) | undefined;
 };
 
 /** Sends `request` once and says how that ended. Never throws for what network or provider do. */
 export function exchange(request: HttpRequest, options: ExchangeOptions): Promise<WireEnd> {
   const { promise, resolve } = Promise.withResolvers<WireEnd>();
-  const { dispatcher, turns, entry, timeoutMs, signal } = options;
+  const { dispatcher, turns, entry, timeoutMs, signal, leaving } = options;
   let controller: Dispatcher.DispatchController | undefined;
   let startedAt = 0;
   let over = false;
@@ -121,6 +123,7 @@ export function exchange(request: HttpRequest, options: ExchangeOptions): Promis
       if (over) return starting.abort(new Error('given up before it was sent'));
       controller = starting;
       startedAt = performance.now();
+      leaving?.();
     },
     onResponseStart(_, status, headers) {
       received += 1;

@@ -50,7 +50,7 @@ export function createKeyChannel(options: KeyChannelOptions, shape: Shape): Open
   const served = Object.keys(models ?? Object.fromEntries(MODELS.map((model) => [model.id, model])));
 
   async function call(request: JobRequest, callOptions: CallOptions): Promise<Exchange> {
-    const { entry, references, timeoutMs, signal } = callOptions;
+    const { entry, references, timeoutMs, signal, leaving } = callOptions;
     let post: Post;
     try {
       assertCarried(models, request, { references, takesUris: false });
@@ -62,7 +62,7 @@ export function createKeyChannel(options: KeyChannelOptions, shape: Shape): Open
     // A compressed body could not be lifted as it comes.
     const all = { ...headers, 'content-type': contentType, accept: 'application/json', 'accept-encoding': 'identity' };
     const http = { method: 'POST', url: new URL(`${baseUrl}${path}`), headers: all, body } as const;
-    return keep(await connections.send(http, { entry, timeoutMs, signal }), callOptions, {
+    return keep(await connections.send(http, { entry, timeoutMs, signal, leaving }), callOptions, {
       dialect,
       secrets: [apiKey],
     });
