@@ -6,6 +6,7 @@ import type {
   Actions,
   ApiKeys,
   Batches,
+  Breakers,
   Changes,
   Clock,
   Deliveries,
@@ -38,6 +39,7 @@ export type ApiDeps = {
   keys: ApiKeys;
   ledger: Ledger;
   quotas: Quotas;
+  breakers: Breakers;
   store: OpenedStore;
   /** Where callers reach this API. */
   publicUrl: string;

@@ -110,7 +110,8 @@ async function presentReferences({ store, clock, linkMs = LINK_MS }: PresentDeps
 
 /** Nothing, rather than an empty part, when nothing is known. */
 function presentQueue({ status, runAt }: JobState, now: number, place: QueuePlace = {}): Pick<JobView, 'queue'> {
-  const at = runAt > now ? runAt : place.at;
+  // Who is due later is not made before; of who is refused by a limit it is known for longer.
+  const at = runAt > now ? Math.max(runAt, place.at ?? 0) : place.at;
   const { ahead } = place;
   if (status !== 'queued' || (ahead === undefined && at === undefined)) return {};
   return { queue: { ...(ahead !== undefined && { position: ahead }), ...(at !== undefined && { eta: iso(at) }) } };
