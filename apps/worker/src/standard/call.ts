@@ -40,11 +40,10 @@ export async function makeReady(
   deps.channels.get(order[0].place.channel)?.preconnect();
   const intent = deps.spool.intend({ tenant: job.tenant, job: job.id, attempt });
   intent.catch(() => undefined); // Told where it is awaited.
+  const leave = takeLeave(deps, job, order, attempt);
   let ready: Ready | undefined;
-  let leave: Leave | undefined;
   try {
-    const [taken, full] = await Promise.all([takeLeave(deps, job, order, attempt), isSpoolFull(deps)]);
-    leave = taken;
+    const [taken, full] = await Promise.all([leave, isSpoolFull(deps)]);
     if (full) return { type: 'host' };
     if (taken.type === 'wait') return taken;
     // Only now: whoever waits for leave must not fill the memory with references.
@@ -53,7 +52,9 @@ export async function makeReady(
     return ready;
   } finally {
     if (!ready) {
-      if (leave?.type === 'go') await giveBack(deps, leave.candidate, attempt);
+      // It may have been taken though the spool could not be looked at.
+      const taken = await leave.catch(() => undefined);
+      if (taken?.type === 'go') await giveBack(deps, taken.candidate, attempt);
       await (await intent.catch(() => undefined))?.remove();
     }
   }

@@ -29,8 +29,9 @@ export async function candidatesFor(deps: Deps, job: Job, model = modelOf(job)):
   const request = { ...job.request, model };
   const { channels, refusals } = eligible(request, { model, lane: 'standard' }, deps.channels.specs);
   const places = channels.map(({ spec }) => ({ channel: spec.id, model }));
-  // The only one is asked itself, whatever was seen of it lately.
-  const seen = channels.length > 1 ? await deps.places.of(places) : [];
+  // The only one is asked itself, whatever was seen of it lately; but where a chain goes on, how it stands says whether to.
+  const isLooked = channels.length > 1 || (job.request.routing?.models?.length ?? 0) > 1;
+  const seen = isLooked ? await deps.places.of(places) : [];
   const candidates = channels.map(({ spec, served }, n) => ({
     spec,
     served,
@@ -72,6 +73,11 @@ export function moneyLeft({ request, state }: Job): number | undefined {
   if (request.maxCost === undefined) return undefined;
   const { actual, inDoubt } = costOf(state);
   return request.maxCost - actual - inDoubt;
+}
+
+/** Whether what is left of `max_cost` pays for a call there. */
+export function isPayable(job: Job, { cost }: Pick<Candidate, 'cost'>): boolean {
+  return cost <= (moneyLeft(job) ?? Number.POSITIVE_INFINITY);
 }
 
 /** Which channels to ask for leave, in which order. */

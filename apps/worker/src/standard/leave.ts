@@ -29,7 +29,11 @@ async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string
   const [entered, leave] = await Promise.all([
     breakers.enter(place, attempt),
     quotas.take(place, attempt, demandOf(job, candidate)),
-  ]);
+  ]).catch(async (error: unknown) => {
+    // Whichever of the two was had must not be held for as long as a call can last.
+    await giveBack(deps, candidate, attempt);
+    throw error;
+  });
   if (entered.type === 'go' && leave.granted) return { type: 'go', candidate };
   await Promise.all([
     entered.type === 'go' && breakers.leave(place, attempt),

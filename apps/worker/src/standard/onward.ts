@@ -10,7 +10,7 @@ import {
   type Onward,
   settle,
 } from '@darkroom/shared/domain';
-import { candidatesFor, failuresAt } from './candidates.ts';
+import { candidatesFor, failuresAt, isPayable } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
 import { makePlaceholder } from './placeholder.ts';
 
@@ -59,13 +59,13 @@ function isCallable({ override, enterAt, readyAt }: Candidate, by: number): bool
   return override !== 'open' && override !== 'drain' && enterAt <= by && readyAt <= by;
 }
 
-/** The model that comes next in the chain and that some channel can make. */
+/** The model that comes next in the chain, that some channel can make, and that what is left of `max_cost` pays for. */
 export async function nextOf(deps: AttemptDeps, job: Job): Promise<Pick<Onward, 'next'>> {
   const chain = job.request.routing?.models ?? [];
   const now = deps.clock.now();
   for (const model of chain.slice(chain.indexOf(modelOf(job)) + 1)) {
     const { candidates } = await candidatesFor(deps, job, model);
-    const able = candidates.filter((one) => isCallable(one, now + STUCK_MS));
+    const able = candidates.filter((one) => isCallable(one, now + STUCK_MS) && isPayable(job, one));
     const [cheapest] = able.toSorted((a, b) => a.cost - b.cost);
     if (cheapest) return { next: { model, estimated: cheapest.cost } };
   }

@@ -26,7 +26,7 @@ import type { LineTurn } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import { inAttemptSpan } from '../attempt-span.ts';
 import { makeReady, type Ready } from './call.ts';
-import { chooseFor, moneyLeft } from './candidates.ts';
+import { candidatesFor, chooseFor, isPayable, moneyLeft } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
 import { nextOf } from './onward.ts';
 import { referenceBytes } from './references.ts';
@@ -156,16 +156,20 @@ async function readyToRun(deps: AttemptDeps, turn: LineTurn): Promise<Job | unde
 }
 
 /** Whether its batch is paused; its jobs then stand in a line of their own, which holds up nobody. */
-async function waitsForBatch({ isPaused, lines, channels }: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
+async function waitsForBatch(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
+  const { isPaused, lines } = deps;
   const { batch } = job.request;
   if (!batch || !(await isPaused(job.tenant, batch.id))) return false;
   const line = `paused:${batch.id}`;
   if (turn.channels[0] === line) await lines.putBack(turn, PAUSED_MS);
-  else {
-    await lines.drop(turn);
-    await lines.add([{ ...lineStandingOf(job, channels.specs), channels: [line] }]);
-  }
+  else await standIn(deps, job, turn, [line]);
   return true;
+}
+
+/** It waits in another line than it was picked from. Back first: a crash between the two must not leave it in none. */
+async function standIn({ lines, channels: { specs } }: AttemptDeps, job: Job, turn: LineTurn, channels: string[]) {
+  await lines.putBack(turn);
+  await lines.add([{ ...lineStandingOf(job, specs), channels }]);
 }
 
 type Found = { type: 'ready'; ready: Ready } | Exclude<Turn, { type: 'ready' | 'empty' }>;
@@ -195,6 +199,7 @@ async function noChannel(
   log.warn({ tenant: job.tenant, job: job.id, refusals }, 'attempt.no_channel');
   const dear = !mayMend && refusals.length > 0 && moneyLeft(job) !== undefined;
   if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'parked', stuck: true });
+  if (await movesOn(deps, job, turn)) return { type: 'next' };
   const detail = 'What is left of max_cost pays for no call on any channel that can carry it.';
   await updateJob(ledger, job.tenant, job.id, (now) =>
     failWaiting(now, { code: 'max_cost_exceeded', detail }, clock.now()),
@@ -209,13 +214,8 @@ type Wait = { ms: number; reason: 'rate_limited' | 'parked'; stuck: boolean };
 /** No channel of the line can be called before: the job goes on to the next model of its chain, or all of the line wait. */
 async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reason, stuck }: Wait): Promise<Found> {
   const { ledger, lines, outbox, clock } = deps;
-  const { next } = stuck || ms > CHAIN_AFTER_MS ? await nextOf(deps, job) : {};
-  const moved = next && (await updateJob(ledger, job.tenant, job.id, (now) => moveToModel(now, next, clock.now())));
-  if (moved?.changed) {
-    await lines.drop(turn);
-    outbox.push(moved.job);
-    return { type: 'next' };
-  }
+  if ((stuck || ms > CHAIN_AFTER_MS) && (await movesOn(deps, job, turn))) return { type: 'next' };
+  if (await standsApart(deps, job, turn)) return { type: 'next' };
   await lines.putBack(turn, Math.min(Math.max(1, ms), LINE_WAIT_MS_MAX));
   if (ms >= WORTH_SHOWING_MS) {
     const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, reason, clock.now()));
@@ -223,4 +223,25 @@ async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reas
     if (shown?.changed) outbox.push(shown.job);
   }
   return { type: 'next' };
+}
+
+/** Whether the job goes on to the next model of its chain. */
+async function movesOn(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
+  const { ledger, lines, outbox, clock } = deps;
+  const { next } = await nextOf(deps, job);
+  const moved = next && (await updateJob(ledger, job.tenant, job.id, (now) => moveToModel(now, next, clock.now())));
+  if (!moved?.changed) return false;
+  await lines.drop(turn);
+  outbox.push(moved.job);
+  return true;
+}
+
+/** One whose `max_cost` pays for some channels only waits in the line of those: the others are open to whoever can pay. */
+async function standsApart(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
+  if (moneyLeft(job) === undefined) return false;
+  const { candidates } = await candidatesFor(deps, job);
+  const payable = candidates.filter((one) => isPayable(job, one)).map(({ spec }) => spec.id);
+  if (payable.length === 0 || payable.toSorted().join() === turn.channels.join()) return false;
+  await standIn(deps, job, turn, payable.toSorted());
+  return true;
 }

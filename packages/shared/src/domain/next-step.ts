@@ -152,8 +152,9 @@ function retry(
   const tries = rejectionsLike(error.code, base);
   if (!isUncharged(error.code) && tries >= MAX_ATTEMPTS) return giveUp(job, base, error, at);
   if (onward.elsewhere) return requeue(job, base, now, error, now);
-  if (onward.next && (onward.stuck || failuresOf(base, modelOf(job)) >= MODEL_TRIES))
-    return moveOn(job, base, onward.next, error, now);
+  const next = payableNext(job, base, onward);
+  if (next && (onward.stuck || failuresOf(base, modelOf(job)) >= MODEL_TRIES))
+    return moveOn(job, base, next, error, now);
   return requeue(job, base, now + Math.max(retryAfterMs, backoffDelay(Math.max(tries, 1), random)), error, now);
 }
 
@@ -213,11 +214,7 @@ export function pauseAfter(end: AttemptEnd, now: EpochMs): Pause | undefined {
 
 /** Back to the queue, unless one more call could pass `max_cost`. */
 function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now: EpochMs): Change {
-  const { maxCost } = job.request;
-  const costs = costOf(base);
-  if (maxCost !== undefined && costs.actual + costs.inDoubt + base.estimated > maxCost) {
-    return finish(job, base, 'failed', error, now);
-  }
+  if (!hasRoom(job, base, base.estimated)) return finish(job, base, 'failed', error, now);
   const phase = laneOf(job) === 'batch' ? 'accumulating' : 'backoff';
   return changeTo(job, { ...base, status: 'queued', phase, runAt }, [], now);
 }
@@ -225,7 +222,8 @@ function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now:
 /** No more of this model. Another of the chain may make it; else it ends, with a placeholder where that was allowed. */
 function giveUp(job: Job, base: JobState, error: JobError, { now, onward }: Pick<At, 'now' | 'onward'>): Change {
   if (REQUEST_FAULTS.has(error.code)) return finish(job, base, 'failed', error, now);
-  if (onward.next) return moveOn(job, base, onward.next, error, now);
+  const next = payableNext(job, base, onward);
+  if (next) return moveOn(job, base, next, error, now);
   if (!onward.placeholder) return finish(job, base, 'failed', error, now);
   return changeTo(job, endWith(base, onward.placeholder, now), ['job.succeeded'], now);
 }
@@ -237,21 +235,31 @@ function endWith(base: JobState, placeholder: StoredImage, now: EpochMs): JobSta
 /** No channel and no other model would do better with it. */
 const REQUEST_FAULTS: ReadonlySet<ErrorCode> = new Set(['upstream_rejected']);
 
+/** The next model of the chain: one that `max_cost` has no room for helps nobody, and must not end a job that can wait. */
+function payableNext(job: Job, base: JobState, { next }: Onward): Onward['next'] {
+  return next && hasRoom(job, base, next.estimated) ? next : undefined;
+}
+
 /** To the next model of the chain, at once. */
 function moveOn(job: Job, base: JobState, next: NonNullable<Onward['next']>, error: JobError, now: EpochMs): Change {
   return requeue(job, { ...base, ...next }, now, error, now);
 }
 
-/** A waiting job whose model no channel can make now goes on to the next of its chain; `undefined` when it does not wait. */
+/** A waiting job goes on to the next model of its chain; `undefined` when it does not wait, or its `max_cost` forbids it. */
 export function moveToModel(job: Job, next: NonNullable<Onward['next']>, now: EpochMs): Change | undefined {
-  const error: JobError = { code: 'max_cost_exceeded', detail: `max_cost has no room for ${next.model}.` };
-  return isAwaitingWake(job.state) ? moveOn(job, job.state, next, error, now) : undefined;
+  if (!isAwaitingWake(job.state) || !hasRoom(job, job.state, next.estimated)) return undefined;
+  const { state } = job;
+  return changeTo(job, { ...state, ...next, phase: 'backoff', runAt: now }, [], now);
 }
 
 /** Whether `max_cost` has room for one more call, on that lane. */
-export function mayAfford({ request, state }: Job, lane: Lane): boolean {
-  const { actual, inDoubt } = costOf(state);
-  return request.maxCost === undefined || actual + inDoubt + estimateCost(request, lane) <= request.maxCost;
+export function mayAfford(job: Job, lane: Lane): boolean {
+  return hasRoom(job, job.state, estimateCost(job.request, lane));
+}
+
+function hasRoom({ request: { maxCost } }: Job, base: JobState, estimated: Micros): boolean {
+  const { actual, inDoubt } = costOf(base);
+  return maxCost === undefined || actual + inDoubt + estimated <= maxCost;
 }
 
 /**

@@ -1,0 +1,108 @@
+/** What jobs do with several channels, when what one of them may do is not what the next one may. */
+
+import { lineStandingOf, modelOf } from '@darkroom/shared/domain';
+import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
+import { runNext } from '../../apps/worker/src/standard/run-attempt.ts';
+import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
+import { openTestAttempts, type TestAttempts } from '../support/attempts.ts';
+import { type ChannelSettings, withChannels } from '../support/several-channels.ts';
+
+const PRO = 'gemini-3-pro-image';
+const FLASH = 'gemini-3.1-flash-image';
+const DEMAND = { images: 1, tokens: 10, cost: 10 };
+
+let cleanup: AsyncDisposableStack;
+beforeEach(() => {
+  cleanup = new AsyncDisposableStack();
+});
+afterEach(() => cleanup.disposeAsync());
+
+async function open(...channels: ChannelSettings[]): Promise<TestAttempts> {
+  const attempts = cleanup.use(await openTestAttempts());
+  return { ...attempts, deps: await withChannels(attempts, channels, cleanup) };
+}
+
+const priced = (dollars: string, limits = {}) => ({
+  price: { per_image: { '1K': dollars } },
+  capabilities: { sizes: ['1K'] },
+  limits,
+});
+
+/** Serves until somebody was served, or nobody can be for a while. */
+async function serveOne(deps: AttemptDeps, model: string): Promise<void> {
+  const draining = AbortSignal.timeout(1_500);
+  await runNext({ ...deps, draining }, model, createSemaphore(1));
+}
+
+async function submit({ test, deps }: TestAttempts, body: object): Promise<string> {
+  const { job } = await test.submit({ prompt: 'a red mug', model: PRO, size: '1K', ...body });
+  await deps.lines.add([lineStandingOf(job, deps.channels.specs)]);
+  return job.id;
+}
+
+describe('a job whose max_cost pays for one channel only', () => {
+  const cheap = { id: 'cheap', models: { pro: priced('0.02', { rpm: 1 }) } };
+  const dear = { id: 'dear', models: { pro: priced('0.30') } };
+
+  it('keeps nobody from the others while it waits for that one', async () => {
+    const world = await open(cheap, dear);
+    await world.deps.quotas.take({ channel: 'cheap', model: PRO }, 'att_other', DEMAND);
+    const poor = await submit(world, { max_cost: '0.134', priority: 9 });
+    const rich = await submit(world, { prompt: 'a blue mug', priority: 1 });
+
+    await serveOne(world.deps, PRO);
+
+    expect([(await world.test.read(poor)).state.status, (await world.test.read(rich)).state.status]).toEqual([
+      'queued',
+      'succeeded',
+    ]);
+  });
+});
+
+describe('a chain of models', () => {
+  it('is not gone on along by a job that can wait, and cannot pay for the next model', async () => {
+    const world = await open({ id: 'only', models: { pro: {}, [FLASH]: priced('0.30') } });
+    const lesson = { type: 'pause', ms: 2 * HOUR, reason: 'parked', why: 'the day’s limit' } as const;
+    await world.deps.quotas.learn({ channel: 'only', model: PRO }, lesson);
+    const id = await submit(world, { routing: { models: [PRO, FLASH] }, max_cost: '0.20' });
+
+    await serveOne(world.deps, PRO);
+
+    expect((await world.test.read(id)).state).toMatchObject({ status: 'queued', phase: 'parked' });
+  });
+
+  it('is gone on along by a job that cannot pay for its own model', async () => {
+    const world = await open({ id: 'only', models: { pro: priced('0.30'), [FLASH]: priced('0.05') } });
+    const id = await submit(world, { routing: { models: [PRO, FLASH] }, max_cost: '0.20' });
+
+    await serveOne(world.deps, PRO);
+
+    expect(modelOf(await world.test.read(id))).toBe(FLASH);
+  });
+
+  it('is gone on along while an operator holds the only channel of its own model', async () => {
+    const world = await open({ id: 'a', models: { pro: {} } }, { id: 'b', models: { [FLASH]: {} } });
+    await world.deps.breakers.override('a', 'drain');
+    const id = await submit(world, { routing: { models: [PRO, FLASH] } });
+
+    await serveOne(world.deps, PRO);
+
+    expect(modelOf(await world.test.read(id))).toBe(FLASH);
+  });
+});
+
+it('gives back its leave when the spool cannot be looked at', async () => {
+  const world = await open({ id: 'only', models: { pro: { limits: { concurrency: 1 } } } });
+  const { deps } = world;
+  const spool = { ...deps.spool, usage: () => Promise.reject(new Error('input/output error')) };
+  await submit(world, {});
+
+  await serveOne({ ...deps, spool }, PRO).catch(() => undefined);
+
+  const place = { channel: 'only', model: PRO };
+  await expect
+    .poll(() => deps.quotas.take(place, 'att_next', DEMAND), { timeout: 5 * SECOND })
+    .toEqual({ granted: true });
+});
