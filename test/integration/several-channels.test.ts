@@ -1,12 +1,15 @@
 /** What jobs do with several channels, when what one of them may do is not what the next one may. */
 
-import { lineStandingOf, modelOf } from '@darkroom/shared/domain';
+import { begin, lineStandingOf, modelOf } from '@darkroom/shared/domain';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
+import { letGo } from '../../apps/worker/src/standard/let-go.ts';
 import { runNext } from '../../apps/worker/src/standard/run-attempt.ts';
 import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
+import { sweepOnce } from '../../apps/worker/src/sweeper/sweep.ts';
 import { openTestAttempts, type TestAttempts } from '../support/attempts.ts';
+import { TENANT } from '../support/ledger.ts';
 import { type ChannelSettings, withChannels } from '../support/several-channels.ts';
 
 const PRO = 'gemini-3-pro-image';
@@ -105,4 +108,25 @@ it('gives back its leave when the spool cannot be looked at', async () => {
   await expect
     .poll(() => deps.quotas.take(place, 'att_next', DEMAND), { timeout: 5 * SECOND })
     .toEqual({ granted: true });
+});
+
+it('frees its channel and the bounds of its tenant as soon as a call is given up whose host died', async () => {
+  const world = await open({ id: 'only', models: { pro: { limits: { concurrency: 1 } } } });
+  const { deps, test } = world;
+  const id = await submit(world, {});
+  const picked = await deps.lines.pick(PRO);
+  if (picked.type !== 'job') throw new Error('nobody is there');
+  const place = { channel: 'only', model: PRO };
+  await deps.quotas.take(place, 'att_dead', DEMAND);
+  const begun = begin(await test.read(id), { id: 'att_dead', channel: 'only' }, test.clock.now());
+  if (begun.type === 'go') await test.write(begun.change);
+  await deps.lines.started(picked.turn, 'att_dead');
+  await test.redis.sadd(`${test.prefix}tenants`, TENANT);
+  await test.redis.set(test.key('tick'), 100);
+
+  await sweepOnce({ ...test, log: deps.log, random: () => 0.5, letGo: (job, attempt) => letGo(deps, job, attempt) });
+
+  expect((await test.read(id)).state.attempts).toMatchObject([{ state: 'in_doubt' }]);
+  expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });
+  expect(await deps.lines.sizes(PRO)).toEqual([]);
 });

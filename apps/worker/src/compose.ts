@@ -52,6 +52,7 @@ import { createWorkerMetrics } from './metrics.ts';
 import { startOps } from './ops.ts';
 import { openReach } from './reach.ts';
 import type { AttemptDeps } from './standard/deps.ts';
+import { letGo } from './standard/let-go.ts';
 import { createRecovery } from './standard/recovery.ts';
 import { arrive, runNext } from './standard/run-attempt.ts';
 import { createSlots } from './standard/slots.ts';
@@ -122,7 +123,15 @@ export async function compose(
   const spool = opened.use(
     createFolderSpool({ root: resolve(config.DARKROOM_DATA, 'spool'), owner: idFrom('att', randomUUIDv7()), clock }),
   );
-  const reach = opened.use(openReach(configured, { redis, prefix, clock, minuteMs: config.QUOTA_MINUTE_MS }));
+  const reach = opened.use(
+    openReach(configured, {
+      redis,
+      prefix,
+      clock,
+      minuteMs: config.QUOTA_MINUTE_MS,
+      coolDownMs: config.BREAKER_COOL_DOWN_MS,
+    }),
+  );
   const batches = createRedisProviderBatches({ redis, prefix });
   const callers = withCrashPoints(createRedisBatches({ redis, prefix, tailMs: config.JOB_TAIL * 1_000 }), crash, {
     enlist: { after: 'batch.enlisted' },
@@ -197,6 +206,7 @@ export async function compose(
     ...deps,
     ...eventSweepDeps(deps, { recent, store, clock, retentionMs, crash }),
     queue,
+    letGo: (job, attempt) => letGo(deps, job, attempt),
     batches: callers,
     endpoints,
     deliveries,

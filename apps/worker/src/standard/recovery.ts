@@ -12,6 +12,7 @@ import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import type { AttemptDeps, Unfinished } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease, renewLease } from './lease.ts';
+import { letGo } from './let-go.ts';
 import { createSemaphore } from './semaphore.ts';
 
 const AGAIN_MS = 5_000;
@@ -50,13 +51,20 @@ export function createRecovery(deps: AttemptDeps, options: { uploads: number }):
   async function resume({ entry, exchange: known }: Taken): Promise<void> {
     const exchange = await endOf(entry, known);
     // Nothing to upload: the caller should know at once.
-    if (!hasBlobs(exchange)) return finishAttempt(deps, entry, exchange);
+    if (!hasBlobs(exchange)) return finish(entry, exchange);
     const release = await uploads.take(1);
     try {
-      await finishAttempt(deps, entry, exchange);
+      await finish(entry, exchange);
     } finally {
       release?.();
     }
+  }
+
+  async function finish(entry: SpoolEntry, exchange: Exchange): Promise<void> {
+    const { tenant, job: id, attempt } = entry.ref;
+    await finishAttempt(deps, entry, exchange);
+    const job = await deps.ledger.read(tenant, id).catch(() => undefined);
+    if (job) await letGo(deps, job, attempt);
   }
 
   return {

@@ -20,11 +20,11 @@ export async function serve(deps: AttemptDeps, job: Job, { ready, slot, turn }: 
   await makeCall(deps, job, ready, {
     lease: () => takeLease(deps, entry.ref, job, candidate),
     leased: () => {
-      started = tell(lines.started(turn));
+      started = tell(lines.started(turn, entry.ref.attempt));
     },
     answered: () => slot.freeMemory(),
     beside: (call) => hedgeWhenSlow(deps, job, ready, call),
   });
   await started;
-  await tell(started ? lines.ended(turn) : lines.drop(turn));
+  await tell(started ? lines.ended({ ...turn, turn: entry.ref.attempt }) : lines.drop(turn));
 }

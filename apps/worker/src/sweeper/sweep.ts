@@ -7,6 +7,7 @@
  */
 
 import {
+  type AttemptId,
   type EpochMs,
   expire,
   isAwaitingWake,
@@ -26,6 +27,8 @@ export type SweepDeps = {
   outbox: Outbox;
   clock: Clock;
   random: () => number;
+  /** Frees what a call held that was given up. */
+  letGo: (job: Job, attempt: AttemptId) => Promise<void>;
   log: Log;
 };
 
@@ -93,9 +96,14 @@ async function reap(deps: SweepDeps, tenant: Tenant): Promise<number> {
   return mend(deps, tenant, 'reap', await deps.ledger.overdueLeases(tenant, STEP), async (id) => {
     const { ledger, clock, random, outbox, log } = deps;
     const end = { type: 'in_doubt', reason: 'the worker stopped answering' } as const;
-    const decide = (job: Job) => (job.state.open ? settle(job, job.state.open, end, clock.now(), random) : undefined);
+    let given: AttemptId | undefined;
+    const decide = (job: Job) => {
+      given = job.state.open;
+      return given ? settle(job, given, end, clock.now(), random) : undefined;
+    };
     const updated = await updateJob(ledger, tenant, id, decide, { leaseOver: true });
     if (!updated?.changed) return;
+    if (given) await deps.letGo(updated.job, given);
     log.warn({ tenant, job: id, status: updated.job.state.status }, 'lease.reaped');
     if (isAwaitingWake(updated.job.state)) outbox.push(updated.job);
     if (updated.followers) await handOff(deps, tenant, id);

@@ -36,9 +36,13 @@ export type Lines = {
   add(standings: readonly LineStanding[]): Promise<void>;
   /** Takes the next job whose line is open, fairly by tenant. Unless `started`, `putBack` or `drop` follows within a minute it stands in line again. */
   pick(model: string): Promise<Picked>;
-  /** It is running, and counts against the bounds of its tenant and key until `ended`, or for as long as a call can last. */
-  started(turn: LineTurn): Promise<void>;
-  ended(turn: LineTurn): Promise<void>;
+  /**
+   * It is running, and counts against the bounds of its tenant and key until `ended`, or for as long as a call can last.
+   *
+   * @param as what `ended` names it by, so that others can end it than who picked it; the name of the turn if left out
+   */
+  started(turn: LineTurn, as?: string): Promise<void>;
+  ended(running: Stander & Pick<LineTurn, 'turn'>): Promise<void>;
   /** It could not go; stands where it stood, and its turn was not used. With `waitMs` its whole line waits as long. */
   putBack(turn: LineTurn, waitMs?: number): Promise<void>;
   /** It does not wait any more; a turn is given back unused. */

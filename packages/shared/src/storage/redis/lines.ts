@@ -76,11 +76,11 @@ export function createRedisLines(options: LinesOptions): Lines {
         turn: { model, turn, channels: line ? line.split(',') : [], id: parseName(name), ...parseFlow(flow) },
       };
     },
-    started: async (turn) => {
-      await started([space.lines(turn.model)], [turn.turn, flowOf(turn), nameOf(turn.id), callMsMax]);
+    started: async (turn, as = turn.turn) => {
+      await started([space.lines(turn.model)], [turn.turn, flowOf(turn), nameOf(turn.id), callMsMax, as]);
     },
-    ended: async (turn) => {
-      await ended([space.lines(turn.model)], [turn.turn, flowOf(turn)]);
+    ended: async (running) => {
+      await ended([space.lines(running.model)], [running.turn, flowOf(running)]);
     },
     putBack: async ({ model, turn }, waitMs) => {
       await putBack([space.lines(model)], [turn, waitMs === undefined ? '' : Math.ceil(waitMs)]);

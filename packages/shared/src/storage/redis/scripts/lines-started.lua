@@ -1,7 +1,7 @@
 -- What was picked runs now, also when the pick had lapsed.
--- ARGV 1 turn  2 flow  3 job  4 ms until it is over at the latest
-local turn, flow, job, ms = unpack(ARGV)
-local entry, SLOT = turn .. TAB .. flow, 10000
+-- ARGV 1 turn  2 flow  3 job  4 ms until it is over at the latest  5 what ends it by name
+local turn, flow, job, ms, as = unpack(ARGV)
+local entry, SLOT = as .. TAB .. flow, 10000
 if call('ZSCORE', base .. ':running', entry) then return 0 end
 if not unpick(turn) then count(flow, 1) end
 call('ZADD', base .. ':running', now + ms, entry)

@@ -6,7 +6,7 @@
 --   :keys:TENANT set: the tenant's flows of keys that stand somewhere; they all have its one pass
 --   :shares     hash: flow -> weight:concurrency:starts a minute:the key's concurrency:the key's starts; 0 = no bound
 --   :picked     sorted set: turn -> when it lapses;  :p hash: turn -> line, flow, job, place, share
---   :running    sorted set: turn, flow -> when it is over at the latest
+--   :running    sorted set: name that it runs by, flow -> when it is over at the latest
 --   :counts     hash: tenant, and flow of a key -> picked or running
 --   :starts:X   sorted set of a tenant's or key's turns in the last minute;  :began hash: ten seconds -> starts
 local base, call, TAB, MINUTE = KEYS[1], redis.call, '\t', 60000
