@@ -108,6 +108,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         ...common,
         GEMINI_API_KEY: PROVIDER_KEY,
         GEMINI_BASE_URL: emulator.url,
+        // Faults come thick in tests; a breaker opens on them, and must not hold a test up for minutes.
+        BREAKER_COOL_DOWN_MS: '100',
         PORT: String(port),
         ...options.workerEnv,
         ...env,

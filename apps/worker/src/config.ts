@@ -81,6 +81,9 @@ export const WorkerEnv = z.object({
   QUOTA_MINUTE_MS: z.coerce.number().int().min(100).optional().meta({
     description: 'Tests only: what a minute of a limit lasts; ten of them are its ten minutes.',
   }),
+  BREAKER_COOL_DOWN_MS: z.coerce.number().int().min(10).optional().meta({
+    description: "Tests only: a breaker's first cool-down; the longest is thirty times that.",
+  }),
   CRASH_AT: z.string().optional().meta({ description: 'Tests only: die by SIGKILL at this step.' }),
 });
 export type WorkerConfig = z.output<typeof WorkerEnv>;

@@ -11,16 +11,26 @@ import { createPlaces, type Places } from './standard/places.ts';
 
 export type Reach = AsyncDisposable & { channels: Channels; quotas: Quotas; breakers: Breakers; places: Places };
 
-/** @param options `minuteMs`: what a minute of a limit lasts, where it is another than a real one */
+/** Longest cool-down of a breaker, of the first one. */
+const COOL_DOWNS_MAX = 30;
+
+/** @param options `minuteMs`: what a minute of a limit lasts, `coolDownMs`: a breaker's first cool-down, where they are others than usual */
 export function openReach(
   configured: readonly ConfiguredChannel[],
-  options: { redis: Redis; prefix: string; clock: Clock; minuteMs?: number | undefined },
+  options: {
+    redis: Redis;
+    prefix: string;
+    clock: Clock;
+    minuteMs?: number | undefined;
+    coolDownMs?: number | undefined;
+  },
 ): Reach {
-  const { redis, prefix, clock, minuteMs } = options;
+  const { redis, prefix, clock, minuteMs, coolDownMs } = options;
   const channels = openChannels(configured, { clock });
   const spans = minuteMs && { minuteMs, tenMinutesMs: 10 * minuteMs, dayMs: 1_440 * minuteMs };
   const quotas = createRedisQuotas({ redis, prefix, limitsOf: limitsIn(configured), ...(spans && { spans }) });
-  const breakers = createRedisBreakers({ redis, prefix });
+  const rules = coolDownMs && { coolDownMs, coolDownMsMax: COOL_DOWNS_MAX * coolDownMs };
+  const breakers = createRedisBreakers({ redis, prefix, ...(rules && { rules }) });
   return {
     channels,
     quotas,
