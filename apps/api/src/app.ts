@@ -16,6 +16,7 @@ import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';
 import { deliveriesRouter } from './routes/deliveries.ts';
 import { docsRouter } from './routes/docs.ts';
+import { doctorRouter } from './routes/doctor.ts';
 import { errorsRouter } from './routes/errors.ts';
 import { eventsRouter } from './routes/events.ts';
 import { filesRouter } from './routes/files.ts';
@@ -69,6 +70,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use('/v1/quotes', auth, budget, quotesRouter(deps));
   app.use('/v1/templates', auth, budget, templatesRouter(deps));
   app.use('/v1/limits', auth, limitsRouter(deps));
+  app.use('/v1/doctor', auth, doctorRouter(deps));
   app.use('/v1/keys', auth, budget, keysRouter(deps));
   app.use('/v1/provider-webhooks', providerWebhooksRouter(deps));
   app.use('/metrics', auth, metricsRouter(deps));

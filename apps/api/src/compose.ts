@@ -32,6 +32,7 @@ import {
   createRedisSubmissionRate,
   createRedisTemplates,
   createRedisWorkers,
+  lookAtRedis,
   type OnUnreadable,
   openPatientRedis,
   openRequestRedis,
@@ -40,6 +41,7 @@ import { createEventArchive, createEventLog, createOutbox, resolveReferences } f
 import { createSecretSeal, ownWebhookSecret } from '@darkroom/shared/webhooks';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './deps.ts';
+import { createDoctor } from './doctor/examine-api.ts';
 import { createHealth } from './health.ts';
 import { createApiMetrics } from './metrics.ts';
 
@@ -161,6 +163,12 @@ export async function compose(
     bodiesMaxMb: config.BODIES_MAX_MB,
     authFailuresMax: config.AUTH_FAILURES_MAX,
     health: health.look,
+    doctor: createDoctor(config, {
+      look: () => lookAtRedis(redis, { key: `${prefix}probe`, clock }),
+      store,
+      channels,
+      clock,
+    }),
     accepting: health.accepting,
     heartbeatMs: HEARTBEAT_MS,
     draining: draining.signal,

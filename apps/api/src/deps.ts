@@ -22,7 +22,7 @@ import type {
   SubmissionRate,
   Templates,
 } from '@darkroom/shared/ports';
-import type { ReferenceBody } from '@darkroom/shared/schemas';
+import type { DoctorView, ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
 import type { Outbox, UrlCheck } from '@darkroom/shared/usecases';
 import type { SecretSeal } from '@darkroom/shared/webhooks';
@@ -82,6 +82,8 @@ export type ApiDeps = {
   /** Requests a minute without a good key, of one address. */
   authFailuresMax: number;
   health: () => Promise<Health>;
+  /** What is wrong with this installation. */
+  doctor: () => Promise<DoctorView>;
   /** Whether new jobs are taken: not while Redis is unfit to keep them. */
   accepting: () => boolean;
   /** A stream of events is never silent for longer than this. */

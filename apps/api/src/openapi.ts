@@ -4,6 +4,7 @@ import {
   AssetView,
   CreatedKeyView,
   CreateKeyBody,
+  DoctorView,
   JobList,
   JobView,
   KeyList,
@@ -225,6 +226,12 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           summary: 'End the pause of a model now (scope admin)',
           params: { path: z.object({ model: z.string() }) },
           answers: { '200': json(ResumedModel, 'It may be called again') },
+        }),
+      },
+      '/v1/doctor': {
+        get: operation('examine', 'health', {
+          summary: 'What is wrong with this installation, and how to mend it; costs nothing (scope admin)',
+          answers: { '200': json(DoctorView, 'All that was looked at') },
         }),
       },
       '/v1/keys': {

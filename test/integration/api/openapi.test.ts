@@ -44,6 +44,7 @@ const MOUNTS = [
   '/v1/templates',
   '/v1/quotes',
   '/v1/limits',
+  '/v1/doctor',
   '/v1/keys',
   '/v1/provider-webhooks',
   '/metrics',

@@ -2,6 +2,7 @@ export * from './action.ts';
 export * from './api-key.ts';
 export * from './batch.ts';
 export * from './batch-query.ts';
+export * from './doctor.ts';
 export * from './event.ts';
 export * from './event-types.ts';
 export { check, checkPlaces, didYouMean, pathOf } from './faults.ts';

@@ -5,6 +5,7 @@ export { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 export * from './control-action.ts';
 export * from './control-batch.ts';
 export * from './control-job.ts';
+export * from './doctor/index.ts';
 export { createEventArchive, type EventArchive } from './event-archive.ts';
 export { createEventLog, eventsAbout, placeAt, placeBefore } from './event-log.ts';
 export * from './get-batch.ts';

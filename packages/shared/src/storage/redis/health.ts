@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { RedisHealth } from '../../ports/index.ts';
+import type { Clock, RedisFacts, RedisHealth } from '../../ports/index.ts';
 
 /** Above this share of `maxmemory` no new job is accepted: work in flight still needs room to end. */
 const FULL = 0.75;
@@ -21,6 +21,33 @@ export async function checkRedis(redis: Redis, key = 'darkroom:probe'): Promise<
       ok: false,
       problems: [`Redis does not answer or refuses writes: ${error instanceof Error ? error.message : String(error)}`],
     };
+  }
+}
+
+const PINGS = 5;
+
+/** The same with how far away it is, and whether its clock agrees. Never throws. */
+export async function lookAtRedis(redis: Redis, { key, clock }: { key: string; clock: Clock }): Promise<RedisFacts> {
+  const health = await checkRedis(redis, key);
+  try {
+    const info = parseInfo(await redis.info());
+    const times: number[] = [];
+    for (let n = 0; n < PINGS; n++) {
+      const startedAt = performance.now();
+      await redis.ping();
+      times.push(performance.now() - startedAt);
+    }
+    const [seconds, micros] = await redis.time();
+    const server = {
+      version: info.get('redis_version') ?? 'unknown version',
+      persistence: info.get('aof_enabled') === '1' ? 'appendonly' : 'no appendonly',
+      policy: info.get('maxmemory_policy') ?? 'unknown maxmemory-policy',
+      latencyMs: Math.min(...times),
+      skewMs: clock.now() - (Number(seconds) * 1_000 + Number(micros) / 1_000),
+    };
+    return { health, server };
+  } catch {
+    return { health };
   }
 }
 

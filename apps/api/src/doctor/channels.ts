@@ -1,0 +1,31 @@
+import { lookAtChannel } from '@darkroom/shared/channels';
+import type { ConfiguredChannel } from '@darkroom/shared/config';
+import type { Clock } from '@darkroom/shared/ports';
+import { type Check, channelCheck, providerClockCheck } from '@darkroom/shared/usecases';
+import { watchProviderDates } from './provider-dates.ts';
+
+/**
+ * A free look at each channel, and at the clocks of those who answered; for one examination.
+ *
+ * @param options `secretsHere`: this program is to have the credentials
+ */
+export function channelChecks(
+  channels: readonly ConfiguredChannel[],
+  { clock, secretsHere }: { clock: Clock; secretsHere: boolean },
+): Check[] {
+  if (channels.length === 0) return [];
+  const dates = watchProviderDates(channels, clock);
+  const ended: Promise<unknown>[] = [];
+  const checks = channels.map((channel) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    ended.push(promise);
+    const look = (_id: string, signal: AbortSignal) => lookAtChannel(channel, { clock }, signal).finally(resolve);
+    return channelCheck(channel, { look, clock, secretsHere });
+  });
+  const skews = async () => {
+    using seen = dates;
+    await Promise.all(ended);
+    return seen.skews;
+  };
+  return [...checks, providerClockCheck(skews)];
+}
