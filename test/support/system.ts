@@ -14,8 +14,9 @@ import { derivedKey, Secret } from '@darkroom/shared/config';
 import { createApiKeys } from '@darkroom/shared/storage/redis';
 import { Redis } from 'ioredis';
 import { spooledIn } from './spooled.ts';
+import { type ChannelsOption, withAccounts, writeChannels } from './system/channels.ts';
 import { type Client, createClient, endOf } from './system/client.ts';
-import { type Figures, figuresOf, type Seen, violationsOf } from './system/invariants.ts';
+import { type AccountBill, billsOf, type Figures, figuresOf, type Seen, violationsOf } from './system/invariants.ts';
 import { createProgram, type Env, type Program } from './system/program.ts';
 import { readTenants } from './system/records.ts';
 
@@ -30,6 +31,8 @@ export type SystemOptions = {
   apiEnv?: Env;
   workerEnv?: Env;
   emulator?: EmulatorOptions;
+  /** Several ways to reach the provider, each an account of its own there; none = one, from the environment. */
+  channels?: ChannelsOption;
   /** Begin without the API. */
   withoutApi?: boolean;
 };
@@ -60,6 +63,8 @@ export type System = AsyncDisposable & {
   idle(timeoutMs?: number): Promise<void>;
   /** Looks at everything from outside. */
   look(): Promise<Seen>;
+  /** What each account was charged, and what the records say of it. */
+  bills(): Promise<AccountBill[]>;
   /** Fails with every broken promise; answers with the figures when there is none. */
   assertInvariants(options?: { timeoutMs?: number }): Promise<Figures>;
 };
@@ -73,7 +78,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   await using opened = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), 'darkroom-system-'));
   opened.defer(() => rm(dataDir, { recursive: true, force: true, maxRetries: 5 }));
-  const emulator = opened.use(await startEmulator(options.emulator));
+  const { channels } = options;
+  const emulator = opened.use(
+    await startEmulator(channels ? withAccounts(options.emulator, channels) : options.emulator),
+  );
   const redis = opened.adopt(new Redis(options.redisUrl, { maxRetriesPerRequest: null }), (it) => it.disconnect());
   redis.on('error', () => undefined);
   const prefix = `s${randomBytes(5).toString('hex')}:`;
@@ -85,6 +93,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     DARKROOM_SECRET: secret,
     DARKROOM_DATA: dataDir,
     STORAGE_URL: `file://${join(dataDir, 'objects')}`,
+    ...(channels && (await writeChannels(channels, { folder: dataDir, url: emulator.url }))),
   };
   const newApi = (name: string, port: number) =>
     createProgram({
@@ -125,7 +134,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   for (let n = 0; n < (options.workers ?? 1); n++) addWorker();
   await Promise.all([options.withoutApi ? undefined : api.start(), ...workers.map((worker) => worker.start())]);
 
-  const parts = { emulator, redis, prefix, dataDir, clients };
+  const accounts = new Set(channels?.channels.map(({ id }) => id));
+  const parts = { emulator, redis, prefix, dataDir, clients, accounts };
   const owned = opened.move();
   return {
     ...parts,
@@ -154,6 +164,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     spooled: () => spooledIn(join(dataDir, 'spool')),
     idle: (timeoutMs) => untilIdle(parts, timeoutMs),
     look: () => look(parts),
+    bills: async () => billsOf(await look(parts)),
     assertInvariants: async ({ timeoutMs } = {}) => {
       await untilIdle(parts, timeoutMs).catch(() => undefined);
       let seen = await look(parts);
@@ -168,7 +179,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   };
 }
 
-type Parts = Pick<System, 'emulator' | 'redis' | 'prefix' | 'dataDir'> & { clients: Client[] };
+type Parts = Pick<System, 'emulator' | 'redis' | 'prefix' | 'dataDir'> & {
+  clients: Client[];
+  accounts: ReadonlySet<string>;
+};
 
 /** A dangling link in the store's place: nothing can be read or written, and nothing new can be made there. */
 function storageOf(root: string): System['storage'] {
@@ -210,7 +224,7 @@ async function unfinished({ redis, prefix, dataDir }: Pick<Parts, 'redis' | 'pre
 }
 
 /** Reads everything the checker judges by. */
-async function look({ emulator, redis, prefix, dataDir, clients }: Parts): Promise<Seen> {
+async function look({ emulator, redis, prefix, dataDir, clients, accounts }: Parts): Promise<Seen> {
   const tenants = await readTenants(redis, prefix, join(dataDir, 'objects', 'objects'));
   const records = new Map(tenants.flatMap(({ jobs }) => jobs.map((job) => [job.id, job] as const)));
   const shown: Map<string, Seen['shown'] extends ReadonlyMap<string, infer V> ? V : never> = new Map();
@@ -234,6 +248,7 @@ async function look({ emulator, redis, prefix, dataDir, clients }: Parts): Promi
   return {
     tenants,
     journal: emulator.control.journal().entries,
+    accounts,
     accepted: new Set(clients.flatMap((client) => [...client.accepted])),
     ends: new Map(clients.flatMap((client) => [...client.ends])),
     shown,

@@ -2,9 +2,9 @@
  * Whether the system kept its promises, judged from outside: the records as they lie, the provider's own bill and
  * journal, the images as a caller gets them, the spool's files. It shares no code with the product's decisions.
  *
- * I1 an accepted job is never lost · I2 calls of a job ≤ attempts on its record, which never overlap · I3 the sums
- * add up and cover the bill to the micro-dollar · I4 a paid image is stored and whole, the spool ends empty ·
- * I7 an end never changes and is told once · I13 nothing is left pending.
+ * I1 an accepted job is never lost · I2 calls of a job ≤ attempts on its record, which never overlap but for one beside a
+ * slow one, through another channel · I3 the sums add up and cover the bill of each account to the micro-dollar · I4 a paid
+ * image is stored and whole, the spool ends empty · I7 an end never changes and is told once · I13 nothing is left pending.
  */
 
 import type { JournalEntry } from '@darkroom/emulator';
@@ -13,6 +13,8 @@ import type { AttemptRecord, JobRecord, TenantRecords } from './records.ts';
 export type Seen = {
   tenants: TenantRecords[];
   journal: JournalEntry[];
+  /** Channels that are accounts of their own at the provider, with bills of their own; all others share one. */
+  accounts: ReadonlySet<string>;
   /** What callers were promised and shown. */
   accepted: ReadonlySet<string>;
   ends: ReadonlyMap<string, string>;
@@ -39,7 +41,13 @@ export type Figures = {
   billed: number;
   extra: number;
   images: number;
+  /** Attempts that were sent beside a slow one, and images that were paid for beyond the first of their job. */
+  hedges: number;
+  spare: number;
 };
+
+/** One account's bill, in micro-dollars, and what the records say of it. */
+export type AccountBill = { account: string; calls: number; billed: number; settled: number; unsettled: number };
 
 const TERMINAL = new Set(['succeeded', 'blocked', 'failed', 'canceled', 'expired']);
 /** Start times and durations come from two clocks of the same machine. */
@@ -51,7 +59,8 @@ export function violationsOf(seen: Seen): string[] {
   return [
     ...lostJobs(seen, jobs),
     ...overlaps(jobs),
-    ...[...byPrompt(seen, jobs).values()].flatMap(moneyOf),
+    ...jobs.flatMap(lostImages),
+    ...groupsOf(seen, jobs).flatMap(moneyOf),
     ...seen.tenants.flatMap(sumsOf),
     ...brokenImages(seen, jobs),
     ...strayObjects(seen, jobs),
@@ -66,7 +75,7 @@ export function figuresOf(seen: Seen): Figures {
   const attempts = jobs.flatMap((job) => job.attempts);
   const count = (state: string) => attempts.filter((attempt) => attempt.state === state).length;
   const calls = seen.journal.filter(isCall);
-  const groups = [...byPrompt(seen, jobs).values()];
+  const groups = groupsOf(seen, jobs);
   return {
     jobs: jobs.length,
     byStatus: Object.fromEntries([...Map.groupBy(jobs, ({ status }) => status)].map(([name, of]) => [name, of.length])),
@@ -78,7 +87,37 @@ export function figuresOf(seen: Seen): Figures {
     billed: calls.filter(({ billed }) => billed).length,
     extra: groups.reduce((sum, group) => sum + unclaimed(group).length, 0),
     images: jobs.reduce((sum, { images, lateImages }) => sum + images.length + lateImages.length, 0),
+    hedges: attempts.filter(({ hedge }) => hedge).length,
+    spare: jobs.reduce((sum, job) => sum + Math.max(0, imagesPaid(job) - 1), 0),
   };
+}
+
+/** What each account charged, held against the records: a bill is settled + unsettled, and the latter is in doubt or lost. */
+export function billsOf(seen: Seen): AccountBill[] {
+  const sum = (costs: number[]) => costs.reduce((total, cost) => total + cost, 0);
+  const groups = groupsOf(
+    seen,
+    seen.tenants.flatMap(({ jobs }) => jobs),
+  );
+  return [...Map.groupBy(groups, ({ account }) => account)].map(([account, of]) => ({
+    account,
+    calls: sum(of.map(({ calls }) => calls.length)),
+    billed: sum(of.flatMap(chargesOf)),
+    settled: sum(of.flatMap(settledCosts)),
+    unsettled: sum(of.flatMap(unclaimed)),
+  }));
+}
+
+/** Answers of ordinary calls that brought an image, all of them paid. */
+function imagesPaid({ attempts }: JobRecord): number {
+  return attempts.filter(({ lane, state, error }) => lane === 'standard' && state === 'settled' && !error).length;
+}
+
+/** I4: whatever was paid for is kept, beside the result if need be. */
+function lostImages(job: JobRecord): string[] {
+  const kept = [...job.images, ...job.lateImages].filter(({ placeholder }) => !placeholder).length;
+  const paid = imagesPaid(job);
+  return paid > kept ? [`I4 ${job.id}: ${paid} images were paid for, ${kept} are kept`] : [];
 }
 
 /** I1: accepted = terminal + open, each id is known, and nothing exists that nobody was promised. */
@@ -112,8 +151,9 @@ function miscountedRows({ tenant, jobs, rows }: TenantRecords): string[] {
 }
 
 /**
- * I2: two attempts of one job are never out at the same time, and at most one is open. A second provider batch of a chunk,
- * which must be told of (B4), stands beside the attempt that was sent, under its id and a suffix.
+ * I2: two attempts of one job are never out at the same time, and at most one is open. Two things may stand beside an
+ * attempt: a second provider batch of its chunk, which must be told of (B4), under its id and a suffix; and one other call
+ * through another channel, marked as such.
  */
 function overlaps(jobs: JobRecord[]): string[] {
   return jobs.flatMap(({ id, attempts, open }) => {
@@ -121,8 +161,10 @@ function overlaps(jobs: JobRecord[]): string[] {
     attempts.forEach((attempt, i) => {
       const next = attempts[i + 1];
       if (next && attempt.ms !== undefined && attempt.startedAt + attempt.ms > next.startedAt + CLOCK_SLACK_MS)
-        if (attempt.state !== 'in_doubt' && !next.id.startsWith(`${attempt.id}-`))
+        if (attempt.state !== 'in_doubt' && !next.id.startsWith(`${attempt.id}-`) && !next.hedge)
           found.push(`I2 ${id}: attempt ${i + 2} began before attempt ${i + 1} had ended`);
+      if (next?.hedge && next.channel === attempt.channel)
+        found.push(`I2 ${id}: attempt ${i + 2} was sent beside attempt ${i + 1} through the same channel`);
     });
     const [opened, ...more] = attempts.filter(({ state }) => state === 'open');
     const told = opened?.providerBatch ? '-' : (opened?.id ?? '');
@@ -131,13 +173,30 @@ function overlaps(jobs: JobRecord[]): string[] {
   });
 }
 
-/** Jobs of one prompt and the calls that carried it: the prompt is all the two sides have in common. */
-type Group = { prompt: string; attempts: AttemptRecord[]; calls: JournalEntry[] };
+/** Jobs of one prompt and the calls of one account that carried it: these are all the two sides have in common. */
+type Group = { prompt: string; account: string; attempts: AttemptRecord[]; calls: JournalEntry[] };
+const SHARED = 'shared';
 
-function byPrompt({ journal }: Seen, jobs: JobRecord[]): Map<string, Group> {
-  const groups = new Map<string, Group>();
-  const groupOf = (prompt: string): Group => {
-    const group = groups.get(prompt) ?? { prompt, attempts: [], calls: [] };
+function groupsOf(seen: Seen, jobs: JobRecord[]): Group[] {
+  const accountOf = (name: string) => (seen.accounts.has(name) ? name : SHARED);
+  return [...byPrompt(seen, jobs)].flatMap(([prompt, { attempts, calls }]) => {
+    const attemptsOf = Map.groupBy(attempts, ({ channel }) => accountOf(channel));
+    const callsOf = Map.groupBy(calls, ({ project }) => accountOf(project));
+    return [...new Set([...attemptsOf.keys(), ...callsOf.keys()])].map((account) => ({
+      prompt,
+      account,
+      attempts: attemptsOf.get(account) ?? [],
+      calls: callsOf.get(account) ?? [],
+    }));
+  });
+}
+
+type OfPrompt = Pick<Group, 'attempts' | 'calls'>;
+
+function byPrompt({ journal }: Seen, jobs: JobRecord[]): Map<string, OfPrompt> {
+  const groups = new Map<string, OfPrompt>();
+  const groupOf = (prompt: string): OfPrompt => {
+    const group = groups.get(prompt) ?? { attempts: [], calls: [] };
     groups.set(prompt, group);
     return group;
   };
@@ -153,14 +212,23 @@ function byPrompt({ journal }: Seen, jobs: JobRecord[]): Map<string, Group> {
   return groups;
 }
 
+/** The routes that make images, in whatever way they are asked for. */
+const ROUTES: ReadonlySet<string> = new Set([
+  'generate_content',
+  'chat_completions',
+  'create_images',
+  'image_generations',
+  'image_edits',
+]);
+
 function isCall({ route }: JournalEntry): boolean {
-  return route === 'generate_content';
+  return ROUTES.has(route);
 }
 
 /** I2 and I3 for one prompt: no call without an attempt, no charge that is neither settled nor in doubt. */
 function moneyOf(group: Group): string[] {
-  const { prompt, attempts, calls } = group;
-  const about = `"${prompt.slice(0, 40)}"`;
+  const { prompt, account, attempts, calls } = group;
+  const about = account === SHARED ? `"${prompt.slice(0, 40)}"` : `"${prompt.slice(0, 40)}" at ${account}`;
   const found: string[] = [];
   if (calls.length > attempts.length)
     found.push(`I2 ${about}: ${calls.length} calls for ${attempts.length} attempts on record`);

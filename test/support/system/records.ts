@@ -11,7 +11,11 @@ import { contentOf, type RequestOnDisk, type StateOnDisk } from './content.ts';
 
 export type AttemptRecord = {
   id: string;
+  channel: string;
+  model: string;
   lane: string;
+  /** Sent beside another that was slow. */
+  hedge?: true;
   providerBatch?: string;
   state: string;
   startedAt: number;
@@ -20,7 +24,14 @@ export type AttemptRecord = {
   error?: string;
 };
 
-export type ImageRecord = { n: number; key: string; sha256: string; bytes: number };
+export type ImageRecord = {
+  n: number;
+  key: string;
+  sha256: string;
+  bytes: number;
+  model?: string;
+  placeholder?: true;
+};
 
 export type JobRecord = {
   id: string;
