@@ -245,6 +245,24 @@ ${channel('unknown', 'models: { pro: { id: gemini-9 } }')}${channel('old', 'mode
     for (const { text } of texts) expect(text).not.toMatch(/hidden-password|good-key-of-mine|invalid-key|s{40}/);
   });
 
+  it('does not show a REDIS_URL that is none, which may have a password in it', async () => {
+    const { text } = await examined({ ...fit(), REDIS_URL: 'redis//:hidden-password@127.0.0.1:1' });
+
+    expect(text).toContain('problem  server');
+    expect(text).not.toContain('hidden-password');
+  });
+
+  it('warns of an id that the provider has shut down', async () => {
+    const channels = `channels:\n${channel('a', 'models: { pro: { id: gemini-3-pro-image-preview } }')}`;
+
+    const { findings } = await report(fit(), { channels });
+
+    expect(findings.find(({ name }) => name === 'dates')).toMatchObject({
+      level: 'warning',
+      fix: 'use the id gemini-3-pro-image',
+    });
+  });
+
   it('knows no other argument than --json', async () => {
     expect(await examined({}, { args: ['--jsno'] })).toEqual({ code: 2, text: 'usage: npm run doctor [-- --json]\n' });
   });

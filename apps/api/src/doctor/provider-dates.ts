@@ -18,7 +18,7 @@ export function watchProviderDates(
   const skews = new Map<string, number>();
   const isOurs = (host: string) =>
     channels.some(({ kind, connection: { baseUrl } }) =>
-      baseUrl ? new URL(baseUrl).host === host : HOSTS[kind].test(host),
+      baseUrl ? URL.parse(baseUrl)?.host === host : HOSTS[kind].test(host),
     );
   const onHeaders = (message: unknown) => {
     const { request, response } = message as { request: { origin?: unknown }; response: { headers: Buffer[] } };

@@ -88,7 +88,15 @@ function mistakesIn({ env, schemas }: Given): string[] {
 
 function redisOf({ env, clock }: Given): Check {
   const url = env['REDIS_URL'];
-  if (!url) return said('Redis', 'server', 'REDIS_URL is not set: npm start brings its own Redis');
+  if (!url) return said('Redis', 'server', ok('REDIS_URL is not set: npm start brings its own Redis'));
+  // Taken for the path of a socket, it would be in the error, password and all.
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
+    return said(
+      'Redis',
+      'server',
+      problem('not looked at: REDIS_URL is no address of a Redis', 'set it to redis://HOST:PORT'),
+    );
+  }
   const key = `${env['REDIS_PREFIX'] ?? ''}probe`;
   return redisCheck(async (signal): Promise<RedisFacts> => {
     const redis = openPatientRedis(url);
@@ -139,7 +147,7 @@ function channelsOf(given: Given): Check[] {
   const file = path ?? CHANNELS_FILES.find((name) => existsSync(resolve(cwd, name)));
   if (!file && !env['GEMINI_API_KEY']) {
     const what = 'no GEMINI_API_KEY and no channels file: npm start runs the emulator, which bills nothing';
-    return [said('Channels', 'file', what)];
+    return [said('Channels', 'file', ok(what))];
   }
   const name = file ? 'file' : 'environment';
   const read = (credentials: 'leave' | 'resolve') => readChannels({ path, env, cwd, credentials });
@@ -150,11 +158,11 @@ function channelsOf(given: Given): Check[] {
     return [{ group: 'Channels', name, run: async () => mistakes }];
   }
   const where = file ? `${file} is valid` : 'one channel, out of GEMINI_API_KEY';
-  return [said('Channels', name, where), ...channelChecks(read('leave').channels, { clock, secretsHere: true })];
+  return [said('Channels', name, ok(where)), ...channelChecks(read('leave').channels, { clock, secretsHere: true })];
 }
 
-function said(group: string, name: string, what: string): Check {
-  return { group, name, run: async () => [ok(what)] };
+function said(group: string, name: string, found: ReturnType<typeof ok>): Check {
+  return { group, name, run: async () => [found] };
 }
 
 function problemsIn(read: () => unknown): readonly string[] {

@@ -1,6 +1,6 @@
 /** What can be said of a channel: its credentials and models by a free look, its prices, limits and dates by reading. */
 
-import { type ChannelSpec, imagePrice, modelById, type ServedModel } from '../../domain/index.ts';
+import { type ChannelSpec, chooseModel, imagePrice, modelById, type ServedModel } from '../../domain/index.ts';
 import type { ChannelLook } from '../../ports/channel.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { type Check, type Found, ok, problem, warning } from './finding.ts';
@@ -24,6 +24,7 @@ export function channelCheck(
       ...seen(spec, await options.look(spec.id, signal), options.secretsHere),
       ...Object.entries(spec.models).flatMap(([id, served]) => [
         ...dates(id, options.clock.now()),
+        ...retired(served),
         ...prices(id, served),
       ]),
       limits(spec),
@@ -67,6 +68,15 @@ function dates(id: string, now: number): Found[] {
       ? warning(`${id} was to end on ${retiresOn}`, fix, 'dates')
       : warning(`${id} ends on ${retiresOn}, in ${days} days`, fix, 'dates'),
   ];
+}
+
+/** A model that is served by a name which the provider has given up. */
+function retired({ providerModel }: ServedModel): Found[] {
+  const choice = chooseModel(providerModel);
+  const isOld =
+    choice.type === 'model' && choice.model.id !== providerModel && !choice.model.aliases.includes(providerModel);
+  if (!isOld) return [];
+  return [warning(`the id ${providerModel} was shut down by Google`, `use the id ${choice.model.id}`, 'dates')];
 }
 
 function prices(id: string, served: ServedModel): Found[] {
