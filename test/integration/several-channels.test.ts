@@ -130,3 +130,13 @@ it('frees its channel and the bounds of its tenant as soon as a call is given up
   expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });
   expect(await deps.lines.sizes(PRO)).toEqual([]);
 });
+
+it.each([50, HOUR])('runs on a worker whose clock is %d ms behind that of who submitted it', async (ms) => {
+  const world = await open({ id: 'only', models: { pro: {} } });
+  const id = await submit(world, {});
+  const clock = { now: () => world.test.clock.now() - ms };
+
+  await serveOne({ ...world.deps, clock }, PRO);
+
+  expect((await world.test.read(id)).state.status).toBe('succeeded');
+});

@@ -28,7 +28,10 @@ const message = (id: string) => {
 };
 const quiet: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-async function openLane(run: () => Promise<Ran>) {
+async function openLane(
+  run: () => Promise<Ran>,
+  arrived: (tenant: string, id: string) => Promise<number | undefined> = async () => undefined,
+) {
   await using opened = new AsyncDisposableStack();
   const redis = opened.adopt(openPatientRedis(testRedisUrl()), (one) => one.disconnect());
   const prefix = `test-${randomUUID().slice(0, 8)}:`;
@@ -47,7 +50,7 @@ async function openLane(run: () => Promise<Ran>) {
       concurrency: 1,
       lockMs: 10_000,
       run: () => run(),
-      arrived: async () => undefined,
+      arrived,
       ended: (queue) => void ended.push(queue),
       log: quiet,
     }),
@@ -84,6 +87,18 @@ describe('a look at the queues', () => {
     await vi.waitFor(() => expect(took).toBe(2), { timeout: 5_000 });
     await vi.waitFor(async () => expect(await test.look()).toMatchObject({ waiting: false, room: true }));
   });
+});
+
+it('lets the job of a message stand in line that nobody stands in', async () => {
+  const runs = vi.fn<() => Promise<Ran>>().mockResolvedValueOnce({ type: 'empty' }).mockResolvedValue({ type: 'done' });
+  const arrived = vi.fn<() => Promise<number | undefined>>().mockResolvedValue(0);
+  await using test = await openLane(runs, arrived);
+  test.lane.run();
+
+  await test.send('job_1');
+
+  await vi.waitFor(() => expect(runs).toHaveBeenCalledTimes(2));
+  expect(arrived.mock.calls).toEqual([['default', 'job_1']]);
 });
 
 describe('a worker that ends', () => {

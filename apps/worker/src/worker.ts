@@ -31,8 +31,8 @@ export function createStandardLane(options: {
   lockMs: number;
   /** Serves whoever is next of the model. @param turns one look at the lines at a time */
   run: (model: string, turns: Semaphore) => Promise<Ran>;
-  /** The job of a message that comes late stands in line from then on. */
-  arrived: (tenant: Tenant, id: string) => Promise<void>;
+  /** Lets the job of a message stand in line. @returns ms until it is due, 0 = it stands; `undefined` = it does not wait */
+  arrived: (tenant: Tenant, id: string) => Promise<number | undefined>;
   /** Told when a worker ends that nobody closed; it takes no messages any more. */
   ended: (queue: string) => void;
   log: Log;
@@ -76,9 +76,18 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
   let inHand = 0;
   let taken = 0;
   const turns = createSemaphore(1);
-  const serve = async (tenant: Tenant, id: string, late: boolean) => {
-    if (late) await arrived(tenant, id);
-    return run(model, turns);
+  const serve = async (tenant: Tenant, id: string, late: boolean): Promise<Ran> => {
+    const dueInMs = late ? await arrived(tenant, id) : undefined;
+    const ran = await run(model, turns);
+    // Whoever was served by it, it is the message of a job that waits for its time.
+    if (dueInMs) return { type: 'later', ms: dueInMs };
+    return ran.type === 'empty' && !late ? serveOwn(tenant, id) : ran;
+  };
+  // Nobody stood in line, and its own job may wait all the same: its message is older than the lines, or they lost it.
+  const serveOwn = async (tenant: Tenant, id: string): Promise<Ran> => {
+    const dueInMs = await arrived(tenant, id);
+    if (dueInMs === 0) return run(model, turns);
+    return dueInMs ? { type: 'later', ms: dueInMs } : { type: 'done' };
   };
   const worker = new Worker<WakeData>(
     queueName(model),

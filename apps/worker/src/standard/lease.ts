@@ -1,6 +1,6 @@
-import { type AttemptRef, begin, type Candidate, type Job, modelOf } from '@darkroom/shared/domain';
+import { type AttemptRef, begin, type Candidate, type EpochMs, type Job, modelOf } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
-import type { Ledger } from '@darkroom/shared/ports';
+import type { Clock, Ledger } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 
@@ -8,6 +8,18 @@ import type { AttemptDeps } from './deps.ts';
 const RENEW_MS = 10_000;
 /** On the record of an attempt whose channel nobody knows any more. */
 const UNKNOWN_CHANNEL = 'unknown';
+
+/** Clocks of two machines are no further apart. */
+const SKEW_MS_MAX = 2 * 3_600_000;
+
+/**
+ * When it is for a job that is next in line: who let it stand there knew that it was due, and this machine's clock may be
+ * behind theirs.
+ */
+export function timeFor({ state }: Job, clock: Clock): EpochMs {
+  const own = clock.now();
+  return state.runAt - own <= SKEW_MS_MAX ? Math.max(own, state.runAt) : own;
+}
 
 /**
  * Puts the attempt on the record.
@@ -23,10 +35,10 @@ export async function takeLease(
 ): Promise<Job | undefined> {
   const attempt = { id: ref.attempt, channel: place.channel, ...(cost !== read.state.estimated && { estimate: cost }) };
   // Mostly nobody has changed the record since it was read, and the write itself finds out.
-  const hoped = begin(read, attempt, clock.now());
+  const hoped = begin(read, attempt, timeFor(read, clock));
   if (hoped.type === 'go' && (await ledger.write(hoped.change)).type === 'written') return hoped.change.after;
   const updated = await updateJob(ledger, ref.tenant, ref.job, (job) => {
-    const begun = begin(job, attempt, clock.now());
+    const begun = begin(job, attempt, timeFor(job, clock));
     return begun.type === 'go' ? begun.change : undefined;
   });
   return updated?.job.state.open === ref.attempt ? updated.job : undefined;

@@ -28,14 +28,15 @@ import { inAttemptSpan } from '../attempt-span.ts';
 import { makeReady, type Ready } from './call.ts';
 import { candidatesFor, chooseFor, isPayable, moneyLeft } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
+import { timeFor } from './lease.ts';
 import { nextOf } from './onward.ts';
 import { referenceBytes } from './references.ts';
 import type { Semaphore } from './semaphore.ts';
 import { serve } from './serve.ts';
 import type { Slot } from './slots.ts';
 
-/** `later` = the message comes back after `ms`. */
-export type Ran = { type: 'done' } | { type: 'later'; ms: number };
+/** `empty` = nobody was there to be served. `later` = the message comes back after `ms`. */
+export type Ran = { type: 'done' } | { type: 'empty' } | { type: 'later'; ms: number };
 
 const DONE = { type: 'done' } as const;
 /** What this host cannot run is kept in hand for this long; then another host may take it. */
@@ -49,6 +50,8 @@ const LOOK_MS = 250;
 /** A line is looked at again after this long at most, whatever it waits for. */
 const LINE_WAIT_MS_MAX = 60_000;
 const SPOOL_FULL_MS = 5_000;
+/** Clocks may differ by this: whoever sent the message knew when the job is due. */
+const EARLY_MS = 5_000;
 /** Jobs of a paused batch stand in a line of their own, which is looked at this often. */
 const PAUSED_MS = 15_000;
 /** A model whose channels all have to wait longer than this gives way to the next of the chain. */
@@ -83,7 +86,7 @@ export async function runNext(deps: AttemptDeps, model: string, turns: Semaphore
     } finally {
       leaveTurn();
     }
-    if (turn.type === 'empty') return DONE;
+    if (turn.type === 'empty') return turn;
     if (turn.type === 'ready') {
       using _slot = turn.slot;
       await inAttemptSpan(deps, turn.ready.entry.ref, turn.job, () => serve(deps, turn.job, turn));
@@ -96,10 +99,20 @@ export async function runNext(deps: AttemptDeps, model: string, turns: Semaphore
   }
 }
 
-/** The job of a message that was sent before it was due, or that comes again, stands in line from now on. */
-export async function arrive({ ledger, lines, channels }: AttemptDeps, tenant: Tenant, id: string): Promise<void> {
+/**
+ * Lets a message's own job stand in line, if it is due: one whose message was sent before it was, or comes again, and one
+ * that its line was lost of.
+ *
+ * @returns ms until it is due by this machine's clock, 0 = it stands in line; `undefined` when it does not wait
+ */
+export async function arrive(deps: AttemptDeps, tenant: Tenant, id: string): Promise<number | undefined> {
+  const { ledger, lines, channels, clock } = deps;
   const job = await ledger.read(tenant, id);
-  if (job && isAwaitingWake(job.state)) await lines.add([lineStandingOf(job, channels.specs)]);
+  if (!job || !isAwaitingWake(job.state)) return undefined;
+  const early = job.state.runAt - clock.now();
+  if (early > EARLY_MS) return early;
+  await lines.add([lineStandingOf(job, channels.specs)]);
+  return 0;
 }
 
 async function nap(ms: number, signal: AbortSignal): Promise<void> {
@@ -143,7 +156,7 @@ async function takeTurn(deps: AttemptDeps, model: string, { until, leaveTurn }: 
 async function readyToRun(deps: AttemptDeps, turn: LineTurn): Promise<Job | undefined> {
   const { ledger, lines, clock } = deps;
   const job = await ledger.read(turn.tenant, turn.id);
-  const begun = job && begin(job, { id: '', channel: '' }, clock.now());
+  const begun = job && begin(job, { id: '', channel: '' }, timeFor(job, clock));
   if (begun?.type === 'expired') await ledger.write(begun.change);
   // One that is not due yet has a message of its own.
   if (!job || begun?.type !== 'go') {
@@ -231,6 +244,7 @@ async function movesOn(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boo
   const { next } = await nextOf(deps, job);
   const moved = next && (await updateJob(ledger, job.tenant, job.id, (now) => moveToModel(now, next, clock.now())));
   if (!moved?.changed) return false;
+  deps.crash('model.moved');
   await lines.drop(turn);
   outbox.push(moved.job);
   return true;
