@@ -59,7 +59,6 @@ export function violationsOf(seen: Seen): string[] {
   return [
     ...lostJobs(seen, jobs),
     ...overlaps(jobs),
-    ...jobs.flatMap(lostImages),
     ...groupsOf(seen, jobs).flatMap(moneyOf),
     ...seen.tenants.flatMap(sumsOf),
     ...brokenImages(seen, jobs),
@@ -111,13 +110,6 @@ export function billsOf(seen: Seen): AccountBill[] {
 /** Answers of ordinary calls that brought an image, all of them paid. */
 function imagesPaid({ attempts }: JobRecord): number {
   return attempts.filter(({ lane, state, error }) => lane === 'standard' && state === 'settled' && !error).length;
-}
-
-/** I4: whatever was paid for is kept, beside the result if need be. */
-function lostImages(job: JobRecord): string[] {
-  const kept = [...job.images, ...job.lateImages].filter(({ placeholder }) => !placeholder).length;
-  const paid = imagesPaid(job);
-  return paid > kept ? [`I4 ${job.id}: ${paid} images were paid for, ${kept} are kept`] : [];
 }
 
 /** I1: accepted = terminal + open, each id is known, and nothing exists that nobody was promised. */

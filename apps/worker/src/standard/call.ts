@@ -46,6 +46,7 @@ export async function makeReady(
     const [taken, full] = await Promise.all([leave, isSpoolFull(deps)]);
     if (full) return { type: 'host' };
     if (taken.type === 'wait') return taken;
+    deps.crash('attempt.leave_taken');
     // Only now: whoever waits for leave must not fill the memory with references.
     const call = await prepare(deps, requestNow(job), taken.candidate);
     ready = { type: 'ready', candidate: taken.candidate, call, entry: await intent };
@@ -61,6 +62,8 @@ export async function makeReady(
 }
 
 type Steps = {
+  /** What its steps are called: those of the job's own call, or of one beside it. */
+  name: 'attempt' | 'hedge';
   /** Puts the attempt on the record; `undefined` = it may not be made. */
   lease: () => Promise<Job | undefined>;
   leased?: () => void;
@@ -74,7 +77,7 @@ export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps:
   const { ledger, crash, metrics } = deps;
   const { entry, candidate } = ready;
   const { ref } = entry;
-  crash('attempt.intended');
+  crash(`${steps.name}.intended`);
   let exchange: Exchange = { type: 'unsent', reason: 'its lease could not be written' };
   let beside: Promise<void> | undefined;
   try {
@@ -82,7 +85,7 @@ export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps:
       await giveBack(deps, candidate, ref.attempt);
       return await entry.remove();
     }
-    crash('attempt.leased');
+    crash(`${steps.name}.leased`);
     steps.leased?.();
     using _held = holdLease(ledger, ref, deps.log);
     metrics.called();
@@ -92,7 +95,7 @@ export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps:
     exchange = await calling;
     if (exchange.type === 'unknown' && deps.stopping.aborted) exchange = { ...exchange, ours: true };
     steps.answered?.();
-    crash('attempt.answered');
+    crash(`${steps.name}.answered`);
     await finishAttempt(deps, entry, exchange);
   } catch (error) {
     deps.unfinished.add({ entry, exchange });

@@ -45,6 +45,7 @@ async function callBeside(deps: AttemptDeps, job: Job, first: Ready): Promise<vo
   const { entry, candidate } = ready;
   const second = { id: entry.ref.attempt, channel: candidate.place.channel, estimate: candidate.cost };
   await makeCall(deps, job, ready, {
+    name: 'hedge',
     lease: async () => {
       const { tenant, job: id, attempt } = first.entry.ref;
       const updated = await updateJob(deps.ledger, tenant, id, (now) => hedge(now, attempt, second, deps.clock.now()));

@@ -25,6 +25,7 @@ export async function onwardFrom(deps: AttemptDeps, job: Job, ref: AttemptRef, e
   if (!job.request.routing?.placeholder) return onward;
   const failed = settle(job, ref.attempt, end, deps.clock.now(), deps.random, onward)?.after.state.status === 'failed';
   const placeholder = failed ? await makePlaceholder(deps, job) : undefined;
+  if (placeholder) deps.crash('placeholder.stored');
   return { ...onward, ...(placeholder && { placeholder }) };
 }
 

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { AppError, imageKey, type Job, modelById, type StoredImage } from '@darkroom/shared/domain';
-import { drawPlaceholder } from '@darkroom/shared/images';
+import { AppError, imageKey, type Job, modelById, type StoredImage, thumbnailKey } from '@darkroom/shared/domain';
+import { drawPlaceholder, makeThumbnail } from '@darkroom/shared/images';
 import { describeError } from '@darkroom/shared/observability';
 import type { AttemptDeps } from './deps.ts';
 
-/** A labelled image in place of one that nobody made, stored as any other; `undefined` when the store does not take it now. */
+/** A labelled image in place of one that nobody made, stored as any other, with its small copy; `undefined` when the store does not take it now. */
 export async function makePlaceholder(
   { store, log }: Pick<AttemptDeps, 'store' | 'log'>,
   { id, tenant, request, state }: Job,
@@ -17,6 +17,9 @@ export async function makePlaceholder(
   const key = imageKey(tenant, id, { n, sha256, mime: 'image/png' });
   try {
     await store.put(key, bytes, { contentType: 'image/png', custom: { job: id, tenant, sha256, placeholder: 'true' } });
+    const small = await makeThumbnail(bytes);
+    const custom = { width: String(small.width), height: String(small.height) };
+    await store.put(thumbnailKey(key), small.bytes, { contentType: 'image/webp', custom });
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     log.warn({ job: id, ...describeError(error) }, 'placeholder.not_stored');

@@ -18,6 +18,7 @@ export async function serve(deps: AttemptDeps, job: Job, { ready, slot, turn }: 
     telling.catch((error: unknown) => log.warn({ ...entry.ref, ...describeError(error) }, 'line.not_told'));
   let started: Promise<void> | undefined;
   await makeCall(deps, job, ready, {
+    name: 'attempt',
     lease: () => takeLease(deps, entry.ref, job, candidate),
     leased: () => {
       started = tell(lines.started(turn, entry.ref.attempt));

@@ -16,6 +16,7 @@ export const CRASH_POINTS = [
   'control.written',
   // Worker: one attempt.
   'attempt.admitted', // it may run: no trace of it yet
+  'attempt.leave_taken', // a channel's quota counts it, and its intent may be on disk
   'attempt.intended', // its intent is on disk
   'attempt.leased', // the record says that a call is out; none is
   'attempt.sent', // the request's last byte was handed to the socket
@@ -26,6 +27,13 @@ export const CRASH_POINTS = [
   'attempt.settled', // the record says how it ended
   'attempt.thumbnailed',
   'attempt.cleared', // the spool is empty
+  // Worker: a second call beside a slow one, which is out meanwhile.
+  'hedge.intended', // its intent is on disk, the record does not know it
+  'hedge.leased', // the record says that two calls are out; one is
+  'hedge.answered', // its answer is durable on the spool
+  // Worker: what a job comes to when its channels have nothing for it.
+  'model.moved', // the record says that the next model of the chain makes it, there is no message of it
+  'placeholder.stored', // the labelled image is in the object store, the record does not know
   // Worker: what a dead one left in the spool was taken over.
   'recovery.taken',
   // Worker: messages sent again by the attempt's end or by the sweeper.
