@@ -1,10 +1,13 @@
 /** One message and what its worker's surroundings may do to it, without the worker. */
 
+import { lineStandingOf } from '@darkroom/shared/domain';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { storeAsset } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createRecovery } from '../../apps/worker/src/standard/recovery.ts';
+import { runNext } from '../../apps/worker/src/standard/run-attempt.ts';
+import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
 
 import { openTestAttempts, runAttempt, type TestAttempts } from '../support/attempts.ts';
 import { TENANT } from '../support/ledger.ts';
@@ -183,4 +186,20 @@ it('leaves nothing in the spool when Redis cannot be asked for leave', async () 
 
   expect([await spooled(), provider.calls.length]).toEqual([[], 0]);
   expect((await test.read(job.id)).state.status).toBe('queued');
+});
+
+it('serves a job that becomes due from the hand of a message that waits for another line', async () => {
+  const { deps, test, provider } = await open();
+  const [waits, due] = [(await test.submit(MUG)).job, (await test.submit({ ...MUG, prompt: 'a blue mug' })).job];
+  await deps.lines.add([{ ...lineStandingOf(waits, []), channels: ['elsewhere'] }]);
+  const picked = await deps.lines.pick(MUG.model);
+  if (picked.type !== 'job') throw new Error('nobody is next');
+  await deps.lines.putBack(picked.turn, HOUR);
+  await deps.lines.addLater(lineStandingOf(due, deps.channels.specs), 300);
+
+  // Its message finds nobody who may go, and stays in hand.
+  await runNext(deps, MUG.model, createSemaphore(1));
+
+  expect(provider.calls).toHaveLength(1);
+  expect((await test.read(due.id)).state.status).toBe('succeeded');
 });

@@ -262,3 +262,35 @@ describe('who stands around a job', () => {
     expect(await test.lines.crowd(aStanding('a-0'))).toBeUndefined();
   });
 });
+
+describe('a job that is not due yet', () => {
+  it('stands in line once it is, and rings for nobody', async () => {
+    await using test = await openTestLines();
+    await test.lines.addLater(aStanding('a-1'), 150);
+
+    expect(await test.lines.pick(MODEL)).toEqual({ type: 'empty' });
+    await expect.poll(() => test.lines.pick(MODEL)).toMatchObject({ type: 'job', turn: { id: 'a-1' } });
+    expect(await test.redis.exists(`${test.base}:later`, `${test.base}:laters`)).toBe(0);
+  });
+
+  it('stands in line at once when it is added, and nowhere when it is dropped', async () => {
+    await using test = await openTestLines();
+    await test.lines.addLater(aStanding('a-1'), 60_000);
+    await test.lines.addLater(aStanding('a-2'), 60_000);
+
+    await test.lines.add([aStanding('a-1')]);
+    await test.lines.drop(aStanding('a-2'));
+
+    expect(await test.takeAll()).toEqual(['a-1']);
+    expect(await test.redis.exists(`${test.base}:later`, `${test.base}:laters`)).toBe(0);
+  });
+
+  it('stands there no more when it is put off', async () => {
+    await using test = await openTestLines();
+    await test.lines.add([aStanding('a-1')]);
+
+    await test.lines.addLater(aStanding('a-1'), 60_000);
+
+    expect(await test.takeAll()).toEqual([]);
+  });
+});

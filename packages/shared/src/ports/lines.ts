@@ -34,6 +34,8 @@ export type Picked =
 export type Lines = {
   /** Lets jobs stand in line; who stands there already moves to where it belongs now. */
   add(standings: readonly LineStanding[]): Promise<void>;
+  /** Lets a job stand in line in so many ms, without anybody who rings for it; where it stands now it stands no more. */
+  addLater(standing: LineStanding, ms: number): Promise<void>;
   /** Takes the next job whose line is open, fairly by tenant. Unless `started`, `putBack` or `drop` follows within a minute it stands in line again. */
   pick(model: string): Promise<Picked>;
   /**

@@ -19,7 +19,7 @@ export type WakeQueueOptions = {
   redis: Redis;
   prefix?: string;
   /** Where jobs stand that are due, with the channels that there are; without it, messages themselves are in order. */
-  lines?: { lines: Pick<Lines, 'add'>; channels: readonly ChannelSpec[] };
+  lines?: { lines: Pick<Lines, 'add' | 'addLater'>; channels: readonly ChannelSpec[] };
 };
 
 /**
@@ -27,7 +27,8 @@ export type WakeQueueOptions = {
  *
  * A job stands in line before its message is sent: were it the other way round, a worker could come, find nobody and
  * leave. A crash between the two leaves a job in line without a message, which the sweeper finds in the ledger's list.
- * A message that is not due yet brings its job along: whoever gets it adds it to the lines.
+ * A job that is not due yet stands in line once it is, whether its message comes or not: every message may be in the hands of
+ * workers that wait for other lines.
  */
 export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDisposable {
   const { redis, prefix = '', lines } = options;
@@ -51,6 +52,9 @@ export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDis
       if (lines) {
         const due = messages.filter(({ runAt }) => runAt <= now);
         if (due.length) await lines.lines.add(due.map(({ job }) => lineStandingOf(job, lines.channels)));
+        for (const { job, runAt } of messages) {
+          if (runAt > now) await lines.lines.addLater(lineStandingOf(job, lines.channels), runAt - now);
+        }
       }
       const byModel = Map.groupBy(messages, ({ model }) => model);
       for (const [model, group] of byModel) {

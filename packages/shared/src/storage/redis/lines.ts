@@ -40,6 +40,7 @@ export function createRedisLines(options: LinesOptions): Lines {
   const { redis, prefix = '', shareOf, keyShareOf, lapseMs = LAPSE_MS, callMsMax = CALL_MS_MAX } = options;
   const space = keySpace(prefix);
   const load = (name: string) => loadScript(redis, name, 'lines');
+  const addLater = load('lines-add-later');
   const [add, pick, started, ended] = [
     load('lines-add'),
     load('lines-pick'),
@@ -64,6 +65,10 @@ export function createRedisLines(options: LinesOptions): Lines {
           ),
         ),
       );
+    },
+    addLater: async (standing, ms) => {
+      const where = [lineOf(standing), flowOf(standing), shareText(standing), lineScore(standing), nameOf(standing.id)];
+      await addLater([space.lines(standing.model)], [...where, Math.ceil(ms)]);
     },
     pick: async (model): Promise<Picked> => {
       const turn = nextTurn();

@@ -10,6 +10,9 @@ while at <= #ARGV do
       part(other, flow)
     end
   end
+  if call('EXISTS', base .. ':laters') == 1 then
+    for n = first + 1, last, 2 do unlater(flow .. TAB .. ARGV[n]) end
+  end
   call('ZADD', queue(line, flow), unpack(ARGV, first, last))
   join(line, flow, share)
   at = last + 1

@@ -8,6 +8,7 @@
 --   :picked     sorted set: turn -> when it lapses;  :p hash: turn -> line, flow, job, place, share
 --   :running    sorted set: name that it runs by, flow -> when it is over at the latest
 --   :counts     hash: tenant, and flow of a key -> picked or running
+--   :later      sorted set: flow and job -> when it stands in line;  :laters hash: the same -> line, share, place
 --   :starts:X   sorted set of a tenant's or key's turns in the last minute;  :began hash: ten seconds -> starts
 local base, call, TAB, MINUTE = KEYS[1], redis.call, '\t', 60000
 local time = call('TIME')
@@ -85,7 +86,16 @@ local function part(line, flow)
   call('SREM', base .. ':keys:' .. tenant, flow)
   if tonumber(pass) > virtual() and not passInLine(tenant) then call('ZADD', base .. ':idle', pass, tenant) end
 end
+-- It is not to stand in line later, either. Answers where, if it was.
+local function unlater(entry)
+  local text = call('HGET', base .. ':laters', entry)
+  if not text then return end
+  call('HDEL', base .. ':laters', entry)
+  call('ZREM', base .. ':later', entry)
+  return fields(text)
+end
 local function remove(flow, job)
+  unlater(flow .. TAB .. job)
   for _, line in ipairs(call('HKEYS', base .. ':lines')) do
     if call('ZREM', queue(line, flow), job) == 1 then part(line, flow) end
   end
@@ -124,8 +134,15 @@ local function putBack(turn)
   unuse(turn, pick)
   return line
 end
--- Workers that died: their picks stand in line again, and what they ran no longer counts.
+-- Workers that died: their picks stand in line again, and what they ran no longer counts. Who is due stands in line.
 local function lapse()
+  for _, entry in ipairs(call('ZRANGEBYSCORE', base .. ':later', '-inf', now, 'LIMIT', 0, 100)) do
+    local where, who = unlater(entry), fields(entry)
+    if where then
+      call('ZADD', queue(where[1], who[1]), 'NX', where[3], who[2])
+      join(where[1], who[1], where[2])
+    end
+  end
   for _, turn in ipairs(call('ZRANGEBYSCORE', base .. ':picked', '-inf', now, 'LIMIT', 0, 100)) do putBack(turn) end
   for _, entry in ipairs(call('ZRANGEBYSCORE', base .. ':running', '-inf', now, 'LIMIT', 0, 100)) do
     call('ZREM', base .. ':running', entry)
