@@ -161,6 +161,40 @@ describe('hedge', () => {
     expect(job.state).toMatchObject({ status: 'running', open: 'att_1' });
   });
 
+  it.each(['hold', 'fail'] as const)(
+    'is not sent again under %s when one call was lost and the other refused',
+    (policy) => {
+      const both = hedged(aRunningJob('att_1', { request: { onUnknownOutcome: policy } }));
+
+      for (const [lost, refused] of [
+        ['att_1', 'att_2'],
+        ['att_2', 'att_1'],
+      ] as const) {
+        const ended = settled(settled(both, lost, doubtEnd()), refused, rejectionEnd());
+        expect(ended.state).toMatchObject(
+          policy === 'hold' ? { status: 'queued', phase: 'held' } : { status: 'failed' },
+        );
+        expect(ended.state.error).toMatchObject({ code: 'outcome_unknown' });
+      }
+    },
+  );
+
+  it('counts two calls that were lost together as one doubt', () => {
+    const both = hedged(aRunningJob('att_1', { request: { onUnknownOutcome: 'retry' } }));
+    const again = settled(settled(both, 'att_1', doubtEnd()), 'att_2', doubtEnd());
+
+    expect(again.state.status).toBe('queued');
+    expect(settled(begun(again, 'att_3', 'gemini'), 'att_3', doubtEnd()).state.status).toBe('failed');
+  });
+
+  it('counts a second call that was lost alone as a doubt, too', () => {
+    const both = hedged(aRunningJob('att_1', { request: { onUnknownOutcome: 'retry' } }));
+    const once = settled(settled(both, 'att_1', rejectionEnd()), 'att_2', doubtEnd());
+
+    expect(once.state.status).toBe('queued');
+    expect(settled(begun(once, 'att_3', 'gemini'), 'att_3', doubtEnd()).state.status).toBe('failed');
+  });
+
   it('counts a lost call at what it was expected to cost there', () => {
     const job = settled(hedged(aRunningJob(), { estimate: 70_000 }), 'att_2', doubtEnd());
 

@@ -15,6 +15,7 @@ import { unreachable } from './errors.ts';
 import type { Attempt, AttemptId, EpochMs, Job, JobState, Micros, ProviderBatchId } from './job.ts';
 import { isTerminal, laneOf, modelOf } from './job.ts';
 import {
+  type At,
   afterDoubt,
   afterImage,
   afterRefusal,
@@ -130,6 +131,20 @@ export function settle(
   const decides = waiting && current && !base.open;
   if (!decides) return changeTo(job, base, end.type === 'in_doubt' ? ['attempt.in_doubt'] : [], now);
   const at = { now, random, onward };
+  if (end.type === 'in_doubt') return afterDoubt(job, base, end, at);
+  const change = afterKnown(job, base, end, at);
+  // What is known of one of two calls says nothing of the other: where that was lost, it decides whether there is another.
+  const lost = change.after.state.status === 'queued' && lostBeside(base, attempt);
+  if (!lost || job.request.onUnknownOutcome === 'retry') return change;
+  return afterDoubt(job, base, { type: 'in_doubt', reason: lost.reason ?? 'nobody saw its end' }, at);
+}
+
+function afterKnown(
+  job: Job,
+  base: JobState,
+  end: Exclude<AttemptEnd, { type: 'image' | 'in_doubt' }>,
+  at: At,
+): Change {
   switch (end.type) {
     case 'refused':
       return afterRefusal(job, base, end, at);
@@ -137,11 +152,16 @@ export function settle(
       return afterRejection(job, base, end, at);
     case 'unsent':
       return afterUnsent(job, base, at);
-    case 'in_doubt':
-      return afterDoubt(job, base, end, at);
     default:
       return unreachable(end);
   }
+}
+
+/** The call that was made beside this one, when nobody knows how it ended. */
+function lostBeside({ attempts }: JobState, attempt: AttemptId): Attempt | undefined {
+  const at = attempts.findIndex(({ id }) => id === attempt);
+  const beside = attempts[at]?.hedge ? attempts[at - 1] : attempts[at + 1];
+  return beside?.state === 'in_doubt' && (beside.hedge || attempts[at]?.hedge) ? beside : undefined;
 }
 
 /** The lease of an attempt that has ended goes to the one that is out beside it. */

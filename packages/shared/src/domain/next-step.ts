@@ -194,7 +194,9 @@ export function afterDoubt(
   if (job.request.onUnknownOutcome === 'hold') {
     return changeTo(job, { ...base, status: 'queued', phase: 'held', error }, events, now);
   }
-  const doubts = base.attempts.filter(({ state }) => state === 'in_doubt').length;
+  const isLost = (n: number) => base.attempts[n]?.state === 'in_doubt';
+  // A worker that dies leaves the call beside in doubt, too, and a job must outlive one such death.
+  const doubts = base.attempts.filter(({ hedge }, n) => isLost(n) && !(hedge && isLost(n - 1))).length;
   const again = job.request.onUnknownOutcome === 'retry' && doubts < MAX_DOUBTS;
   const change = again ? requeue(job, base, now, error, now) : giveUp(job, base, error, { now, onward });
   return { ...change, events: [...events, ...change.events] };
