@@ -114,6 +114,7 @@ export async function compose(
     prefix,
     shareOf: (tenant) => tenants[tenant] ?? { weight: 1 },
     keyShareOf: (key) => keys[key] ?? {},
+    lapseMs: config.MESSAGE_LOCK * 1_000,
   });
   const standard = opened.use(createWakeQueue({ redis: connect(), prefix, lines: { lines, channels: configured } }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
