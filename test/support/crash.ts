@@ -2,6 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { CrashPointName } from '@darkroom/shared/observability';
+import { createRedisBreakers } from '@darkroom/shared/storage/redis';
+import { wasQuick } from './system/quick-place.ts';
 import { aBody, type Env, type Figures, type Program, type System, startSystem } from './system.ts';
 
 /** What a crash at a step costs, exactly: calls paid again, and attempts counted in doubt. */
@@ -14,6 +16,10 @@ const FEARED: Price = { extra: 0, inDoubt: 1 };
 const ONE_CALL: Price = { ...FREE, calls: 1 };
 /** A paid call whose answer died with the process. */
 const PAID_TWICE: Price = { extra: 1, inDoubt: 1 };
+/** The same, and the record says that a second call is out beside it; none is. */
+const PAID_AND_FEARED: Price = { extra: 1, inDoubt: 2 };
+/** The call beside it brings the image. */
+const PAID_BESIDE: Price = { extra: 1, inDoubt: 1 };
 
 /** Starts a program with `CRASH_AT` set, over the one that runs. */
 type Arm = (program: Program, env?: Env) => Promise<void>;
@@ -43,6 +49,7 @@ export const CRASH_CASES: CrashCase[] = [
   admission('outbox.noted'),
   { point: 'control.written', price: FREE, run: crashControl },
   attempt('attempt.admitted', FREE),
+  attempt('attempt.leave_taken', FREE),
   attempt('attempt.intended', FREE),
   attempt('attempt.leased', FEARED),
   attempt('attempt.sent', PAID_TWICE),
@@ -53,6 +60,11 @@ export const CRASH_CASES: CrashCase[] = [
   attempt('attempt.settled', FREE),
   attempt('attempt.thumbnailed', FREE),
   attempt('attempt.cleared', FREE),
+  { point: 'hedge.intended', price: PAID_TWICE, run: crashHedge },
+  { point: 'hedge.leased', price: PAID_AND_FEARED, run: crashHedge },
+  { point: 'hedge.answered', price: PAID_BESIDE, run: crashHedge },
+  { point: 'model.moved', price: FREE, run: crashMove },
+  { point: 'placeholder.stored', price: FREE, run: crashPlaceholder },
   { point: 'recovery.taken', price: FREE, run: crashRecovery },
   { point: 'wake.gathered', price: FREE, run: crashWake },
   { point: 'wake.enqueued', price: FREE, run: crashWake },
@@ -66,9 +78,21 @@ export const CRASH_CASES: CrashCase[] = [
 
 export type Survived = Figures & { point: CrashPointName };
 
+/** Where ordinary cases call; the one beside it is for those that need two. */
+const FIRST = 'first';
+const BESIDE = 'beside';
+const PRO = 'gemini-3-pro-image';
+const FLASH = 'gemini-3.1-flash-image';
+
 /** A system without workers for `survive`; it may serve many cases, one after the other. */
 export function startForCrashes(redisUrl: string): Promise<System> {
-  return startSystem({ redisUrl, workers: 0, workerEnv: WORKER });
+  const channels = { channels: [{ id: FIRST }, { id: BESIDE, order: 2, models: { [FLASH]: {} } }] };
+  return startSystem({ redisUrl, workers: 0, workerEnv: WORKER, channels });
+}
+
+/** A body whose calls all go one way. */
+function oneWay(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return aBody({ routing: { channels: [FIRST] }, ...more });
 }
 
 /**
@@ -120,7 +144,7 @@ export async function died(program: Program, withinMs = 20_000): Promise<void> {
 async function crashApi(system: System, arm: Arm): Promise<string[]> {
   const { api, client } = system;
   await Promise.all([arm(api), system.addWorker().start()]);
-  const jobs = Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n)));
+  const jobs = Array.from({ length: JOBS }, (_, n) => client.insist(oneWay(), keyOf(n)));
   await died(api);
   await api.start();
   return (await Promise.all(jobs)).map(({ id }) => id);
@@ -129,7 +153,7 @@ async function crashApi(system: System, arm: Arm): Promise<string[]> {
 /** The API dies after a cancel was recorded, before its message and its twins are looked after. */
 async function crashControl(system: System, arm: Arm): Promise<string[]> {
   const { api, client } = system;
-  const body = aBody();
+  const body = oneWay();
   const leader = await client.insist(body, keyOf(0));
   const twins = await Promise.all([0, 1].map((n) => client.insist(body, keyOf(n))));
   await arm(api);
@@ -145,10 +169,49 @@ async function crashWorker(system: System, arm: Arm): Promise<string[]> {
   const { client } = system;
   const worker = system.addWorker();
   await arm(worker);
-  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n))));
+  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(oneWay(), keyOf(n))));
   await died(worker);
   await worker.start();
   return jobs.map(({ id }) => id);
+}
+
+/** A worker dies at a step of a call beside a slow one. */
+async function crashHedge(system: System, arm: Arm): Promise<string[]> {
+  const { client, emulator } = system;
+  const worker = system.addWorker();
+  await wasQuick(system, { channel: FIRST, model: FLASH });
+  emulator.control.putFaults([{ match: { project: FIRST }, times: 1, fault: { kind: 'slow', ms: 5_000 } }]);
+  await arm(worker, { WORKER_CONCURRENCY: '2' });
+  const { id } = await client.insist(aBody({ routing: { hedge: true } }), keyOf(0));
+  await died(worker);
+  await worker.start();
+  return [id];
+}
+
+/** A worker dies while a job that waits goes on to the next model of its chain. */
+async function crashMove(system: System, arm: Arm): Promise<string[]> {
+  const { client, redis, prefix } = system;
+  await createRedisBreakers({ redis, prefix }).override(FIRST, 'drain');
+  const worker = system.addWorker();
+  await arm(worker);
+  const { id } = await client.insist(aBody({ model: PRO, size: '1K', routing: { models: [PRO, FLASH] } }), keyOf(0));
+  await died(worker);
+  await worker.start();
+  await client.end(id, 40_000);
+  await createRedisBreakers({ redis, prefix }).override(FIRST, undefined);
+  return [id];
+}
+
+/** A worker dies with a placeholder in the store, which the record does not know. */
+async function crashPlaceholder(system: System, arm: Arm): Promise<string[]> {
+  const { client, emulator } = system;
+  emulator.control.putFaults([{ times: 2, fault: { kind: 'no_image' } }]);
+  const worker = system.addWorker();
+  await arm(worker);
+  const { id } = await client.insist(oneWay({ routing: { channels: [FIRST], placeholder: true } }), keyOf(0));
+  await died(worker);
+  await worker.start();
+  return [id];
 }
 
 /** A worker dies with a paid answer on its spool; the one that takes it over dies too. */
@@ -156,7 +219,7 @@ async function crashRecovery(system: System, arm: Arm): Promise<string[]> {
   const { client } = system;
   const worker = system.addWorker();
   await worker.start({ CRASH_AT: 'attempt.answered' });
-  const { id } = await client.insist(aBody(), keyOf(0));
+  const { id } = await client.insist(oneWay(), keyOf(0));
   await died(worker);
   await arm(worker);
   await died(worker);
@@ -171,7 +234,7 @@ async function crashWake(system: System, arm: Arm): Promise<string[]> {
   const worker = system.addWorker();
   await arm(worker);
   // One job: another could be leased between this one's end and its message.
-  const { id } = await client.insist(aBody(), keyOf(0));
+  const { id } = await client.insist(oneWay(), keyOf(0));
   await died(worker);
   await worker.start();
   return [id];
@@ -180,7 +243,7 @@ async function crashWake(system: System, arm: Arm): Promise<string[]> {
 /** A canceled leader leaves four twins; the worker that hands them on dies among them. */
 async function crashHandOff(system: System, arm: Arm): Promise<string[]> {
   const { api, client } = system;
-  const body = aBody();
+  const body = oneWay();
   const leader = await client.insist(body, keyOf(0));
   const twins = await Promise.all([0, 1, 2, 3].map((n) => client.insist(body, keyOf(n))));
   // The API dies between the cancel and its hand-off, so that the sweeper has it to do.
@@ -203,7 +266,7 @@ async function crashArchive(system: System, arm: Arm): Promise<string[]> {
   const { client } = system;
   const worker = system.addWorker();
   await worker.start();
-  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(aBody(), keyOf(n))));
+  const jobs = await Promise.all(Array.from({ length: JOBS }, (_, n) => client.insist(oneWay(), keyOf(n))));
   await Promise.all(jobs.map(({ id }) => client.end(id)));
   await worker.stop();
   // Their tail is over: as if a day had passed.

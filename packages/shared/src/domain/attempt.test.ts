@@ -15,7 +15,7 @@ import {
   SECOND,
   unsentEnd,
 } from '../testing/factories.ts';
-import { begin, received, settle } from './attempt.ts';
+import { begin, hedge, received, settle } from './attempt.ts';
 import { type AttemptEnd } from './attempt-end.ts';
 import type { Change } from './change.ts';
 import { expire } from './control.ts';
@@ -370,6 +370,19 @@ describe('settle, when nobody saw the end', () => {
       attempts: [
         { state: 'in_doubt', cost: 46_331, error: 'outcome_unknown', reason: 'the connection was cut', ms: 2_000 },
       ],
+    });
+  });
+
+  it('counts the call beside a slow one as no doubt of its own: both may have died with one worker', () => {
+    const beside = hedge(aRunningJob(), 'att_1', { id: 'att_2', channel: 'other', estimate: 46_331 }, LATER);
+
+    const first = settled(afterOf(beside), doubtEnd());
+    const change = settle(first, 'att_2', doubtEnd(), LATER, half);
+
+    expect(change?.after.state).toMatchObject({
+      status: 'queued',
+      runAt: LATER,
+      attempts: [{ state: 'in_doubt' }, { state: 'in_doubt', hedge: true }],
     });
   });
 

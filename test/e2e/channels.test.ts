@@ -1,0 +1,196 @@
+/** What becomes of jobs when their channels fail, are too dear, too slow or held back: all processes, three accounts. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FaultRule } from '@darkroom/emulator';
+import type { JobView } from '@darkroom/shared/schemas';
+import { createRedisBreakers } from '@darkroom/shared/storage/redis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { testRedisUrl } from '../support/redis.ts';
+import { wasQuick } from '../support/system/quick-place.ts';
+import { aBody, type System, startSystem } from '../support/system.ts';
+
+const FLASH = 'gemini-3.1-flash-image';
+const PRO = 'gemini-3-pro-image';
+/** What a busy machine may take from one call to the next. */
+const AT_ONCE_MS = 1_500;
+/** What a worker saw of its channels is no older. */
+const LOOK_MS = 300;
+/** A call is given up after two seconds, and a while in which an answer may begin to flow. */
+const NO_ANSWER_MS = 3_500;
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem({
+    redisUrl: testRedisUrl(),
+    channels: {
+      channels: [
+        { id: 'a', order: 1 },
+        { id: 'b', kind: 'vertex', order: 2 },
+        { id: 'c', kind: 'openrouter', order: 3, models: { [FLASH]: { price: { factor: 5 } } } },
+      ],
+    },
+    workerEnv: { CALL_TIMEOUT: '2' },
+  });
+  await run();
+});
+afterAll(async () => {
+  await system?.[Symbol.asyncDispose]();
+});
+
+afterEach(async () => {
+  system.emulator.control.putFaults([]);
+  // What one test taught the breakers is nothing to the next.
+  for (const channel of ['a', 'b', 'c']) await override(channel, 'close').then(() => override(channel, undefined));
+  await sleep(LOOK_MS);
+  await system.assertInvariants();
+});
+
+const override = (channel: string, word: 'close' | 'drain' | undefined) =>
+  createRedisBreakers(system).override(channel, word);
+
+type Fault = FaultRule['fault'];
+const fail = (fault: Fault, project?: string) =>
+  system.emulator.control.putFaults([{ ...(project && { match: { project } }), fault }]);
+
+async function run(body: Record<string, unknown> = {}): Promise<JobView> {
+  const answer = await system.client.submit(aBody(body));
+  expect(answer).toMatchObject({ status: 202 });
+  return system.client.end(answer.body.id, 20_000);
+}
+
+const placesOf = ({ attempts = [] }: JobView) => attempts.map(({ channel }) => channel);
+
+describe('a failed call', () => {
+  it.each<[string, Fault]>([
+    ['an internal error', { kind: 'internal' }],
+    ['an overload', { kind: 'overloaded' }],
+    ['an answer without an image', { kind: 'no_image' }],
+    ['a refused key', { kind: 'key_invalid' }],
+    ['a model that is gone', { kind: 'model_not_found' }],
+    ['a broken connection', { kind: 'reset' }],
+    ['no answer in time', { kind: 'hang' }],
+  ])('goes on to the next channel at once: %s', async (_, fault) => {
+    fail(fault, 'a');
+
+    const job = await run();
+
+    expect(job).toMatchObject({
+      status: 'succeeded',
+      attempts: [{ channel: 'a' }, { channel: 'b', state: 'settled' }],
+    });
+    const [first, second] = job.attempts ?? [];
+    const endedAt = Date.parse(first?.started_at ?? '') + (first?.ms ?? NO_ANSWER_MS);
+    expect(Date.parse(second?.started_at ?? '') - endedAt).toBeLessThan(AT_ONCE_MS);
+  });
+
+  it('goes on through all of them, to the last', async () => {
+    system.emulator.control.putFaults([
+      { match: { project: 'a' }, fault: { kind: 'internal' } },
+      { match: { project: 'b' }, fault: { kind: 'internal' } },
+    ]);
+
+    expect(placesOf(await run())).toEqual(['a', 'b', 'c']);
+  });
+
+  it.each<[string, Fault, string]>([
+    ['blocked', { kind: 'blocked', finishReason: 'IMAGE_SAFETY' }, 'blocked'],
+    ['invalid', { kind: 'invalid_argument' }, 'failed'],
+  ])('of a request that is %s is tried nowhere else', async (_, fault, status) => {
+    fail(fault);
+
+    const job = await run();
+
+    expect([job.status, placesOf(job)]).toEqual([status, ['a']]);
+  });
+});
+
+describe('routing', () => {
+  it('uses the channels that the caller named, and no other', async () => {
+    expect(placesOf(await run({ routing: { channels: ['b'] } }))).toEqual(['b']);
+  });
+
+  it('stays with them when they fail', async () => {
+    system.emulator.control.putFaults([{ match: { project: 'c' }, times: 2, fault: { kind: 'internal' } }]);
+
+    expect(placesOf(await run({ routing: { channels: ['c'] } }))).toEqual(['c', 'c', 'c']);
+  });
+
+  it('makes it with the next model of the chain once no channel has the first, and says which', async () => {
+    system.emulator.control.putFaults([{ match: { model: PRO }, fault: { kind: 'model_not_found' } }]);
+
+    const job = await run({ model: PRO, size: '1K', routing: { models: [PRO, FLASH] } });
+
+    expect(job).toMatchObject({ status: 'succeeded', images: [{ model: FLASH }] });
+    expect(job.attempts?.at(-1)).toMatchObject({ model: FLASH, state: 'settled' });
+  });
+
+  it('leaves a dearer channel alone that max_cost does not pay for', async () => {
+    system.emulator.control.putFaults([
+      { match: { project: 'a' }, fault: { kind: 'internal' } },
+      { match: { project: 'b' }, times: 1, fault: { kind: 'internal' } },
+    ]);
+
+    const job = await run({ max_cost: '0.15' });
+
+    expect(job.status).toBe('succeeded');
+    expect(placesOf(job)).not.toContain('c');
+  });
+
+  it('gives nothing to a drained channel, whose calls in flight end', async () => {
+    system.emulator.control.putFaults([{ match: { project: 'a' }, times: 1, fault: { kind: 'slow', ms: 800 } }]);
+    const before = await system.client.submit(aBody());
+    await system.emulator.control.when(({ project, outcome }) => project === 'a' && outcome === 'open');
+    await override('a', 'drain');
+    await sleep(LOOK_MS);
+
+    expect(placesOf(await run())).toEqual(['b']);
+    const job = await system.client.end(before.body.id);
+    expect([job.status, placesOf(job)]).toEqual(['succeeded', ['a']]);
+  });
+
+  it('ends with a labelled image at no cost when everything has failed, where the caller allows it', async () => {
+    fail({ kind: 'model_not_found' });
+
+    const job = await run({ routing: { placeholder: true } });
+
+    expect(job).toMatchObject({ status: 'succeeded', images: [{ placeholder: true }], cost: { actual: '0.00' } });
+  });
+});
+
+describe('a second call beside a slow one', () => {
+  beforeEach(() => wasQuick(system, { channel: 'a', model: FLASH }));
+  const slow = () =>
+    system.emulator.control.putFaults([{ match: { project: 'a' }, times: 1, fault: { kind: 'slow', ms: 1_500 } }]);
+
+  it('wins with the first image; the other is paid, on record and kept', async () => {
+    slow();
+    const { control } = system.emulator;
+    // Another picture than the one that comes late: of two that are the same, one is kept.
+    control.patchSettings({ image_bytes: 90_000 });
+
+    const job = await run({ routing: { hedge: true } });
+    control.patchSettings({ image_bytes: 'auto' });
+    await system.idle();
+
+    expect(job.status).toBe('succeeded');
+    const { body } = await system.client.get(job.id);
+    expect(body.attempts).toMatchObject([
+      { channel: 'a', state: 'settled' },
+      { channel: 'b', state: 'settled', hedge: true },
+    ]);
+    expect(body.late_images).toHaveLength(1);
+    expect(body.late_images?.[0]?.id).not.toBe(body.images[0]?.id);
+  });
+
+  it('is not made when max_cost does not pay for both', async () => {
+    slow();
+
+    expect(placesOf(await run({ max_cost: '0.06', routing: { hedge: true } }))).toEqual(['a']);
+  });
+
+  it('is not made without the caller’s leave', async () => {
+    slow();
+
+    expect(placesOf(await run())).toEqual(['a']);
+  });
+});

@@ -1,0 +1,17 @@
+/** What is slow, a place tells once it has figures. */
+
+import { randomUUID } from 'node:crypto';
+import type { Place } from '@darkroom/shared/domain';
+import { createRedisBreakers } from '@darkroom/shared/storage/redis';
+import type { Redis } from 'ioredis';
+
+/** More than all calls of a test together, so that these decide. */
+const CALLS = 400;
+const QUICK_MS = 100;
+
+/** As if the place had lately answered many calls in a tenth of a second. */
+export async function wasQuick(system: { redis: Redis; prefix: string }, place: Place): Promise<void> {
+  const breakers = createRedisBreakers(system);
+  const one = () => breakers.note(place, `att_${randomUUID()}`, 'ok', QUICK_MS);
+  await Promise.all(Array.from({ length: CALLS }, one));
+}
