@@ -3,8 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
-import { createGeminiBatchChannel } from '@darkroom/shared/channels';
-import { type ChannelsConfig, type ConfiguredChannel, derivedKey, publicUrlOf } from '@darkroom/shared/config';
+import { type ChannelsConfig, derivedKey, publicUrlOf } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
 import {
@@ -46,6 +45,7 @@ import type { Redis } from 'ioredis';
 import { alertOptions } from './alert-config.ts';
 import { runBatchLane } from './batch/lane.ts';
 import { laneOptions } from './batch/lane-options.ts';
+import { openAccounts, outPlaces } from './batch/open-accounts.ts';
 import { runBatches } from './batches/loops.ts';
 import type { WorkerConfig } from './config.ts';
 import { createWorkerMetrics } from './metrics.ts';
@@ -187,10 +187,16 @@ export async function compose(
     draining: draining.signal,
     stopping: stopping.signal,
   };
-  const account = batchAccountOf(configured);
-  const batchDeps =
-    account &&
-    laneOptions(config, { ...deps, batches, callers, pool, channel: opened.use(createGeminiBatchChannel(account)) });
+  const { accounts } = opened.use(openAccounts(configured, { log }));
+  const batchDeps = laneOptions(config, {
+    ...deps,
+    batches,
+    callers,
+    pool,
+    accounts,
+    specs: configured,
+    isOut: outPlaces(reach),
+  });
   const subscriber = closing(openBlockingRedis(config.REDIS_URL));
   const webhookLane = opened.use(
     createWebhookLane(config, {
@@ -254,7 +260,7 @@ export async function compose(
       }
       if (roles.includes('batch')) {
         loops.push(...runBatches({ ...deps, batches: callers, chunks: batches, queue }));
-        if (batchDeps) loops.push(...runBatchLane(batchDeps));
+        loops.push(...runBatchLane(batchDeps));
       }
       if (roles.includes('webhooks')) loops.push(...webhookLane.run(draining.signal));
       if (roles.includes('sweeper')) loops.push(...runSweeper(sweeperDeps));
@@ -268,18 +274,6 @@ export async function compose(
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** The account that carries the batch lane: of the first channel that does. */
-function batchAccountOf(
-  configured: readonly ConfiguredChannel[],
-): Parameters<typeof createGeminiBatchChannel>[0] | undefined {
-  for (const { connection, lanes } of configured) {
-    if (connection.kind !== 'gemini' || !lanes.includes('batch')) continue;
-    const { apiKey, baseUrl } = connection;
-    return { apiKey: apiKey.read().reveal(), ...(baseUrl && { baseUrl }), apiVersion: 'v1beta' };
-  }
-  return undefined;
 }
 
 /** Marks the moment a paid request's last byte went to its socket, which only the HTTP client sees. */

@@ -40,7 +40,7 @@ export type Account = {
   cancels(): string[];
 };
 
-export function openAccount(clock: { now: () => number }): Account {
+export function openAccount(clock: { now: () => number }, id = 'gemini'): Account {
   const real = createGeminiBatchChannel({ apiKey: 'unused', baseUrl: 'http://127.0.0.1:9', apiVersion: 'v1beta' });
   const files = new Map<string, Buffer>();
   const batches: Kept[] = [];
@@ -68,7 +68,8 @@ export function openAccount(clock: { now: () => number }): Account {
       files.set(batch.responsesFile, toFile(lines));
     },
     channel: {
-      id: 'gemini',
+      id,
+      takesUris: false,
       formatLine: (...line) => real.formatLine(...line),
       readLines: (...file) => real.readLines(...file),
       upload: async ({ path, name }) => {

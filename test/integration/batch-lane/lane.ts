@@ -14,9 +14,10 @@ import {
   createRedisPool,
   createRedisProviderBatches,
 } from '@darkroom/shared/storage/redis';
+import { aChannel, type ChannelOverrides } from '@darkroom/shared/testing/channels';
 import { HOUR, type JobOverrides, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { createOriginOf, createOutbox, updateJob } from '@darkroom/shared/usecases';
-import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
+import type { BatchAccount, BatchAccounts, BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller, type Poller } from '../../../apps/worker/src/batch/poller.ts';
@@ -97,7 +98,9 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     }),
     draining: ending.signal,
     stopping: ending.signal,
-    channel: account.channel,
+    accounts: accountsOf([account]),
+    specs: [aChannel()],
+    isOut: async () => false,
     batches: turns,
     pool,
     isPaused: async (_tenant, batch) => paused.has(batch),
@@ -108,8 +111,6 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
     rules: { createMs: MINUTE, recreateAfterMs: 10 * MINUTE, lifeMs: 20 * HOUR },
     plan: {
       limits: { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000 },
-      enqueuedTokens: Number.POSITIVE_INFINITY,
-      slots: 80,
       gatherMs: 0,
       times: async () => ({ standardMs: 20 * MINUTE, batchMsMin: MINUTE }),
       rescueMsPerJob: SECOND,
@@ -196,6 +197,19 @@ export async function openLane(overrides: Partial<BatchDeps> = {}): Promise<Test
   };
 }
 
+/** Accounts as the lane is given them, without limits. @param spec of all of them */
+export function accountsOf(accounts: Pick<Account, 'channel'>[], spec: ChannelOverrides = {}): BatchAccounts {
+  const limits = { slots: 80, enqueuedTokens: Number.POSITIVE_INFINITY };
+  return new Map(
+    accounts.map(({ channel }) => [channel.id, { spec: aChannel({ id: channel.id, ...spec }), channel, ...limits }]),
+  );
+}
+
+/** The same lane with other allowances. */
+export function withAllowance(deps: BatchDeps, allowance: Partial<BatchAccount>): BatchDeps {
+  return { ...deps, accounts: new Map([...deps.accounts].map(([id, one]) => [id, { ...one, ...allowance }])) };
+}
+
 async function never(): Promise<never> {
   throw new Error('the batch lane has no spool');
 }
@@ -240,7 +254,7 @@ export function dyingAt(deps: BatchDeps, point: CrashPointName, nth = 1): { deps
       store: guard(deps.store),
       batches: guard(deps.batches),
       pool: guard(deps.pool),
-      channel: guard(deps.channel),
+      accounts: new Map([...deps.accounts].map(([id, one]) => [id, { ...one, channel: guard(one.channel) }])),
     },
     died: () => dead,
   };

@@ -8,7 +8,7 @@ import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { openLane, type TestLane, withAllowance } from './lane.ts';
 import { poolRows } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
@@ -87,8 +87,8 @@ it('keeps them out of the way of others, and in their order', async () => {
 
   await pooled(2);
   await callers.control(urgent, 'resume');
-  const plan = { ...deps.plan, limits: { ...deps.plan.limits, lines: 2 }, slots: 2 };
-  expect(await planLater({ ...deps, plan })).toBe(1);
+  const plan = { ...deps.plan, limits: { ...deps.plan.limits, lines: 2 } };
+  expect(await planLater(withAllowance({ ...deps, plan }, { slots: 2 }))).toBe(1);
   expect(await statusesOf(urgent)).toMatchObject({ running: 2 });
 });
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { openLane, type TestLane, withAllowance } from './lane.ts';
 import { poolRows, ROW_ESTIMATE } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
@@ -158,13 +158,11 @@ describe('the planner', () => {
   it('sends jobs that max_cost keeps in the lane before others of a later deadline when there is little room', async () => {
     const now = lane.test.clock.now();
     await lane.submit(6, { state: { expiresAt: now + 20 * HOUR } });
-    await planOnce({ ...lane.deps, plan: { ...lane.deps.plan, slots: 0 } });
+    await planOnce(withAllowance(lane.deps, { slots: 0 }));
     const capped = await lane.submit(3, { request: { maxCost: CAP }, state: { expiresAt: now + 10 * HOUR } });
 
-    await planOnce({
-      ...lane.deps,
-      plan: { ...lane.deps.plan, slots: 1, limits: { ...lane.deps.plan.limits, lines: 3 } },
-    });
+    const plan = { ...lane.deps.plan, limits: { ...lane.deps.plan.limits, lines: 3 } };
+    await planOnce(withAllowance({ ...lane.deps, plan }, { slots: 1 }));
 
     const running = (await lane.jobs()).filter(({ state }) => state.status === 'running').map(({ id }) => id);
     expect(running.toSorted()).toEqual(capped.toSorted());
@@ -177,7 +175,7 @@ describe('the planner', () => {
       reads++;
       return lane.deps.ledger.read(tenant, id);
     };
-    const idle = { ...lane.deps, plan: { ...lane.deps.plan, slots: 0 }, ledger: { ...lane.deps.ledger, read } };
+    const idle = withAllowance({ ...lane.deps, ledger: { ...lane.deps.ledger, read } }, { slots: 0 });
     await planOnce(idle);
     const atFirst = reads;
     for (const id of ids) lane.deps.outbox.push(await lane.test.read(id));
@@ -195,7 +193,7 @@ describe('the planner', () => {
     let callers: TestBatches;
     let id: string;
     let expiresAt: number;
-    const planIdle = () => planOnce({ ...lane.deps, plan: { ...lane.deps.plan, slots: 0 } });
+    const planIdle = () => planOnce(withAllowance(lane.deps, { slots: 0 }));
     beforeEach(async () => {
       callers = await openTestBatches(lane.test);
       expiresAt = lane.test.clock.now() + 20 * HOUR;

@@ -11,7 +11,7 @@ import { renewRescues } from '../../../apps/worker/src/batch/rescue-time.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { anImage } from '../../support/run-job.ts';
 import { errorLine, imageLines } from './account.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { openLane, type TestLane, withAllowance } from './lane.ts';
 import { poolRows } from './pool-rows.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
@@ -118,7 +118,7 @@ it('sends rows that have not the money to leave, however many they are for the t
 it.each(['own', 'batch’s'] as const)(
   'pushes nobody out for rows that their %s max_cost keeps in the lane',
   async (whose) => {
-    const deps = withPlan({ slots: 0, rescueMsPerJob: MINUTE });
+    const deps = withAllowance(withPlan({ rescueMsPerJob: MINUTE }), { slots: 0 });
     const expiresAt = began + 8 * HOUR;
     if (whose === 'batch’s') await pooled(600, { ms: 8 * HOUR, maxCost: 600 * 23_010 });
     else await lane.submit(600, { request: { maxCost: ROW_COST }, state: { expiresAt } });

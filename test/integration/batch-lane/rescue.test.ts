@@ -7,7 +7,7 @@ import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts'
 import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { anImage } from '../../support/run-job.ts';
 import { imageLines } from './account.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { openLane, type TestLane, withAllowance } from './lane.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 
@@ -128,8 +128,8 @@ it('takes every chunk back early enough for the standard lane to make all that a
 });
 
 it('lets waiting jobs go one after the other while no chunk can be sent, so that the last is in time', async () => {
-  const plan = { ...lane.deps.plan, slots: 0, rescueMsPerJob: MINUTE };
-  const deps = { ...lane.deps, plan };
+  const plan = { ...lane.deps.plan, rescueMsPerJob: MINUTE };
+  const deps = withAllowance({ ...lane.deps, plan }, { slots: 0 });
   await lane.submit(32, { state: { expiresAt: lane.test.clock.now() + 2 * HOUR } });
   const left: number[] = [];
 
@@ -152,7 +152,7 @@ it('finds a late job behind a thousand that max_cost keeps in the batch lane', a
   await lane.submit(1_005, { request: { maxCost: 30_000 }, state: { expiresAt } });
   const [late = ''] = await lane.submit(1, { state: { expiresAt: expiresAt + 1 } });
 
-  await planOnce({ ...lane.deps, plan: { ...lane.deps.plan, slots: 0 } });
+  await planOnce(withAllowance(lane.deps, { slots: 0 }));
 
   expect((await lane.test.read(late)).state.route?.lane).toBe('standard');
   expect(await lane.pool.pressed(MODEL, expiresAt + 1, 1_000, 100)).toHaveLength(5);

@@ -7,7 +7,7 @@ import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { anImage } from '../../support/run-job.ts';
 import { type Account, imageLines } from './account.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { openLane, type TestLane, withAllowance } from './lane.ts';
 
 const MODEL = 'gemini-3.1-flash-image';
 
@@ -122,18 +122,30 @@ describe('a create call', () => {
     expect(account.calls.filter((call) => call === 'upload').length).toBe(2);
   });
 
-  it('that is refused for good ends the jobs, and nothing is spent', async () => {
-    const verdict = { type: 'rejected', code: 'upstream_rejected', retryable: false, http: 400 } as const;
-    account.creates = [{ type: 'rejected', verdict }];
-    await lane.submit(2);
+  it.each(['upstream_rejected', 'upstream_quota_exhausted'] as const)(
+    'that is refused for good (%s) sends the jobs on by themselves, and ends those that may not go',
+    async (code) => {
+      const verdict = { type: 'rejected', code, retryable: false, http: 429 } as const;
+      account.creates = [1, 2].map(() => ({ type: 'rejected', verdict }));
+      const going = await lane.submit(2);
+      const [poor = ''] = await lane.submit(1, { request: { maxCost: 30_000 } });
 
-    await lane.send();
-    await collectOnce(lane.deps);
+      await lane.send();
+      await collectOnce(lane.deps);
+      // What the account itself refuses it is not asked again at once.
+      lane.test.clock.advance(HOUR);
+      await submitOnce(lane.deps);
+      await collectOnce(lane.deps);
 
-    expect(await lane.statuses()).toEqual({ failed: 2 });
-    expect(await lane.totals()).toMatchObject({ rejected: 2, inDoubt: 0, actualCost: 0 });
-    expect((await lane.jobs())[0]?.state.error?.code).toBe('upstream_rejected');
-  });
+      expect(await lane.totals()).toMatchObject({ rejected: 3, inDoubt: 0, actualCost: 0 });
+      const states = await Promise.all(going.map(async (id) => (await lane.test.read(id)).state));
+      expect(states.map(({ status, route }) => [status, route?.lane])).toEqual([
+        ['queued', 'standard'],
+        ['queued', 'standard'],
+      ]);
+      expect((await lane.test.read(poor)).state).toMatchObject({ status: 'failed', error: { code } });
+    },
+  );
 
   it('is made by one of five workers', async () => {
     await lane.submit(3);
@@ -223,8 +235,8 @@ describe('a chunk', () => {
     const plan = { ...lane.deps.plan, limits: { ...lane.deps.plan.limits, lines: 1 } };
     await lane.submit(4);
 
-    expect(await planOnce({ ...lane.deps, plan: { ...plan, slots: 2 } })).toBe(2);
-    expect(await planOnce({ ...lane.deps, plan: { ...plan, enqueuedTokens: 1 } })).toBe(0);
+    expect(await planOnce(withAllowance({ ...lane.deps, plan }, { slots: 2 }))).toBe(2);
+    expect(await planOnce(withAllowance({ ...lane.deps, plan }, { enqueuedTokens: 1 }))).toBe(0);
     expect(await planOnce({ ...lane.deps, plan })).toBe(2);
   });
 

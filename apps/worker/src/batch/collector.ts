@@ -29,14 +29,16 @@ import {
 } from '@darkroom/shared/domain';
 import { tellSpan } from '@darkroom/shared/observability';
 import { inChunkSpan } from '../attempt-span.ts';
+import { channelOf } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 import { download, downloadAgain, openRaw } from './download.ts';
 import { harvest, NO_FINDINGS } from './harvest.ts';
+import { idsOf } from './ids-of.ts';
 import { endLeftovers, resolveDoubts } from './leftovers.ts';
 import { type ChunkRecord, membersOf } from './members.ts';
 import { createOneAtATime, type OneAtATime } from './one-at-a-time.ts';
 import { rescueNow } from './rescue-time.ts';
-import { deadline, idsOf } from './submitter.ts';
+import { deadline } from './submitter.ts';
 import { makeThumbnails } from './thumbnails.ts';
 import { openWorkspace, type Workspace } from './workspace.ts';
 
@@ -95,10 +97,10 @@ async function fetchRaw(
  * whoever answers for it may lag behind the list, and still tell of one that runs, or of none.
  */
 async function withFileName(deps: BatchDeps, ended: ProviderBatch): Promise<ProviderBatch | undefined> {
-  const { channel, clock } = deps;
+  const { clock } = deps;
   const { end, providerName } = ended;
   if (!end || end.type === 'lost' || end.responsesFile || !providerName) return ended;
-  const done = await channel.get(providerName, deadline(deps, CALL_MS));
+  const done = await channelOf(deps, ended).get(providerName, deadline(deps, CALL_MS));
   if (done.type === 'unknown') return postpone(deps, ended, done);
   if (done.type === 'rejected') return postpone(deps, ended, { reason: `${done.verdict.http} ${done.verdict.code}` });
   if (!done.batch) return { ...ended, end: { ...end, awaited: true } };
@@ -242,15 +244,15 @@ async function archive(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
  * Frees the provider's storage. What cannot be deleted now goes by itself within two days; so does what is not at rest here,
  * because it did not come to light: it may be all that is left of paid images.
  */
-async function deleteFiles(
-  deps: BatchDeps,
-  { input, end, stray, harvest: raw, ...batch }: ProviderBatch,
-): Promise<void> {
-  const { channel, log } = deps;
+async function deleteFiles(deps: BatchDeps, closing: ProviderBatch): Promise<void> {
+  const { input, end, stray, harvest: raw, ...batch } = closing;
+  const { log } = deps;
   // The input is the chunk's, which may still be under way.
   const isHere = isAtRest({ ...(raw && { harvest: raw }) });
   const output = isHere ? end?.responsesFile : undefined;
   const names = [stray ? undefined : input?.fileName, output].filter((name) => name !== undefined);
+  if (!names.length && !stray) return;
+  const channel = channelOf(deps, closing);
   for (const name of names) {
     for (let tries = 1; tries <= DELETE_TRIES; tries++) {
       const done = await channel.deleteFile(name, deadline(deps, CALL_MS));

@@ -1,4 +1,4 @@
-import type { BatchRules, ChunkLimits, LaneTimes, ProviderBatchId } from '@darkroom/shared/domain';
+import type { BatchRules, ChannelSpec, ChunkLimits, LaneTimes, Place, ProviderBatchId } from '@darkroom/shared/domain';
 import type { CrashPoint } from '@darkroom/shared/observability';
 import type { BatchChannel, Batches, Pool, ProviderBatches } from '@darkroom/shared/ports';
 import type { OriginOf, PausedBatches } from '@darkroom/shared/usecases';
@@ -8,10 +8,6 @@ import type { SettleDeps } from '../standard/settle-attempt.ts';
 export type PlanRules = {
   /** Of one chunk. Its tokens are bounded by what the account has left. */
   limits: Omit<ChunkLimits, 'tokens'>;
-  /** Tokens of all open chunks of a model; infinity = no limit. */
-  enqueuedTokens: number;
-  /** Open chunks of the account. */
-  slots: number;
   /** A chunk that is not full waits this long for more. */
   gatherMs: number;
   /** How long things take, by model. */
@@ -22,9 +18,26 @@ export type PlanRules = {
   stuckMs: number;
 };
 
+/** One of the accounts that carry the batch lane side by side. */
+export type BatchAccount = {
+  spec: ChannelSpec;
+  channel: BatchChannel;
+  /** Most open chunks. */
+  slots: number;
+  /** Tokens of all open chunks of a model; infinity = no limit. */
+  enqueuedTokens: number;
+};
+
+/** By the id of their channel, in the order of the configuration. */
+export type BatchAccounts = ReadonlyMap<string, BatchAccount>;
+
 /** What the batch lane needs. */
 export type BatchDeps = SettleDeps & {
-  channel: BatchChannel;
+  accounts: BatchAccounts;
+  /** All channels, of whatever lane: a job that no account takes may be made by another one. */
+  specs: readonly ChannelSpec[];
+  /** Whether an operator, a refused key or a retired model keeps everything from a place. */
+  isOut: (place: Place) => Promise<boolean>;
   batches: ProviderBatches;
   pool: Pool;
   isPaused: PausedBatches;

@@ -2,6 +2,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { AppError, type ProviderBatch, providerBatchKey, type RawResults } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { type RawFile, writeRawFile } from '@darkroom/shared/storage/spool';
+import { channelOf } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 import { deadline } from './submitter.ts';
 import type { Workspace } from './workspace.ts';
@@ -24,7 +25,7 @@ export async function download(
   batch: ProviderBatch,
   fileName: string,
 ): Promise<Download> {
-  const got = await bring(deps, workspace, fileName);
+  const got = await bring(deps, workspace, batch, fileName);
   return got.type === 'here' ? keep(deps, workspace, got.raw, (file) => store(deps, batch, file)) : got;
 }
 
@@ -32,10 +33,11 @@ export async function download(
 export async function downloadAgain(
   deps: BatchDeps,
   workspace: Workspace,
-  { id, harvest }: ProviderBatch,
+  batch: ProviderBatch,
   fileName: string,
 ): Promise<Download | { type: 'same' | 'shorter' }> {
-  const got = await bring(deps, workspace, fileName);
+  const { id, harvest } = batch;
+  const got = await bring(deps, workspace, batch, fileName);
   if (got.type !== 'here') return got;
   const more = got.raw.bytes - (harvest?.bytes ?? 0);
   if (more > 0) return keep(deps, workspace, got.raw, (file) => put(deps, otherKey(id, file), file));
@@ -46,10 +48,11 @@ export async function downloadAgain(
 async function bring(
   deps: BatchDeps,
   workspace: Workspace,
+  batch: ProviderBatch,
   fileName: string,
 ): Promise<{ type: 'here'; raw: RawFile } | Exclude<Download, { type: 'stored' }>> {
   const signal = deadline(deps, DOWNLOAD_MS);
-  const done = await deps.channel.download(fileName, signal);
+  const done = await channelOf(deps, batch).download(fileName, signal);
   if (done.type === 'unknown') return { type: 'trouble', reason: done.reason };
   if (done.type === 'rejected') return { type: 'trouble', reason: `${done.verdict.http} ${done.verdict.code}` };
   if (done.body === 'gone') return { type: 'gone' };

@@ -14,6 +14,7 @@ import { ifReadable } from '@darkroom/shared/usecases';
 import { inSettleSpan } from '../attempt-span.ts';
 import { finishOrphan } from '../standard/orphan.ts';
 import { settleAttempt } from '../standard/settle-attempt.ts';
+import { servedIn } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 
 /** `stopped` = the process must end first. `orphan` = no record knows of its cost. `size` = of the image that was asked for. */
@@ -43,6 +44,7 @@ export async function finishLine(
   const ended = await inSettleSpan(ref, found.job, () =>
     settleAttempt(deps, found.job, ref, exchange, {
       channel: batch.channel,
+      pricing: { served: servedIn(deps, batch), trusted: false },
       tellStoring: false,
       stored: () => deps.crash('chunk.line_stored'),
       settled: () => deps.crash('chunk.line_settled'),

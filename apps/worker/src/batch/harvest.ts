@@ -15,6 +15,7 @@ import {
   type SpooledBlob,
 } from '@darkroom/shared/domain';
 import { createTempBlob } from '@darkroom/shared/storage/spool';
+import { channelOf, servedIn } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 import { type FinishedLine, finishLine } from './finish-line.ts';
 import { inParallel } from './in-parallel.ts';
@@ -49,7 +50,7 @@ export async function harvest(
   const unanswered = new Map<string, Promise<FinishedLine>>();
   /** Digests of images whose small copies are still to be made. */
   const kept = new Set<string>();
-  const tally = createTally(batch.model);
+  const tally = createTally(batch.model, servedIn(deps, batch));
   let stopped = false;
 
   const finish = async (member: ProviderBatchMember, answer: Answer): Promise<FinishedLine> => {
@@ -82,7 +83,7 @@ export async function harvest(
     else await (keys.has(key) ? takeAnother : takeFirst)(member, answer);
   };
 
-  const lines = deps.channel.readLines(raw, (line, index) =>
+  const lines = channelOf(deps, batch).readLines(raw, (line, index) =>
     createTempBlob(workspace.path(`${line}-${index}.blob`), workspace.sums),
   );
   await inParallel(lines, WIDTH, async (line) => {

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { AppError, type Job, type ProviderBatchMember } from '@darkroom/shared/domain';
+import { AppError, type Job, type ProviderBatch, type ProviderBatchMember } from '@darkroom/shared/domain';
+import type { BatchChannel } from '@darkroom/shared/ports';
 import { ifReadable } from '@darkroom/shared/usecases';
-import { loadBytes } from '../standard/references.ts';
+import { loadReferences } from '../standard/references.ts';
+import { channelOf } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 
 export type InputFile = {
@@ -20,13 +22,19 @@ export type InputFile = {
  *
  * @throws AppError `storage_unavailable` while a reference cannot be read
  */
-export async function buildInput(deps: BatchDeps, members: ProviderBatchMember[], path: string): Promise<InputFile> {
+export async function buildInput(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  members: ProviderBatchMember[],
+  path: string,
+): Promise<InputFile> {
+  const channel = channelOf(deps, batch);
   const sha256 = createHash('sha256');
   const built = { bytes: 0, lines: 0, unbuilt: [] as ProviderBatchMember[] };
   await using file = await open(path, 'w');
   for (const member of members) {
     const job = await ifReadable(deps.ledger.read(member.tenant, member.job));
-    const line = job && (await formatMember(deps, member, job));
+    const line = job && (await formatMember(deps, channel, member, job));
     if (line) {
       sha256.update(line);
       await file.writeFile(line);
@@ -40,12 +48,13 @@ export async function buildInput(deps: BatchDeps, members: ProviderBatchMember[]
 }
 
 async function formatMember(
-  { store, channel }: BatchDeps,
+  { store }: BatchDeps,
+  channel: BatchChannel,
   { attempt }: ProviderBatchMember,
   { request }: Job,
 ): Promise<Buffer | undefined> {
   try {
-    return channel.formatLine(attempt, request, await loadBytes(store, request));
+    return channel.formatLine(attempt, request, await loadReferences(store, request, channel));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     const heads = await Promise.all(request.references.map(({ key }) => store.head(key)));

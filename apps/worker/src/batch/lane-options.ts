@@ -9,8 +9,6 @@ type Given = Omit<BatchDeps, 'rules' | 'plan' | 'pollMs' | 'holdMs' | 'folder' |
 /** The call only names a file. Less when less is to be waited for. */
 const CREATE_MS = 60_000;
 const SECOND_MS = 1_000;
-/** Of the provider's allowance: what it counts is not exactly what we do. */
-const ALLOWANCE_SHARE = 0.8;
 /** Result files of more than a gigabyte are the ones that cannot be fetched. */
 const LIMITS = { outputBytes: 1_000_000_000, inputBytes: 100_000_000, lines: 2_000 };
 
@@ -27,8 +25,6 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
   };
   const plan: PlanRules = {
     limits: LIMITS,
-    enqueuedTokens: config.BATCH_ENQUEUED_TOKENS * ALLOWANCE_SHARE || Number.POSITIVE_INFINITY,
-    slots: config.BATCH_SLOTS,
     gatherMs: ms(config.BATCH_GATHER),
     times,
     rescueMsPerJob: rescueMsPerJob(config),

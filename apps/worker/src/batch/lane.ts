@@ -5,12 +5,13 @@ import { describeError } from '@darkroom/shared/observability';
 import { loop } from '../sweeper/loop.ts';
 import { collect } from './collector.ts';
 import type { BatchDeps } from './deps.ts';
+import { idsOf } from './ids-of.ts';
 import { createOneAtATime } from './one-at-a-time.ts';
 import { planOnce } from './planner.ts';
 import { createPoller } from './poller.ts';
 import { renewRescues } from './rescue-time.ts';
 import { sealChunk } from './seal.ts';
-import { idsOf, submit } from './submitter.ts';
+import { submit } from './submitter.ts';
 import { clearWorkspaces } from './workspace.ts';
 
 const DUE_MAX = 1_000;

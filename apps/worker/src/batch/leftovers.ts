@@ -12,6 +12,7 @@ import {
   laneOf,
   lastSent,
   leaveBatchBy,
+  type Onward,
   type ProviderBatch,
   type ProviderBatchMember,
   reroute,
@@ -19,7 +20,9 @@ import {
 import { handOff, ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { inSettleSpan } from '../attempt-span.ts';
 import { report, settleJob } from '../standard/settle-attempt.ts';
+import { accountsFor } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
+import { hasStandardLane, isOfAccount } from './elsewhere.ts';
 
 const WIDTH = 16;
 
@@ -58,11 +61,12 @@ async function endMember(
   const failures = job ? await failuresOf(deps, batch, job) : 0;
   if (attempt?.state === 'open') {
     const { type = 'succeeded', code } = batch.end ?? {};
+    const elsewhere = batch.cancelFor === 'channel' || code !== undefined;
     const reason = WORDS[type];
     const retryAfterMs = failures && AGAIN_MS * 2 ** (failures - 1);
     // Of a chunk that nothing was sent of, no member has had its attempt.
     const fault = batch.creates.length ? 'upstream_unavailable' : 'upstream_unreachable';
-    const again = { code: code ?? fault, retryable: !code, retryAfterMs, detail: reason } as const;
+    const again = { code: code ?? fault, retryable: true, retryAfterMs, elsewhere, detail: reason } as const;
     if (how === 'rejected') await rejectMember(deps, batch, member, again);
     else await end(deps, batch, member, { type: 'in_doubt', reason });
   }
@@ -108,15 +112,16 @@ export async function rejectMember(
     code,
     retryable,
     retryAfterMs,
+    elsewhere = false,
     detail,
-  }: { code: ErrorCode; retryable: boolean; retryAfterMs?: number; detail: string },
+  }: { code: ErrorCode; retryable: boolean; retryAfterMs?: number; elsewhere?: boolean; detail: string },
 ): Promise<void> {
   const message = batch.end?.message;
   const error: JobError = { code, detail, upstream: { channel: batch.channel, ...(message && { message }) } };
   const record = await deps.ledger.read(member.tenant, member.job);
   const began = record?.state.attempts.find(({ id }) => id === member.attempt)?.startedAt ?? batch.createdAt;
   const ms = deps.clock.now() - began;
-  await end(deps, batch, member, {
+  const how: AttemptEnd = {
     type: 'rejected',
     verdict: {
       type: 'rejected',
@@ -128,13 +133,21 @@ export async function rejectMember(
     },
     error,
     ms,
-  });
+  };
+  await end(deps, batch, member, how, { elsewhere });
 }
 
-async function end(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember, how: AttemptEnd): Promise<void> {
+/** @param onward `elsewhere`: at once, with another account or by itself */
+async function end(
+  deps: BatchDeps,
+  batch: ProviderBatch,
+  member: ProviderBatchMember,
+  how: AttemptEnd,
+  onward: Onward = {},
+): Promise<void> {
   const { tenant, job, attempt } = member;
   const ref = { tenant, job, attempt };
-  const updated = await settleJob(deps, ref, how);
+  const updated = await settleJob(deps, ref, how, { onward });
   if (!updated?.changed) return;
   await inSettleSpan(ref, updated.job, async () => report(deps, ref, how, updated.job, batch.channel));
 }
@@ -155,8 +168,9 @@ async function failuresOf({ batches }: BatchDeps, batch: ProviderBatch, { state 
   return 1 + ended.filter((one) => one && isFailure(one)).length;
 }
 
+/** One that was refused says nothing of its lines. */
 function isFailure({ end }: ProviderBatch): boolean {
-  return end?.type === 'failed' || end?.type === 'expired';
+  return end?.code === undefined && (end?.type === 'failed' || end?.type === 'expired');
 }
 
 /**
@@ -167,17 +181,33 @@ async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBat
   const { ledger, clock, outbox, plan, rules } = deps;
   const { tenant, job: id } = member;
   const times = await plan.times(batch.model);
+  const { code } = batch.end ?? {};
   const updated = await updateJob(ledger, tenant, id, (job) => {
     if (!isBack(job, member)) return undefined;
+    if (code && !staysInLane(deps, batch, job))
+      return hasStandardLane(deps, job) ? reroute(job, 'standard', REFUSED, clock.now()) : undefined;
     const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
     const late = isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, times, clock.now());
     if (!late && failures < FAILURES_MAX) return undefined;
     return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
   });
-  if (!updated?.changed) return failures >= FAILURES_MAX_POOR ? giveUp(deps, member, failures) : undefined;
+  if (!updated?.changed) {
+    if (failures >= FAILURES_MAX_POOR) return giveUp(deps, member, tooOften(failures));
+    if (code && updated && !staysInLane(deps, batch, updated.job))
+      return giveUp(deps, member, { code, detail: batch.end?.message ?? REFUSED });
+    return undefined;
+  }
   outbox.push(updated.job);
   deps.calls.failedOver(batch.id);
   deps.log.info({ tenant, job: id, providerBatch: batch.id }, 'batch.rescued');
+}
+
+const REFUSED = 'the provider takes no such batch';
+
+/** Of a chunk that was refused for good: another account may take what this one does not, but not what is wrong with it. */
+function staysInLane(deps: BatchDeps, { channel, end: refused }: ProviderBatch, job: Job): boolean {
+  if (!refused?.code || !isOfAccount(refused.code)) return false;
+  return accountsFor(deps, job).some(({ spec }) => spec.id !== channel);
 }
 
 /** Waiting since this very attempt ended. */
@@ -186,13 +216,15 @@ function isBack({ state }: Job, { attempt }: ProviderBatchMember): boolean {
 }
 
 /** Ends a member that is back in the batch lane and may not leave it. */
-async function giveUp({ ledger, clock, outbox }: BatchDeps, member: ProviderBatchMember, failures: number) {
+async function giveUp({ ledger, clock, outbox }: BatchDeps, member: ProviderBatchMember, error: JobError) {
   const { tenant, job: id } = member;
-  const detail = `${failures} provider batches failed or expired without it, and max_cost has no room for a call by itself.`;
   const updated = await updateJob(ledger, tenant, id, (job) =>
-    isBack(job, member) && laneOf(job) === 'batch'
-      ? failWaiting(job, { code: 'max_cost_exceeded', detail }, clock.now())
-      : undefined,
+    isBack(job, member) && laneOf(job) === 'batch' ? failWaiting(job, error, clock.now()) : undefined,
   );
   if (updated?.followers) await handOff({ ledger, clock, outbox }, tenant, id);
+}
+
+function tooOften(failures: number): JobError {
+  const detail = `${failures} provider batches failed or expired without it, and max_cost has no room for a call by itself.`;
+  return { code: 'max_cost_exceeded', detail };
 }

@@ -16,6 +16,7 @@ import {
   isLateForBatch,
   type Job,
   laneOf,
+  type Place,
   type ProviderBatch,
   planChunk,
   reroute,
@@ -23,11 +24,11 @@ import {
 } from '@darkroom/shared/domain';
 import type { PoolMember } from '@darkroom/shared/ports';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
+import { accountsFor, carries, chunkCost, type RoomyAccount, roomyAccounts } from './accounts.ts';
 import { spillOf } from './demand.ts';
-import type { BatchDeps } from './deps.ts';
+import type { BatchAccount, BatchDeps } from './deps.ts';
 import { sampleLeavers } from './funds.ts';
 import { rescueTime } from './rescue-time.ts';
-import { roomFor } from './room.ts';
 import { sealChunk } from './seal.ts';
 
 /** Members looked at in one step, and at most for one chunk: those in front may all be waiting for their time. */
@@ -142,29 +143,68 @@ async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<'sent'
 
 /** @returns whether there may be another one */
 async function cutOne(deps: BatchDeps, model: string): Promise<boolean> {
-  const { batches, clock, plan } = deps;
-  const room = roomFor(await batches.open(), model, plan, clock.now());
-  if (!room) return false;
+  const { batches, plan } = deps;
+  const roomy = await roomyAccounts(deps, model);
+  if (!roomy.length) return false;
   const learnt = await batches.lineBytes(model);
-  const waiting = await gather(deps, model, room.lines);
+  const waiting = await gather(deps, model, plan.limits.lines, (job) => {
+    const takers = accountsFor(deps, job);
+    // One that nobody takes is no reason to wait: it is told below, and goes.
+    return !takers.length || roomy.some(({ account }) => takers.includes(account));
+  });
+  const fitting = await sendUnfitOn(deps, waiting, learnt);
+  for (const one of roomy) {
+    const chunk = await cutFor(deps, one, fitting, { model, learnt });
+    if (!chunk) continue;
+    await plant(deps, { channel: one.account.spec.id, model }, chunk);
+    return true;
+  }
+  return false;
+}
+
+type Learnt = ReadonlyMap<string, number>;
+
+/** The first chunk that is due of those jobs which the account may carry. */
+async function cutFor(
+  { plan, clock }: BatchDeps,
+  { account, room }: RoomyAccount,
+  waiting: Job[],
+  { model, learnt }: { model: string; learnt: Learnt },
+): Promise<Chunk | undefined> {
+  const own = waiting.filter((job) => carries(account, job) && fitsAlone(account, job, { plan, learnt }));
   const limits = { ...plan.limits, tokens: room.tokens };
-  const alone = { ...limits, tokens: plan.enqueuedTokens };
-  const [fitting, unfit] = partition(waiting, (job) => fitsChunk(weigh(job.request, learnt), 1, alone));
-  for (const job of unfit) await sendOn(deps, job, 'too large for a provider batch');
-  const groups = byHaste(fitting, await plan.times(model), clock.now());
-  const chunk = groups.map((jobs) => cutChunk(jobs, limits, learnt)).find((one) => isDue(one, deps));
-  if (chunk) await plant(deps, model, chunk);
-  return chunk !== undefined;
+  const groups = byHaste(own, await plan.times(model), clock.now());
+  return groups.map((jobs) => cutChunk(jobs, limits, learnt)).find((one) => isDue(one, { plan, clock }));
+}
+
+function fitsAlone(
+  { enqueuedTokens }: BatchAccount,
+  { request }: Job,
+  { plan, learnt }: Pick<BatchDeps, 'plan'> & { learnt: Learnt },
+): boolean {
+  return fitsChunk(weigh(request, learnt), 1, { ...plan.limits, tokens: enqueuedTokens });
+}
+
+/** Jobs that no account could ever take do not wait for one. @returns the others */
+async function sendUnfitOn(deps: BatchDeps, waiting: Job[], learnt: Learnt): Promise<Job[]> {
+  const fitting: Job[] = [];
+  for (const job of waiting) {
+    const takers = accountsFor(deps, job);
+    if (takers.some((account) => fitsAlone(account, job, { ...deps, learnt }))) fitting.push(job);
+    else await sendOn(deps, job, takers.length ? 'too large for a provider batch' : 'no channel has batches for it');
+  }
+  return fitting;
 }
 
 /** Full, or waiting for more for long enough. */
-function isDue({ members, full }: Chunk, { plan, clock }: BatchDeps): boolean {
+function isDue({ members, full }: Chunk, { plan, clock }: Pick<BatchDeps, 'plan' | 'clock'>): boolean {
   const oldest = Math.min(...members.map(({ state }) => state.runAt));
   return members.length > 0 && (full || clock.now() - oldest >= plan.gatherMs);
 }
 
-async function plant(deps: BatchDeps, model: string, chunk: Chunk): Promise<void> {
-  const { batches, clock, channel, crash, log } = deps;
+async function plant(deps: BatchDeps, place: Place, chunk: Chunk): Promise<void> {
+  const { batches, clock, crash, log } = deps;
+  const { channel, model } = place;
   const members = chunk.members.map(({ tenant, id, version }) => ({
     tenant,
     job: id,
@@ -175,16 +215,19 @@ async function plant(deps: BatchDeps, model: string, chunk: Chunk): Promise<void
   const id = deps.newId();
   const rescue = await rescueTime(deps, { id, model, createdAt: now }, chunk.members);
   const facts = { ...chunk.weight, size: members.length, ...rescue };
-  const estimated = chunk.members.reduce((sum, { state }) => sum + state.estimated, 0);
-  const batch: ProviderBatch = planChunk(id, { ...facts, estimated, model, channel: channel.id }, now);
+  const estimated = chunk.members.reduce((sum, job) => sum + chunkCost(deps, place, job), 0);
+  const batch: ProviderBatch = planChunk(id, { ...facts, estimated, model, channel }, now);
   if (!(await batches.plan(batch, members))) return;
   crash('chunk.planned');
-  log.info({ providerBatch: batch.id, model, size: batch.size, outputBytes: batch.outputBytes }, 'chunk.planned');
+  log.info(
+    { providerBatch: batch.id, channel, model, size: batch.size, outputBytes: batch.outputBytes },
+    'chunk.planned',
+  );
   await sealChunk(deps, batch);
 }
 
-/** Due members from the front of the pool, as many as could fill a chunk. */
-async function gather(deps: BatchDeps, model: string, most: number): Promise<Job[]> {
+/** Due members from the front of the pool, as many of those that `may` go now as could fill a chunk. */
+async function gather(deps: BatchDeps, model: string, most: number, may: (job: Job) => boolean): Promise<Job[]> {
   const { pool, clock } = deps;
   const due: Job[] = [];
   const gone: PoolMember[] = [];
@@ -192,7 +235,8 @@ async function gather(deps: BatchDeps, model: string, most: number): Promise<Job
   for (let offset = 0; due.length <= most && offset < LOOK_MAX; offset += PAGE) {
     const page = await pool.peek(model, offset, PAGE);
     const { jobs, stale, paused } = await readWaiting(deps, model, page);
-    due.push(...jobs.filter(({ state }) => state.runAt <= clock.now() && state.expiresAt > clock.now()));
+    const now = clock.now();
+    due.push(...jobs.filter((job) => job.state.runAt <= now && job.state.expiresAt > now && may(job)));
     gone.push(...stale);
     away.push(...paused);
     if (page.length < PAGE) break;
@@ -235,8 +279,4 @@ async function putAside({ pool }: BatchDeps, model: string, members: PausedMembe
 
 function isWaiting(job: Job): boolean {
   return isAwaitingWake(job.state) && laneOf(job) === 'batch';
-}
-
-function partition<T>(items: T[], claim: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(claim), items.filter((item) => !claim(item))];
 }

@@ -1,7 +1,7 @@
 /**
- * One list of the account, once in a while, serves every chunk that the provider has or may have.
+ * One list of each account, once in a while, serves every chunk that the provider has or may have there.
  *
- * Whoever takes the turn asks, and a turn ends by time, or when the provider's own word calls for the next one: so any
+ * Whoever takes the turn asks all accounts side by side, and a turn ends by time, or when the provider's own word calls for the next one: so any
  * number of workers ask as often as one. A list that fails says nothing about any batch.
  */
 
@@ -22,9 +22,11 @@ import {
 import { describeError } from '@darkroom/shared/observability';
 import type { RemoteBatch } from '@darkroom/shared/ports';
 import { each, type Failed } from '../sweeper/each.ts';
-import type { BatchDeps } from './deps.ts';
+import { ChannelGoneError, channelOf } from './accounts.ts';
+import type { BatchAccount, BatchDeps } from './deps.ts';
+import { idsOf } from './ids-of.ts';
 import { comeToRescue } from './rescue-time.ts';
-import { create, deadline, idsOf } from './submitter.ts';
+import { create, deadline } from './submitter.ts';
 import { isWanted } from './wanted.ts';
 
 /** The provider's clock may be this far from ours: one that a list leaves out for its age would be made again. */
@@ -39,32 +41,49 @@ const TURN_SHARE = 0.9;
 export type Poller = { once(): Promise<void> };
 
 export function createPoller(deps: BatchDeps): Poller {
-  let troubles = 0;
-  let notBefore = 0;
+  const accounts = [...deps.accounts.values()].map((account) => ({ account, troubles: 0, notBefore: 0 }));
   return {
     once: async () => {
-      const { batches, clock, pollMs, random } = deps;
-      if (clock.now() < notBefore) return;
+      const { batches, clock, pollMs, random, log } = deps;
+      const asked = accounts.filter(({ notBefore }) => clock.now() >= notBefore);
+      if (accounts.length && !asked.length) return;
       const watched = (await batches.open()).filter(({ state }) => state === 'creating' || state === 'submitted');
       const straysSince = await batches.straysSince(clock.now());
       if (!watched.length && straysSince === undefined) return;
       if (!(await batches.takeTurn('poll', pollMs * TURN_SHARE))) return;
-      const since = Math.min(straysSince ?? Number.POSITIVE_INFINITY, ...watched.map(({ createdAt }) => createdAt));
-      const listed = await poll(deps, watched, since - SKEW_MS);
-      troubles = listed ? 0 : troubles + 1;
-      const backoff = Math.min(TROUBLE_MS_MAX, pollMs * 2 ** Math.min(troubles, 10)) + backoffDelay(1, random);
-      notBefore = listed ? 0 : clock.now() + backoff;
+      const lost = watched.filter(({ channel }) => !deps.accounts.has(channel));
+      for (const batch of lost)
+        log.error({ ...idsOf(batch), ...describeError(new ChannelGoneError(batch)) }, 'chunk.channel_gone');
+      const failed = await each(asked, asked.length || 1, async (one) => {
+        const own = watched.filter(({ channel }) => channel === one.account.spec.id);
+        if (!own.length && straysSince === undefined) return;
+        const since = Math.min(straysSince ?? Number.POSITIVE_INFINITY, ...own.map(({ createdAt }) => createdAt));
+        const listed = await poll(deps, one.account, own, since - SKEW_MS);
+        one.troubles = listed ? 0 : one.troubles + 1;
+        const backoff = Math.min(TROUBLE_MS_MAX, pollMs * 2 ** Math.min(one.troubles, 10)) + backoffDelay(1, random);
+        one.notBefore = listed ? 0 : clock.now() + backoff;
+      });
+      for (const { item, error } of failed)
+        log.error({ channel: item.account.spec.id, ...describeError(error) }, 'chunk.not_polled');
     },
   };
 }
 
 /** @returns whether there was a list */
-async function poll(deps: BatchDeps, watched: ProviderBatch[], since: number): Promise<boolean> {
-  const { channel, clock, log } = deps;
+async function poll(
+  deps: BatchDeps,
+  { channel }: BatchAccount,
+  watched: ProviderBatch[],
+  since: number,
+): Promise<boolean> {
+  const { clock, log } = deps;
   const listedAt = clock.now();
   const done = await channel.list(since, deadline(deps, CALL_MS));
   if (done.type !== 'done') {
-    log.warn({ outcome: done.type, ...(done.type === 'unknown' && { reason: done.reason }) }, 'chunk.list_failed');
+    log.warn(
+      { channel: channel.id, outcome: done.type, ...(done.type === 'unknown' && { reason: done.reason }) },
+      'chunk.list_failed',
+    );
     return false;
   }
   const strays = new Set(watched.filter(({ stray }) => stray).map(({ providerName }) => providerName));
@@ -82,7 +101,7 @@ async function poll(deps: BatchDeps, watched: ProviderBatch[], since: number): P
     failed.forEach(notAttended);
   };
   await attendTo(watched);
-  await attendTo(await recordStrays(deps, done.batches));
+  await attendTo(await recordStrays(deps, channel.id, done.batches));
   (await each(going, CANCELS, (batch) => cancel(deps, batch))).forEach(notAttended);
   return true;
 }
@@ -91,13 +110,19 @@ async function poll(deps: BatchDeps, watched: ProviderBatch[], since: number): P
  * Batches that were made of a chunk beside the one it is followed by get records of their own: from there on they are
  * canceled and collected like all others. Batches of the account that are nobody's here are none of our business.
  */
-async function recordStrays(deps: BatchDeps, list: RemoteBatch[]): Promise<ProviderBatch[]> {
+async function recordStrays(deps: BatchDeps, channel: string, list: RemoteBatch[]): Promise<ProviderBatch[]> {
   const { batches, clock, log, metrics } = deps;
   const recorded: ProviderBatch[] = [];
   for (const listed of list) {
     const id = chunkOf(listed.displayName);
     const chunk = id && (await batches.read(id));
-    if (!chunk || !isStray(chunk, listed) || (await batches.read(strayId(chunk.id, listed.name)))) continue;
+    if (
+      !chunk ||
+      chunk.channel !== channel ||
+      !isStray(chunk, listed) ||
+      (await batches.read(strayId(chunk.id, listed.name)))
+    )
+      continue;
     const stray = strayOf(chunk, listed, clock.now());
     if (!(await batches.plan(stray, []))) continue; // Somebody else has just met it.
     const [alarm] = stray.alarms;
@@ -145,9 +170,9 @@ function tell(
 
 /** Asks by name for a batch that lists do not show. */
 async function ask(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
-  const { channel, batches, clock } = deps;
+  const { batches, clock } = deps;
   if (!batch.providerName) return;
-  const done = await channel.get(batch.providerName, deadline(deps, CALL_MS));
+  const done = await channelOf(deps, batch).get(batch.providerName, deadline(deps, CALL_MS));
   if (done.type !== 'done') return;
   const next = done.batch ? observe(batch, done.batch, clock.now()) : notFound(batch, clock.now());
   if (next && (await batches.write(next))) tell(deps, batch, next);
@@ -174,6 +199,6 @@ async function takeBack(deps: BatchDeps, batch: ProviderBatch): Promise<Provider
 /** Side by side with others: calls that hang must not cost the next chunk its deadline. */
 async function cancel(deps: BatchDeps, asked: ProviderBatch): Promise<void> {
   const { providerName: name = '', cancelFor: reason } = asked;
-  const done = await deps.channel.cancel(name, deadline(deps, CALL_MS));
+  const done = await channelOf(deps, asked).cancel(name, deadline(deps, CALL_MS));
   deps.log.warn({ ...idsOf(asked), name, reason, outcome: done.type }, 'chunk.canceling');
 }

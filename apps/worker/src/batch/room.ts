@@ -1,4 +1,4 @@
-import type { EpochMs, ProviderBatch, ProviderBatchState } from '@darkroom/shared/domain';
+import type { EpochMs, Place, ProviderBatch, ProviderBatchState } from '@darkroom/shared/domain';
 import type { PlanRules } from './deps.ts';
 
 const ENQUEUED: ReadonlySet<ProviderBatchState> = new Set(['sealing', 'sealed', 'creating', 'submitted']);
@@ -7,14 +7,19 @@ const STUCK_MAX = 3;
 /** Of the allowance: below it nothing is cut, or a full account would get a chunk for every job that ends. */
 const WORTH_CUTTING = 0.25;
 
-/** What one more chunk of `model` may hold; `undefined` = there must be none now. Pure. */
+/** What one more chunk may hold. */
+export type Room = { lines: number; tokens: number };
+
+type Allowance = Pick<PlanRules, 'limits' | 'stuckMs'> & { slots: number; enqueuedTokens: number };
+
+/** What one more chunk of a model may hold in an account; `undefined` = there must be none now. Pure. */
 export function roomFor(
   open: ProviderBatch[],
-  model: string,
-  { slots, enqueuedTokens, limits, stuckMs }: PlanRules,
+  { channel, model }: Place,
+  { slots, enqueuedTokens, limits, stuckMs }: Allowance,
   now: EpochMs,
-): { lines: number; tokens: number } | undefined {
-  const enqueued = open.filter(({ state }) => ENQUEUED.has(state));
+): Room | undefined {
+  const enqueued = open.filter((batch) => batch.channel === channel && ENQUEUED.has(batch.state));
   if (enqueued.length >= slots) return undefined;
   const own = enqueued.filter((batch) => batch.model === model);
   if (own.filter((batch) => isStuck(batch, stuckMs, now)).length >= STUCK_MAX) return undefined;

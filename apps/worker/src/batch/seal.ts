@@ -11,6 +11,7 @@ import {
 } from '@darkroom/shared/domain';
 import { isTracing } from '@darkroom/shared/observability';
 import { ifReadable, updateJob } from '@darkroom/shared/usecases';
+import { chunkCost } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
 import { rescueTime } from './rescue-time.ts';
 
@@ -35,7 +36,7 @@ export async function sealChunk(deps: BatchDeps, batch: ProviderBatch): Promise<
     jobs.map(({ request }) => request),
     await batches.lineBytes(batch.model),
   );
-  const estimated = jobs.reduce((sum, { state }) => sum + state.estimated, 0);
+  const estimated = jobs.reduce((sum, job) => sum + chunkCost(deps, batch, job), 0);
   const rescue = await rescueTime(deps, batch, jobs);
   const traces = isTracing() ? await tracesOf(deps, jobs) : [];
   const facts = { ...weight, estimated, size: kept.length, ...rescue, ...(traces.length && { traces }) };
@@ -72,13 +73,14 @@ async function tellCallers({ callers }: BatchDeps, { id }: ProviderBatch, jobs: 
  * here. Else a slow planner could begin a member behind the back of a faster one that has left it out.
  */
 async function beginMember(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember) {
-  const { ledger, channel, clock } = deps;
+  const { ledger, clock } = deps;
   const { tenant, job: id, attempt, version } = member;
   const take = (job: Job) => {
     if (job.version !== version || laneOf(job) !== 'batch') return undefined;
     // Its time has come by the clock of whoever planned it.
     const now = Math.max(clock.now(), job.state.runAt);
-    const begun = begin(job, { id: attempt, channel: channel.id, providerBatch: batch.id }, now);
+    const estimate = chunkCost(deps, batch, job);
+    const begun = begin(job, { id: attempt, channel: batch.channel, providerBatch: batch.id, estimate }, now);
     return begun.type === 'go' || begun.type === 'expired' ? begun.change : undefined;
   };
   const updated = await ifReadable(updateJob(ledger, tenant, id, take));

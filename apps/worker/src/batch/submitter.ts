@@ -23,7 +23,10 @@ import {
 import { failSpan, tellSpan } from '@darkroom/shared/observability';
 import type { Done } from '@darkroom/shared/ports';
 import { inChunkSpan } from '../attempt-span.ts';
+import { channelOf, isOnly, takesNothingUntil } from './accounts.ts';
 import type { BatchDeps } from './deps.ts';
+import { giveBack, goElsewhere, parkAccount } from './elsewhere.ts';
+import { idsOf } from './ids-of.ts';
 import { buildInput } from './input-file.ts';
 import { rejectMember } from './leftovers.ts';
 import { comeToRescue } from './rescue-time.ts';
@@ -31,14 +34,18 @@ import { isHeldBack, isWanted } from './wanted.ts';
 import { openWorkspace } from './workspace.ts';
 
 const UPLOAD_MS = 600_000;
-/** Between two looks at a chunk whose callers have paused all of it. */
+/** Between two looks at a chunk whose callers have paused all of it, or whose channel takes none. */
 const PAUSED_MS = 60_000;
+/** Steps that fail in a row before another account is looked for. */
+const TROUBLES_MAX = 2;
 /** Between intent and call lies nothing: a process that was stopped there for longer must not call any more. */
 const INTENT_MS = 5_000;
 
 /** Takes a chunk in the state `sealed` as far as it goes. */
 export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<void> {
-  const { batches, clock } = deps;
+  const { accounts, batches, clock } = deps;
+  if (!accounts.has(sealed.channel))
+    return void (await giveBack(deps, sealed, 'its channel is not configured any more'));
   const reason = cancelReason(sealed, await isWanted(deps, sealed), clock.now());
   if (reason) {
     const going = reason === 'rescue' ? await comeToRescue(deps, sealed) : sealed;
@@ -46,24 +53,30 @@ export async function submit(deps: BatchDeps, sealed: ProviderBatch): Promise<vo
     if (ended && (await batches.write(ended))) deps.log.warn({ ...idsOf(sealed), reason }, 'chunk.not_sent');
     return;
   }
-  const pausedUntil = pauseOf(await batches.open(), sealed);
-  if (pausedUntil > clock.now()) return void (await batches.write(waitUntil(sealed, pausedUntil)));
+  const pausedUntil = Math.max(pauseOf(await batches.open(), sealed), await takesNothingUntil(deps, sealed));
+  if (pausedUntil > clock.now()) {
+    if (await goElsewhere(deps, sealed, 'its channel takes no more of this model for now')) return;
+    const mostMs = isOnly(deps, sealed.model) && Number.isFinite(pausedUntil) ? Number.POSITIVE_INFINITY : PAUSED_MS;
+    return void (await batches.write(waitUntil(sealed, Math.min(pausedUntil, clock.now() + mostMs))));
+  }
   if (await isHeldBack(deps, sealed)) return void (await batches.write(waitUntil(sealed, clock.now() + PAUSED_MS)));
   const ready = sealed.input ? sealed : await inChunkSpan('chunk.upload', sealed, () => upload(deps, sealed));
   if (ready) await create(deps, ready);
 }
 
-/** A refusal of one chunk by a limit keeps all of its model waiting: itself too, when it is looked at before that is over. */
-function pauseOf(open: ProviderBatch[], { model }: ProviderBatch): number {
-  const refused = open.filter((other) => other.model === model && other.refusedUntil !== undefined);
+/** A refusal of one chunk by a limit keeps all of its model waiting in that account: itself too, when it is looked at before that is over. */
+function pauseOf(open: ProviderBatch[], { channel, model }: ProviderBatch): number {
+  const own = open.filter((other) => other.channel === channel && other.model === model);
+  const refused = own.filter(({ refusedUntil }) => refusedUntil !== undefined);
   return Math.max(0, ...refused.map(({ refusedUntil = 0 }) => refusedUntil));
 }
 
 async function upload(deps: BatchDeps, sealed: ProviderBatch): Promise<ProviderBatch | undefined> {
-  const { batches, channel, clock, crash, log } = deps;
+  const { batches, clock, crash, log } = deps;
+  const channel = channelOf(deps, sealed);
   await using workspace = await openWorkspace(deps.folder);
   const path = workspace.path('input.jsonl');
-  const input = await buildInput(deps, await batches.members(sealed.id), path);
+  const input = await buildInput(deps, sealed, await batches.members(sealed.id), path);
   for (const member of input.unbuilt) await rejectMember(deps, sealed, member, REFERENCE_GONE);
   if (!input.lines) {
     const ended = giveUp(sealed, 'no line could be made', clock.now());
@@ -95,7 +108,8 @@ export function create(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
 }
 
 async function createOnce(deps: BatchDeps, batch: ProviderBatch): Promise<void> {
-  const { batches, channel, clock, crash, log, random } = deps;
+  const { batches, clock, crash, log, random } = deps;
+  const channel = channelOf(deps, batch);
   const intended = intendCreate(batch, deps.rules, clock.now());
   if (!intended?.input || !(await batches.write(intended))) return;
   crash('chunk.intended');
@@ -113,7 +127,8 @@ async function createOnce(deps: BatchDeps, batch: ProviderBatch): Promise<void> 
       : done.type === 'rejected'
         ? createRefused(intended, done.verdict, now, random)
         : createUnknown(intended, now);
-  if (next && (await batches.write(next))) crash('chunk.named');
+  const written = next && (await batches.write(next));
+  if (written) crash('chunk.named');
   tellSpan({ 'darkroom.outcome': done.type });
   if (done.type !== 'done') failSpan(done.type === 'rejected' ? done.verdict.code : done.type);
   log[done.type === 'done' ? 'info' : 'warn'](
@@ -127,22 +142,27 @@ async function createOnce(deps: BatchDeps, batch: ProviderBatch): Promise<void> 
     },
     'chunk.created',
   );
+  if (!written || done.type !== 'rejected') return;
+  await parkAccount(deps, next, done.verdict);
+  await goElsewhere(deps, next, next.end?.message ?? `create was refused (${done.verdict.http} ${done.verdict.code})`);
 }
 
+/** An account that has refused the same step before is left to others who can take the chunk. */
 async function trouble(
-  { batches, clock, random, log }: BatchDeps,
+  deps: BatchDeps,
   batch: ProviderBatch,
   step: string,
   done: Exclude<Done<object>, { type: 'done' }>,
 ): Promise<undefined> {
-  await batches.write(troubled(batch, clock.now(), random));
+  const { batches, clock, random, log } = deps;
+  const next = troubled(batch, clock.now(), random);
+  const again = (await batches.write(next)) && next.troubles >= TROUBLES_MAX;
   const why = done.type === 'unknown' ? { reason: done.reason } : { http: done.verdict.http, error: done.verdict.code };
   failSpan(done.type === 'unknown' ? done.type : done.verdict.code);
   log.warn({ ...idsOf(batch), step, ...why }, 'chunk.trouble');
-}
-
-export function idsOf({ id, model }: ProviderBatch): { providerBatch: string; model: string } {
-  return { providerBatch: id, model };
+  if (!again) return;
+  await batches.park(batch, next.dueAt);
+  await goElsewhere(deps, next, `${step} has failed ${next.troubles} times`);
 }
 
 export function deadline({ stopping }: Pick<BatchDeps, 'stopping'>, ms: number): AbortSignal {

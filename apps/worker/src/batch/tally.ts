@@ -1,6 +1,14 @@
 /** What is counted while the lines of a result file are read, and what an operator is told of it. */
 
-import { type Answer, actualCost, classify, type LineCounts, type Micros, NO_COUNTS } from '@darkroom/shared/domain';
+import {
+  type Answer,
+  classify,
+  costOn,
+  type LineCounts,
+  type Micros,
+  NO_COUNTS,
+  type ServedModel,
+} from '@darkroom/shared/domain';
 import type { ResultLine } from '@darkroom/shared/ports';
 import type { FinishedLine } from './finish-line.ts';
 import { createLineMeter } from './line-meter.ts';
@@ -24,13 +32,14 @@ export type Tally = {
   sums(): { counts: LineCounts; waste: Micros; alarms: string[]; lineBytes: ReadonlyMap<string, number> };
 };
 
-export function createTally(model: string): Tally {
+/** @param served of the channel that made them: its prices; absent = the catalogue's */
+export function createTally(model: string, served?: ServedModel): Tally {
   const counts = { ...NO_COUNTS };
   const strange: string[] = [];
   const meter = createLineMeter();
   let waste = 0;
   const wasted = (answer: Answer) => {
-    waste += costOf(model, answer);
+    waste += costOf(model, served, answer);
   };
   return {
     line: () => void counts.lines++,
@@ -66,8 +75,9 @@ function alarmsOf({ duplicates, unknown, unreadable, truncated }: LineCounts, st
 }
 
 /** What the provider bills for an answer that is of no use. */
-function costOf(model: string, answer: Answer): Micros {
+function costOf(model: string, served: ServedModel | undefined, answer: Answer): Micros {
   const verdict = classify(answer);
   if (!('usage' in verdict) || verdict.usage.missing) return 0;
-  return actualCost({ model, size: '' }, 'batch', verdict.usage, 0);
+  const images = verdict.type === 'blocked' ? 0 : verdict.imagesBilled;
+  return costOn({ served, trusted: false }, { model, size: '' }, 'batch', { usage: verdict.usage, images });
 }

@@ -25,11 +25,6 @@ export async function loadReferences(
   );
 }
 
-/** The bytes of all reference images, in order. @throws as `loadReferences` */
-export function loadBytes(store: ObjectStore, { references }: JobRequest): Promise<Buffer[]> {
-  return Promise.all(references.map(({ key }) => read(store, key)));
-}
-
 async function read(store: ObjectStore, key: string): Promise<Buffer> {
   const stream = await store.get(key);
   if (stream) return buffer(stream);

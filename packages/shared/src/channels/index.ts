@@ -1,4 +1,5 @@
 export * from './gemini/index.ts';
+export * from './open-batch-channel.ts';
 export * from './open-channels.ts';
 export * from './openai/index.ts';
 export * from './openrouter/index.ts';

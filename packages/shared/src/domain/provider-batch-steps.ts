@@ -16,6 +16,7 @@ const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
 const BACKOFF_MS = 30_000;
 const BACKOFF_MS_MAX = 10 * MINUTE_MS;
+const WHY_MAX = 500;
 const CANCEL_MS = MINUTE_MS;
 const CANCEL_MS_MAX = 10 * MINUTE_MS;
 
@@ -130,6 +131,15 @@ export function cancelAsked(
   if (batch.state !== 'sealed') return undefined;
   const text = cancelFor === 'rescue' ? 'not sent in time' : 'not sent: canceled by the callers';
   return { ...endedBy(batch, 'canceled', text, now), cancelFor };
+}
+
+/**
+ * Given back to its jobs, so that another account takes them: its own takes none. Nothing of it was sent, or what was is
+ * known to have come to nothing.
+ */
+export function givenBack(batch: ProviderBatch, why: string, now: EpochMs): ProviderBatch | undefined {
+  if (batch.state !== 'sealed') return undefined;
+  return { ...endedBy(batch, 'canceled', why.slice(0, WHY_MAX), now), cancelFor: 'channel' };
 }
 
 /** Over without the provider: nothing of it can be made. */

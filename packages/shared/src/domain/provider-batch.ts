@@ -64,8 +64,8 @@ export type ProviderBatch = {
   cancelAskedAt?: EpochMs;
   /** While it still runs, it is not asked for again before. */
   cancelAgainAt?: EpochMs;
-  /** Why it was to be canceled: its jobs would be late, no caller wants them any more, or another one makes them. */
-  cancelFor?: 'rescue' | 'callers' | 'stray';
+  /** Why it was to be canceled: its jobs would be late, no caller wants them any more, another one makes them, or its channel takes none. */
+  cancelFor?: 'rescue' | 'callers' | 'stray' | 'channel';
   /** Since when no list shows it, and when the provider said that it knows no such name. */
   unseen?: { since: EpochMs; notFoundAt: EpochMs[] };
   /**

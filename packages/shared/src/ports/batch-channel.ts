@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Answer } from '../domain/answer.ts';
 import type { JobRequest } from '../domain/job.ts';
 import type { Verdict } from '../domain/verdict.ts';
+import type { ReferenceInput } from './channel.ts';
 import type { LocalFile } from './object-store.ts';
 import type { BlobSink } from './spool.ts';
 
@@ -41,13 +42,15 @@ export type ResultLine =
 
 export type BatchChannel = {
   id: string;
+  /** References may be given by their `gs://` address instead of their bytes. */
+  takesUris: boolean;
   /**
    * One line of an input file, with its line end: the same bytes each time.
    *
-   * @param references bytes, in the order of `request.references`
+   * @param references bytes, or addresses where they are taken, in the order of `request.references`
    * @throws AppError `payload_too_large` when the provider could not take it as one request
    */
-  formatLine(key: string, request: JobRequest, references: Buffer[]): Buffer;
+  formatLine(key: string, request: JobRequest, references: readonly ReferenceInput[]): Buffer;
   /**
    * Under a chosen name, so that a second upload finds the first. `object_conflict` = the name holds other bytes.
    *

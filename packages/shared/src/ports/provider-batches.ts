@@ -1,5 +1,6 @@
 /** The records of provider batches. Every method may be sent twice with the same effect as once. */
 
+import type { Place } from '../domain/channel.ts';
 import type { EpochMs, ProviderBatchId } from '../domain/job.ts';
 import type { ProviderBatch, ProviderBatchMember } from '../domain/provider-batch.ts';
 
@@ -37,6 +38,10 @@ export type ProviderBatches = {
   takeTurn(turn: Turn, ms: number): Promise<boolean>;
   /** Has one who asks for this turn within the next hour get it early. A `cause`, of at most 256 characters, calls once. */
   callTurn(turn: Turn, cause: string): Promise<void>;
+  /** An account takes no more provider batches of a model before; a later instant outweighs an earlier one. */
+  park(place: Place, until: EpochMs): Promise<void>;
+  /** 0 when it is not parked. */
+  parkedUntil(place: Place): Promise<EpochMs>;
   /** Notes that members of these chunks have other deadlines than they were sealed with. */
   notePatch(chunks: ProviderBatchId[]): Promise<void>;
   /** What was noted and is not done. What changes after this answer is noted anew. */

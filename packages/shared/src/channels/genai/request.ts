@@ -53,9 +53,9 @@ export function buildRequest(
 /**
  * The same call as a REST body, for where the SDK sends nothing itself: a line of a batch's input.
  *
- * @param references the bytes of `request.references`, in the same order
+ * @param references the bytes or addresses of `request.references`, in the same order
  */
-export function buildBody(request: JobRequest, references: readonly Buffer[]): Record<string, unknown> {
+export function buildBody(request: JobRequest, references: readonly ReferenceInput[]): Record<string, unknown> {
   const { contents, config = {} } = buildRequest(request, references);
   const { httpOptions: _, automaticContinuation: __, safetySettings, tools, ...generationConfig } = config;
   return { contents, ...(safetySettings && { safetySettings }), ...(tools && { tools }), generationConfig };

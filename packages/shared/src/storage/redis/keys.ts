@@ -42,6 +42,8 @@ export function keySpace(prefix: string) {
     expectedStrays: `${prefix}{q:batches}:strays`,
     patchedProviderBatches: `${prefix}{q:batches}:patched`,
     providerBatchClaim: (id: string) => `${prefix}{q:batches}:claim:${id}`,
+    parkedAccount: ({ channel, model }: { channel: string; model: string }) =>
+      `${prefix}{q:batches}:parked:${channel}:${model}`,
     turnCall: (turn: string) => `${prefix}{q:batches}:call:${turn}`,
     turnCause: (turn: string, cause: string) => `${prefix}{q:batches}:call:${turn}:${cause}`,
     calls: (slotMs: number, slot: number) => `${prefix}{alerts}:calls:${slotMs}:${slot}`,

@@ -11,6 +11,8 @@ const KEPT_MS = 7 * 86_400_000;
 const CALL_GAP_MS = 5_000;
 /** Until then the turn comes by itself. Longer than a signed message may be sent again. */
 const CALL_KEPT_MS = 3_600_000;
+/** Longer than any account is parked. */
+const PARKED_KEPT_MS = 86_400_000;
 /** How much one harvest counts against all before it. */
 const NEWS = 0.3;
 
@@ -70,6 +72,12 @@ export function createRedisProviderBatches(options: { redis: Redis; prefix?: str
     callTurn: async (turn, cause) => {
       await callTurn([space.turnCall(turn), space.turnCause(turn, cause)], [CALL_KEPT_MS]);
     },
+    park: async (place, until) => {
+      const key = space.parkedAccount(place);
+      // Two refusals at once: either end of the wait will do, and the next refusal sets it right.
+      if (until > Number(await redis.get(key))) await redis.set(key, until, 'PX', PARKED_KEPT_MS);
+    },
+    parkedUntil: async (place) => Number(await redis.get(space.parkedAccount(place))),
     notePatch: async (chunks) => {
       if (chunks.length) await redis.sadd(space.patchedProviderBatches, ...chunks.map((id) => `${id}~${newToken()}`));
     },

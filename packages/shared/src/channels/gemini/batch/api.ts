@@ -7,7 +7,8 @@ import { objectOf } from '../../../domain/lenient.ts';
 import { scrub } from '../../../domain/scrub.ts';
 import type { Done } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
-import { exchange, type HttpRequest } from '../../http/exchange.ts';
+import type { Credentials } from '../../genai/generate-content.ts';
+import { exchange, type HttpRequest, reasonOf } from '../../http/exchange.ts';
 import { createTurns } from '../../http/turns.ts';
 import { parseJson, TEXT_MAX, toAnswer } from '../../http/wire-answer.ts';
 
@@ -34,14 +35,17 @@ export type Api = {
   call(request: ApiRequest, signal: AbortSignal): Promise<Reply>;
   /** `{base}/{version}/{path}`; `under` comes before the version. */
   url(path: string, under?: 'upload' | 'download'): URL;
-  /** Sent with every call. */
-  headers: Record<string, string>;
+  /** Sent with every call. @throws what keeps credentials from being had */
+  headers: (signal: AbortSignal) => Promise<Record<string, string>>;
   baseUrl: URL;
   dispatcher: Dispatcher;
 };
 
 export type ApiOptions = {
-  apiKey: string;
+  /** The headers that say who calls. @throws when they cannot be had: then nothing is sent */
+  authorize: (signal: AbortSignal) => Credentials | Promise<Credentials>;
+  /** What was given was refused. */
+  refused?: (credentials: Credentials) => void;
   baseUrl: string;
   apiVersion: string;
   dispatcher: Dispatcher;
@@ -54,24 +58,28 @@ const DISCARD: BlobSink = {
   close: async () => ({ path: '', bytes: 0, sha256: '', crc32c: 0 }),
 };
 
-export function createApi({ apiKey, baseUrl, apiVersion, dispatcher, timeoutMs }: ApiOptions): Api {
+export function createApi({ authorize, refused, baseUrl, apiVersion, dispatcher, timeoutMs }: ApiOptions): Api {
   const turns = createTurns();
-  const headers = { 'x-goog-api-key': apiKey, 'accept-encoding': 'identity' };
+
+  const headers = async (signal: AbortSignal) => ({ ...(await authorize(signal)), 'accept-encoding': 'identity' });
 
   async function call(request: ApiRequest, signal: AbortSignal): Promise<Reply> {
     const { method, url, body } = request;
+    const given = await headers(signal).catch(reasonOf);
+    if (typeof given === 'string') return { type: 'unsent', reason: given };
     const json = body !== undefined && !Buffer.isBuffer(body);
     const sent = json ? JSON.stringify(body) : body;
     const end = await exchange(
       {
         method,
         url,
-        headers: { ...headers, ...(json && { 'content-type': 'application/json' }), ...request.headers },
+        headers: { ...given, ...(json && { 'content-type': 'application/json' }), ...request.headers },
         ...(sent !== undefined && { body: sent }),
       },
       { dispatcher, turns, entry: { blob: () => DISCARD }, timeoutMs: request.timeoutMs ?? timeoutMs, signal },
     );
     if (end.type !== 'answered') return end;
+    if (end.status === 401) refused?.(given);
     const parsed = parseJson(end.text);
     if (end.status < 300) return { type: 'ok', body: parsed, headers: end.headers };
     return { type: 'refused', answer: toAnswer(end, parsed === undefined ? end.text.slice(0, TEXT_MAX) : parsed) };

@@ -3,8 +3,6 @@
 import { objectOf, textOf } from '../../../domain/lenient.ts';
 import type { BatchChannel, Done, RemoteBatch } from '../../../ports/batch-channel.ts';
 import { type Api, hasErrorBody, notDone, type Reply, unknown } from './api.ts';
-import { batchPath, filePath } from './names.ts';
-import { toRemoteBatch } from './operation.ts';
 
 const PAGE = 100;
 /** Ten thousand batches: two orders above what the provider runs at once. */
@@ -12,14 +10,26 @@ const PAGES_MAX = 100;
 
 type Batches = Pick<BatchChannel, 'create' | 'list' | 'get' | 'cancel' | 'deleteBatch'>;
 
-export function createBatches(api: Api): Batches {
+/** In what two APIs of the same family differ. */
+export type Dialect = {
+  /** Of all batches, under the version. */
+  path: string;
+  /** What a page of a list calls its entries. */
+  entries: string;
+  /** @throws RangeError when it names no batch */
+  pathOf: (name: string) => string;
+  creation: (batch: Parameters<Batches['create']>[0]) => { path: string; body: object };
+  /** `undefined` when it has no name to call it by. */
+  toRemoteBatch: (entry: unknown) => RemoteBatch | undefined;
+};
+
+export function createBatches(api: Api, { path, entries, pathOf, creation, toRemoteBatch }: Dialect): Batches {
   async function create(
-    { model, fileName, displayName }: Parameters<Batches['create']>[0],
+    wanted: Parameters<Batches['create']>[0],
     signal: AbortSignal,
   ): Promise<Done<{ name: string }>> {
-    const url = api.url(`models/${encodeURIComponent(model)}:batchGenerateContent`);
-    const body = { batch: { inputConfig: { fileName: filePath(fileName) }, displayName } };
-    const reply = await api.call({ method: 'POST', url, body }, signal);
+    const call = creation(wanted);
+    const reply = await api.call({ method: 'POST', url: api.url(call.path), body: call.body }, signal);
     if (reply.type === 'ok') {
       const batch = toRemoteBatch(reply.body);
       return batch
@@ -50,15 +60,25 @@ export function createBatches(api: Api): Batches {
   }
 
   async function readPage(token: string, signal: AbortSignal): Promise<Done<{ batches: RemoteBatch[]; next: string }>> {
-    const url = api.url('batches');
+    const url = api.url(path);
     url.searchParams.set('pageSize', String(PAGE));
     if (token !== '') url.searchParams.set('pageToken', token);
     const reply = await api.call({ method: 'GET', url }, signal);
     return reply.type === 'ok' ? toPage(reply.body) : notDone(reply);
   }
 
+  function toPage(body: unknown): Done<{ batches: RemoteBatch[]; next: string }> {
+    const { [entries]: listed = [], nextPageToken } = objectOf(body);
+    const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+    if (!isObject || !Array.isArray(listed)) return unknown('the answer is no list');
+    const batches = listed.map(toRemoteBatch).filter((batch) => batch !== undefined);
+    // A list is trusted for what is not in it: one with an entry that cannot be read is no list.
+    if (batches.length < listed.length) return unknown('the list of batches has an entry without a name');
+    return { type: 'done', batches, next: textOf(nextPageToken) ?? '' };
+  }
+
   async function get(name: string, signal: AbortSignal): Promise<Done<{ batch: RemoteBatch | undefined }>> {
-    const reply = await api.call({ method: 'GET', url: api.url(batchPath(name)) }, signal);
+    const reply = await api.call({ method: 'GET', url: api.url(pathOf(name)) }, signal);
     if (isMissing(reply)) return { type: 'done', batch: undefined };
     if (reply.type !== 'ok') return notDone(reply);
     const batch = toRemoteBatch(reply.body);
@@ -66,7 +86,7 @@ export function createBatches(api: Api): Batches {
   }
 
   async function cancel(name: string, signal: AbortSignal): Promise<Done<object>> {
-    const url = api.url(`${batchPath(name)}:cancel`);
+    const url = api.url(`${pathOf(name)}:cancel`);
     const reply = await api.call({ method: 'POST', url, body: {} }, signal);
     if (reply.type === 'ok' || isMissing(reply)) return { type: 'done' };
     const refusal = notDone(reply);
@@ -77,7 +97,7 @@ export function createBatches(api: Api): Batches {
   }
 
   async function deleteBatch(name: string, signal: AbortSignal): Promise<Done<object>> {
-    const reply = await api.call({ method: 'DELETE', url: api.url(batchPath(name)) }, signal);
+    const reply = await api.call({ method: 'DELETE', url: api.url(pathOf(name)) }, signal);
     return reply.type === 'ok' || isMissing(reply) ? { type: 'done' } : notDone(reply);
   }
 
@@ -100,16 +120,6 @@ function reasonOf(reply: Exclude<Reply, { type: 'ok' }>): string {
   const judged = notDone(reply);
   const words = judged.type === 'unknown' ? judged.reason : judged.verdict.message;
   return `the provider answered ${reply.answer.httpStatus}${words ? `: ${words}` : ''}`;
-}
-
-function toPage(body: unknown): Done<{ batches: RemoteBatch[]; next: string }> {
-  const { operations = [], nextPageToken } = objectOf(body);
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  if (!isObject || !Array.isArray(operations)) return unknown('the answer is no list');
-  const batches = operations.map(toRemoteBatch).filter((batch) => batch !== undefined);
-  // A list is trusted for what is not in it: one with an entry that cannot be read is no list.
-  if (batches.length < operations.length) return unknown('the list of batches has an entry without a name');
-  return { type: 'done', batches, next: textOf(nextPageToken) ?? '' };
 }
 
 /** Older than asked for; one of unknown age is not. */

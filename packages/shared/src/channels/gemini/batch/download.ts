@@ -45,11 +45,12 @@ async function openBody(
 ): Promise<Opened> {
   const startedAt = performance.now();
   try {
+    const given = await headers(signal);
     const { statusCode, body, ...head } = await dispatcher.request({
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: 'GET',
-      headers,
+      headers: given,
       signal,
       headersTimeout: idleMs,
       bodyTimeout: idleMs,

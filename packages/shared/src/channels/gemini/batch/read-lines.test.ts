@@ -5,7 +5,8 @@ import type { SpooledBlob } from '../../../domain/answer.ts';
 import { objectOf } from '../../../domain/lenient.ts';
 import type { ResultLine } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
-import { readLines } from './read-lines.ts';
+import { type ReadOptions, readLines } from './read-lines.ts';
+import { toKeyedAnswer } from './result-line.ts';
 
 /** The others are left out. */
 const LIFTED = 'data';
@@ -45,7 +46,7 @@ async function read(file: string | Buffer, options: { cuts?: number[]; bytesMax?
   const bytes = Buffer.from(file);
   const places = [0, ...cuts.map((at) => at % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
   const chunks = places.slice(1).map((end, n) => bytes.subarray(places[n], end));
-  const lines = await Array.fromAsync(readLines(Readable.from(chunks), sinks.open, bytesMax));
+  const lines = await Array.fromAsync(linesOf(Readable.from(chunks), sinks.open, bytesMax));
   return { lines, bytesOf: sinks.bytesOf, closed: sinks.closed };
 }
 
@@ -111,6 +112,10 @@ const line = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('', '  ', '\r', 'null', '[]', '"key"', '{}', '}{', '"', '\\"', '{"key":') },
 );
 
+function linesOf(file: AsyncIterable<Buffer>, blob: ReadOptions['blob'], lineBytes: number) {
+  return readLines(file, { blob, lineBytes, toKeyedAnswer });
+}
+
 describe('reading result lines', () => {
   it('yields what parsing each line would, wherever the file is cut into chunks', async () => {
     const places = fc.array(fc.nat(), { maxLength: 20 });
@@ -175,7 +180,7 @@ describe('reading result lines', () => {
       })(),
     );
 
-    const lines = readLines(file, sinks.open, BIG);
+    const lines = linesOf(file, sinks.open, BIG);
 
     expect((await lines.next()).value).toMatchObject({ key: 'a' });
     await expect(lines.next()).rejects.toThrow('the line broke');
@@ -198,7 +203,7 @@ describe('reading result lines', () => {
       })(),
     );
 
-    await expect(Array.fromAsync(readLines(file, () => sink, 100))).rejects.toThrow('the line broke');
+    await expect(Array.fromAsync(linesOf(file, () => sink, 100))).rejects.toThrow('the line broke');
 
     expect(closes).toBeLessThanOrEqual(1);
   });
@@ -212,13 +217,13 @@ describe('reading result lines', () => {
     };
     const file = Readable.from([Buffer.from(`{"key":"a","response":{"data":"${'QUJD'.repeat(100_000)}"}}\n`)]);
 
-    await expect(Array.fromAsync(readLines(file, () => full, BIG))).rejects.toThrow('ENOSPC');
+    await expect(Array.fromAsync(linesOf(file, () => full, BIG))).rejects.toThrow('ENOSPC');
   });
 
   it('lets go of the file when its reader stops early', async () => {
     const file = Readable.from([Buffer.from('{"key":"a"}\n{"key":"b"}\n{"key":"c"}\n')]);
 
-    for await (const result of readLines(file, memorySinks().open, BIG)) {
+    for await (const result of linesOf(file, memorySinks().open, BIG)) {
       expect(result).toMatchObject({ key: 'a' });
       break;
     }

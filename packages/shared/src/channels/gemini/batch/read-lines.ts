@@ -6,12 +6,12 @@
  * spoils nothing but itself.
  */
 
+import type { Answer, SpooledBlob } from '../../../domain/answer.ts';
 import type { ResultLine } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
 import { BodyLimitError } from '../../http/base64.ts';
 import { createExtractor } from '../../http/extractor.ts';
 import { parseJson } from '../../http/wire-answer.ts';
-import { toKeyedAnswer } from './result-line.ts';
 
 const LINE_END = 0x0a;
 /** Where images are. Signatures, a quarter of all bytes, are of no use for a job that is over; the file itself keeps them. */
@@ -19,20 +19,26 @@ const WANTED = 'data';
 /** The largest image that was seen, in base64, with its signature and room. Memory does not depend on it; the disk does. */
 export const LINE_BYTES = 256 << 20;
 
+export type ReadOptions = {
+  /** Opens the sink for the blob `index` of the line that is yielded as number `line`, both counted from 0. */
+  blob: (line: number, index: number) => BlobSink;
+  /** A longer line is skipped. */
+  lineBytes: number;
+  /** The key and the answer of a parsed line; `undefined` when it has no key. */
+  toKeyedAnswer: (line: unknown, blobs: SpooledBlob[]) => { key: string; answer: Answer } | undefined;
+};
+
 /**
  * Yields one result for each line that is not empty, read as it is asked for.
  *
- * @param blob opens the sink for the blob `index` of the line that is yielded as number `line`, both counted from 0
- * @param bytesMax a longer line is skipped
  * @throws what the file or a sink throws: local trouble is never taken for an unreadable line
  */
 export async function* readLines(
   file: AsyncIterable<Buffer>,
-  blob: (line: number, index: number) => BlobSink,
-  bytesMax: number,
+  { blob, lineBytes, toKeyedAnswer }: ReadOptions,
 ): AsyncGenerator<ResultLine, void, void> {
   let count = 0;
-  const begin = () => createLine((index) => blob(count, index), bytesMax);
+  const begin = () => createLine((index) => blob(count, index), { lineBytes, toKeyedAnswer });
   let line: Line | undefined;
   try {
     for await (const chunk of file) {
@@ -68,7 +74,7 @@ type Line = {
   drop(): Promise<void>;
 };
 
-function createLine(open: (index: number) => BlobSink, bytesMax: number): Line {
+function createLine(open: (index: number) => BlobSink, { lineBytes, toKeyedAnswer }: Omit<ReadOptions, 'blob'>): Line {
   const extractor = createExtractor((index, field) => (field === WANTED ? open(index) : undefined));
   let bytes = 0;
   let refused = false;
@@ -82,7 +88,7 @@ function createLine(open: (index: number) => BlobSink, bytesMax: number): Line {
     take(part) {
       bytes += part.length;
       if (refused) return undefined;
-      if (bytes > bytesMax) return refuse();
+      if (bytes > lineBytes) return refuse();
       try {
         return extractor.push(part);
       } catch (error) {
