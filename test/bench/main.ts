@@ -13,6 +13,7 @@ import { batchChunk } from './batch-chunk.ts';
 import { batchCollect } from './batch-collect.ts';
 import { batchIngest } from './batch-ingest.ts';
 import { batchNight } from './batch-night.ts';
+import { channels } from './channels.ts';
 import { type Figure, heading, toLine } from './figure.ts';
 import { memory } from './memory.ts';
 import { noise } from './parts/sample.ts';
@@ -21,7 +22,7 @@ import { webhook } from './webhook.ts';
 export type BenchOptions = { quick: boolean; wants: (name: string) => boolean };
 type Group = (options: BenchOptions) => AsyncGenerator<Figure>;
 
-const GROUPS: Record<string, Group> = { admission, memory, attempt, batch, webhook };
+const GROUPS: Record<string, Group> = { admission, memory, attempt, batch, webhook, channels };
 
 async function* batch(options: BenchOptions): AsyncGenerator<Figure> {
   yield* batchIngest(options);
