@@ -58,7 +58,7 @@ async function run(body: Record<string, unknown> = {}): Promise<JobView> {
   return system.client.end(answer.body.id, 20_000);
 }
 
-const placesOf = ({ attempts = [] }: JobView) => attempts.map(({ channel }) => channel);
+const placesOf = ({ attempts }: JobView) => attempts.map(({ channel }) => channel);
 
 describe('a failed call', () => {
   it.each<[string, Fault]>([
@@ -78,7 +78,7 @@ describe('a failed call', () => {
       status: 'succeeded',
       attempts: [{ channel: 'a' }, { channel: 'b', state: 'settled' }],
     });
-    const [first, second] = job.attempts ?? [];
+    const [first, second] = job.attempts;
     const endedAt = Date.parse(first?.started_at ?? '') + (first?.ms ?? NO_ANSWER_MS);
     expect(Date.parse(second?.started_at ?? '') - endedAt).toBeLessThan(AT_ONCE_MS);
   });
@@ -121,7 +121,7 @@ describe('routing', () => {
     const job = await run({ model: PRO, size: '1K', routing: { models: [PRO, FLASH] } });
 
     expect(job).toMatchObject({ status: 'succeeded', images: [{ model: FLASH }] });
-    expect(job.attempts?.at(-1)).toMatchObject({ model: FLASH, state: 'settled' });
+    expect(job.attempts.at(-1)).toMatchObject({ model: FLASH, state: 'settled' });
   });
 
   it('leaves a dearer channel alone that max_cost does not pay for', async () => {
