@@ -14,6 +14,7 @@ import {
   checkRedis,
   createApiKeys,
   createRedisActions,
+  createRedisAlerts,
   createRedisBatches,
   createRedisBreakers,
   createRedisChanges,
@@ -37,7 +38,13 @@ import {
   openPatientRedis,
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
-import { createEventArchive, createEventLog, createOutbox, resolveReferences } from '@darkroom/shared/usecases';
+import {
+  createChannelTeller,
+  createEventArchive,
+  createEventLog,
+  createOutbox,
+  resolveReferences,
+} from '@darkroom/shared/usecases';
 import { createSecretSeal, ownWebhookSecret } from '@darkroom/shared/webhooks';
 import type { ApiConfig } from './config.ts';
 import type { ApiDeps } from './deps.ts';
@@ -52,6 +59,7 @@ const HEARTBEAT_MS = 15_000;
 const BATCH_PACE = { idleMs: 30_000, totalMs: 6 * 3_600_000 };
 
 const DAY_MS = 86_400_000;
+const ALERT_WINDOW_MS = 600_000;
 
 export type Composed = { deps: ApiDeps; drain: () => Promise<void> } & AsyncDisposable;
 
@@ -109,6 +117,8 @@ export async function compose(
   const workers = createRedisWorkers({ redis, prefix });
   const health = opened.use(createHealth({ check: () => checkRedis(redis, `${prefix}probe`), workers, store, log }));
   await health.lookAtRedis(); // Known before the first submission comes; a store may be away then.
+  // Only what was told is asked of it here, and no counts of calls.
+  const alerts = createRedisAlerts({ redis, prefix, window: { windowMs: ALERT_WINDOW_MS, now: () => clock.now() } });
   const draining = new AbortController();
   const deps: ApiDeps = {
     log,
@@ -117,6 +127,7 @@ export async function compose(
     keys,
     ledger,
     breakers: createRedisBreakers({ redis, prefix }),
+    channelTeller: createChannelTeller({ alerts, log, tenant: config.ALERTS_TENANT }),
     quotas: createRedisQuotas({ redis, prefix, limitsOf: limitsIn(channels.channels) }),
     store,
     publicUrl: address,

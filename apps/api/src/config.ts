@@ -1,4 +1,4 @@
-import { commonEnv, Secret, secret } from '@darkroom/shared/config';
+import { commonEnv, operatorTenant, Secret, secret } from '@darkroom/shared/config';
 import { z } from 'zod';
 
 /** The API's environment. */
@@ -22,6 +22,7 @@ export const ApiEnv = z.object({
   AUTH_FAILURES_MAX: z.coerce.number().int().min(1).default(20).meta({
     description: 'Most requests a minute without a good key from one address; more are answered 429.',
   }),
+  ALERTS_TENANT: operatorTenant,
   GEMINI_WEBHOOK_SECRET: z
     .string()
     .regex(/^whsec_[A-Za-z0-9+/_-]{22,}={0,2}$/, 'must be whsec_ and a key in base64')

@@ -21,6 +21,7 @@ import { z } from 'zod';
 import { createDocument } from 'zod-openapi';
 import { actionPaths } from './openapi-actions.ts';
 import { batchPaths } from './openapi-batches.ts';
+import { channelPaths } from './openapi-channels.ts';
 import { eventPaths } from './openapi-events.ts';
 import { json, open, operation } from './openapi-operation.ts';
 import { providerWebhookPaths } from './openapi-provider-webhooks.ts';
@@ -200,7 +201,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       },
       '/v1/models': {
         get: operation('listModels', 'models', {
-          summary: 'What each model can do',
+          summary: 'What each model can do, what it costs, and whether it can be had now',
           answers: { '200': json(ModelList, 'All') },
         }),
       },
@@ -215,10 +216,11 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           answers: { '201': json(QuoteView, 'Holds for an hour; pass its id as `quote` to cap what is spent') },
         }),
       },
+      ...channelPaths,
       '/v1/limits': {
         get: operation('listLimits', 'limits', {
-          summary: 'Models that are paused, because the provider said so',
-          answers: { '200': json(LimitList, 'All that are paused now') },
+          summary: 'How much of its limits each model has used on each channel, and which are paused',
+          answers: { '200': json(LimitList, 'All models of all channels') },
         }),
       },
       '/v1/limits/{model}/resume': {

@@ -1,4 +1,4 @@
-import { TENANT_NAME } from '@darkroom/shared/schemas';
+import { operatorTenant } from '@darkroom/shared/config';
 import { z } from 'zod';
 import type { AlertRules } from './sweeper/alerts.ts';
 
@@ -8,13 +8,7 @@ const LOOKS_MIN = 40;
 
 /** The part of the worker's environment that says when an operator is woken. */
 export const alertEnv = {
-  ALERTS_TENANT: z
-    .string()
-    .regex(TENANT_NAME, 'must be the name of a tenant: 1 to 63 of a-z 0-9 -')
-    .default('default')
-    .meta({
-      description: 'The tenant whose events and webhooks tell of alerts; the first key is of `default`.',
-    }),
+  ALERTS_TENANT: operatorTenant,
   ALERT_ERRORS: z.coerce.number().min(0).max(100).default(5).meta({
     description: 'Alert when more percent than this of the calls of a model fail; 0 = never.',
   }),

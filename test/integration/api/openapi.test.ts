@@ -43,6 +43,7 @@ const MOUNTS = [
   '/v1/models',
   '/v1/templates',
   '/v1/quotes',
+  '/v1/channels',
   '/v1/limits',
   '/v1/doctor',
   '/v1/keys',

@@ -1,16 +1,16 @@
 import { AppError, chooseModel } from '@darkroom/shared/domain';
-import { pausedModels, resumeModel } from '@darkroom/shared/usecases';
+import { lookAtLimits, resumeModel } from '@darkroom/shared/usecases';
 import { Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 
-/** Models that the provider's limits keep everybody away from, and an operator's way to end that. */
-export function limitsRouter(deps: Pick<ApiDeps, 'quotas' | 'lines' | 'channels' | 'clock' | 'log'>): Router {
+/** How much of the provider's limits is used, whom they keep waiting, and an operator's way to end that. */
+export function limitsRouter(deps: Pick<ApiDeps, 'quotas' | 'lines' | 'channels' | 'log'>): Router {
   const router = Router();
   const specs = deps.channels.channels;
   router.get('/', async (_req, res) => {
     callerOf(res, 'jobs:read');
-    res.json({ data: await pausedModels({ ...deps, specs }) });
+    res.json({ data: await lookAtLimits(deps, specs) });
   });
   router.post('/:model/resume', async (req, res) => {
     const { keyId } = callerOf(res, 'admin');

@@ -1,8 +1,18 @@
 import { z } from 'zod';
+import { TENANT_NAME } from '../schemas/index.ts';
 import { parseStorageUrl } from '../storage/open-store.ts';
 import { secret } from './env.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** Who is told of what happens to channels, and of alerts. */
+export const operatorTenant = z
+  .string()
+  .regex(TENANT_NAME, 'must be the name of a tenant: 1 to 63 of a-z 0-9 -')
+  .default('default')
+  .meta({
+    description: 'The tenant whose events and webhooks tell of alerts; the first key is of `default`.',
+  });
 
 /** What both programs read. */
 export const commonEnv = {

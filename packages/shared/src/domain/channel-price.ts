@@ -2,7 +2,8 @@
 
 import type { ServedModel } from './channel.ts';
 import type { Lane, Micros } from './job.ts';
-import { actualCost, estimateCost, LANE_SHARE } from './price.ts';
+import type { Model } from './models.ts';
+import { actualCost, estimateCost, imagePrice, LANE_SHARE } from './price.ts';
 import type { Usage } from './verdict.ts';
 
 type Request = Parameters<typeof estimateCost>[0];
@@ -11,6 +12,11 @@ type Asked = Parameters<typeof actualCost>[0];
 /** What one image is expected to cost there. @param request with the model that would make it */
 export function estimateOn(served: Pick<ServedModel, 'price'>, request: Request, lane: Lane): Micros {
   return flatPrice(served, request.size, lane) ?? Math.round(factorOf(served) * estimateCost(request, lane));
+}
+
+/** What the image alone costs there, by the list. @throws RangeError for a size that the model does not make */
+export function imagePriceOn(served: Pick<ServedModel, 'price'>, model: Model, size: string, lane: Lane): Micros {
+  return flatPrice(served, size, lane) ?? Math.round(factorOf(served) * imagePrice(model, size, lane));
 }
 
 /** How an answered call ended, as far as its bill is concerned. */

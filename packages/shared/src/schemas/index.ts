@@ -2,6 +2,15 @@ export * from './action.ts';
 export * from './api-key.ts';
 export * from './batch.ts';
 export * from './batch-query.ts';
+export {
+  ChannelList,
+  ChannelView,
+  HEALTHS,
+  HealthView,
+  ParkedView,
+  PlaceView,
+  WindowView,
+} from './channel.ts';
 export * from './doctor.ts';
 export * from './event.ts';
 export * from './event-types.ts';

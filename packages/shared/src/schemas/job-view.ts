@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { JOB_STATUSES, LANES, PHASES } from '../domain/index.ts';
+import { HealthView } from './channel.ts';
 import { OwnWebhookView } from './own-webhook.ts';
 import { RoutingView } from './routing.ts';
 
@@ -160,7 +161,21 @@ export const ModelView = z
     thinking: z.array(z.string()),
     tools: z.array(z.string()),
     lanes: z.array(z.enum(LANES)),
-    prices: z.record(z.string(), z.record(z.string(), money)).meta({ description: 'lane → size → dollars an image' }),
+    prices: z.record(z.string(), z.record(z.string(), money)).meta({
+      description: 'lane → size → dollars an image, where it is cheapest; what no channel makes at its list price',
+    }),
+    health: HealthView.meta({ description: 'That of its best channel; out while none serves it.' }),
+    until: z
+      .string()
+      .optional()
+      .meta({ format: 'date-time', description: 'When calls may go again, if none may now.' }),
+    channels: z.array(
+      z.object({
+        channel: z.string(),
+        health: HealthView,
+        until: z.string().optional().meta({ format: 'date-time' }),
+      }),
+    ),
   })
   .meta({ id: 'Model' });
 

@@ -1,21 +1,9 @@
 import type { ChannelSpec } from '../domain/index.ts';
-import type { Clock, Lines, Quotas } from '../ports/index.ts';
-import type { LimitView, ResumedModel } from '../schemas/index.ts';
+import type { Lines, Quotas } from '../ports/index.ts';
+import type { ResumedModel } from '../schemas/index.ts';
+import { placesOf } from './look-channels.ts';
 
 type Deps = { quotas: Quotas; lines: Lines; specs: readonly ChannelSpec[] };
-
-/** All places that the provider keeps everybody away from, and until when. */
-export async function pausedModels({
-  quotas,
-  specs,
-  clock,
-}: Omit<Deps, 'lines'> & { clock: Clock }): Promise<LimitView[]> {
-  const states = await quotas.look(placesOf(specs));
-  const now = clock.now();
-  return states.flatMap(({ place, pause, waitMs }) =>
-    pause ? [{ ...place, reason: pause.reason, until: new Date(now + waitMs).toISOString() }] : [],
-  );
-}
 
 /**
  * Lifts a model's pauses before their end, on every channel, for an operator who knows that the limit is gone. Should it not
@@ -27,8 +15,4 @@ export async function resumeModel({ quotas, lines, specs }: Deps, model: string)
   for (const { channel } of places) await lines.open(model, channel);
   const waiting = (await lines.sizes(model)).reduce((sum, size) => sum + size.waiting, 0);
   return { model, resumed: resumed.includes(true), woken: waiting };
-}
-
-function placesOf(specs: readonly ChannelSpec[]): { channel: string; model: string }[] {
-  return specs.flatMap(({ id, models }) => Object.keys(models).map((model) => ({ channel: id, model })));
 }

@@ -1,0 +1,141 @@
+/** How the configured channels stand, over all workers, as the API tells it. */
+
+import {
+  bestHealth,
+  type ChannelSpec,
+  faultsOf,
+  formatMicros,
+  type Health,
+  healthOf,
+  imagePriceOn,
+  type Lane,
+  modelById,
+  type Place,
+  type ServedModel,
+} from '../domain/index.ts';
+import type { Breakers, PlaceHealth, PlaceState, Quotas } from '../ports/index.ts';
+import type { ChannelView, LimitView, PlaceView } from '../schemas/index.ts';
+
+type Deps = { quotas: Pick<Quotas, 'look'>; breakers: Pick<Breakers, 'look'> };
+type Looked = { spec: ChannelSpec; served: ServedModel; standing: PlaceHealth; quota: PlaceState };
+
+const MICROS = 1_000_000;
+
+/** In the order of the configuration. */
+export async function lookAtChannels(deps: Deps, specs: readonly ChannelSpec[]): Promise<ChannelView[]> {
+  const looked = await lookAtPlaces(deps, specs);
+  return specs.map((spec) =>
+    presentChannel(
+      spec,
+      looked.filter((one) => one.spec === spec),
+    ),
+  );
+}
+
+/** Every place with its windows, and the pause that it may be in. */
+export async function lookAtLimits(
+  { quotas }: Pick<Deps, 'quotas'>,
+  specs: readonly ChannelSpec[],
+): Promise<LimitView[]> {
+  const states = await quotas.look(placesOf(specs));
+  return states.map(({ place, pause, windows }) => ({
+    ...place,
+    ...(pause && { reason: pause.reason, until: at(pause.until), why: pause.why }),
+    windows: windows.map(presentWindow),
+  }));
+}
+
+export function placesOf(specs: readonly ChannelSpec[]): Place[] {
+  return specs.flatMap(({ id, models }) => Object.keys(models).map((model) => ({ channel: id, model })));
+}
+
+/** A place of which the store said nothing is left out: there is none such. */
+async function lookAtPlaces({ quotas, breakers }: Deps, specs: readonly ChannelSpec[]): Promise<Looked[]> {
+  const places = placesOf(specs);
+  const [states, standings] = await Promise.all([quotas.look(places), breakers.look(places)]);
+  return places.flatMap(({ channel, model }, n) => {
+    const spec = specs.find(({ id }) => id === channel);
+    const [served, quota, standing] = [spec?.models[model], states[n], standings[n]];
+    return spec && served && quota && standing ? [{ spec, served, quota, standing }] : [];
+  });
+}
+
+function presentChannel(spec: ChannelSpec, looked: Looked[]): ChannelView {
+  const override = looked.find(({ standing }) => standing.override)?.standing.override;
+  return {
+    id: spec.id,
+    kind: spec.kind,
+    order: spec.order,
+    weight: spec.weight,
+    lanes: [...spec.lanes],
+    trust: { references: spec.trust.references, cost: spec.trust.cost },
+    ...(override && { override }),
+    health: bestHealth(looked.map(({ standing, quota }) => healthOf(standing, quota))).health,
+    models: looked.map(presentPlace),
+  };
+}
+
+function presentPlace({ spec, served, standing, quota }: Looked): PlaceView {
+  const { place, calls, ends, p50Ms, p95Ms, breaker, probeAt, out } = standing;
+  const { aspectRatios, sizes, mimes, tools, ...capabilities } = served.capabilities;
+  return {
+    model: place.model,
+    provider_model: served.providerModel,
+    ...presentHealth(healthOf(standing, quota)),
+    breaker: { state: breaker, ...(probeAt !== undefined && { probe_at: at(probeAt) }), ...(out && { out }) },
+    windows: quota.windows.map(presentWindow),
+    ...(quota.pause && { parked: { ...quota.pause, until: at(quota.pause.until) } }),
+    calls,
+    ...(calls > 0 && { error_rate: share(faultsOf(ends), calls) }),
+    ends: Object.fromEntries(
+      Object.entries(ends).map(([end, count]) => [end, { calls: count, rate: share(count, calls) }]),
+    ),
+    ...(p50Ms !== undefined && { p50_ms: p50Ms }),
+    ...(p95Ms !== undefined && { p95_ms: p95Ms }),
+    prices: Object.fromEntries(spec.lanes.map((lane) => [lane, pricesOf(place.model, served, lane)])),
+    capabilities: {
+      ...capabilities,
+      sizes: [...sizes],
+      aspect_ratios: [...aspectRatios],
+      mimes: [...mimes],
+      tools: [...tools],
+    },
+  };
+}
+
+function presentHealth({ health, until }: Health): Pick<PlaceView, 'health' | 'until'> {
+  return { health, ...(until !== undefined && { until: at(until) }) };
+}
+
+function pricesOf(model: string, served: ServedModel, lane: Lane): Record<string, string> {
+  const row = modelById(model);
+  // A channel may be said to do more than its model can: it is asked for no more.
+  const sizes = served.capabilities.sizes.filter((size) => row.sizes.includes(size));
+  return Object.fromEntries(sizes.map((size) => [size, formatMicros(imagePriceOn(served, row, size, lane))]));
+}
+
+/** Money is kept in micro-dollars, and told in dollars. */
+function presentWindow({
+  window,
+  used,
+  limit,
+  learnt,
+  freeAt,
+}: PlaceState['windows'][number]): LimitView['windows'][number] {
+  const amount = (value: number) => (window === 'spend' ? value / MICROS : value);
+  return {
+    window,
+    used: amount(used),
+    ...(limit !== undefined && { limit: amount(limit) }),
+    ...(learnt && { learnt: { limit: amount(learnt.limit), until: at(learnt.until) } }),
+    ...(freeAt !== undefined && { free_at: at(freeAt) }),
+  };
+}
+
+function share(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((1_000 * part) / whole) / 1_000;
+}
+
+function at(ms: number): string {
+  return new Date(ms).toISOString();
+}
