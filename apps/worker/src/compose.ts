@@ -16,7 +16,7 @@ import {
 import { systemClock } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
-import { openStore } from '@darkroom/shared/storage';
+import { openBucket, openStore } from '@darkroom/shared/storage';
 import {
   checkRedis,
   createRedisActions,
@@ -187,7 +187,18 @@ export async function compose(
     draining: draining.signal,
     stopping: stopping.signal,
   };
-  const { accounts } = opened.use(openAccounts(configured, { log }));
+  const { accounts } = opened.use(
+    openAccounts(configured, {
+      log,
+      clock,
+      openBucket: (bucket, token) =>
+        openBucket({
+          bucket,
+          ...(token && { token }),
+          ...(config.GCS_API_ENDPOINT && { apiEndpoint: config.GCS_API_ENDPOINT }),
+        }),
+    }),
+  );
   const batchDeps = laneOptions(config, {
     ...deps,
     batches,

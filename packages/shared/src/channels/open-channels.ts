@@ -98,7 +98,8 @@ function openChannel({ id, models, connection }: ConfiguredChannel, { clock, con
   }
 }
 
-function credentialsOf({ auth }: VertexConnection): VertexCredentials {
+/** Who calls, with a token that is missing told at once. @throws ConfigError for a credential that is missing */
+export function credentialsOf({ auth }: VertexConnection): VertexCredentials {
   switch (auth.type) {
     case 'service_account':
       return { type: 'service_account', json: auth.key.read().reveal() };

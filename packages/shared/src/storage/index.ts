@@ -5,6 +5,7 @@ export {
   type OpenedFile,
   verifySignedUrl,
 } from './folder/index.ts';
+export { openBucket } from './open-bucket.ts';
 export {
   type OpenedStore,
   type OpenStoreOptions,

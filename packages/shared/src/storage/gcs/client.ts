@@ -3,9 +3,13 @@
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { type CRC32CValidator, Storage, type StorageOptions } from '@google-cloud/storage';
 import { crc32c } from '@node-rs/crc32';
+import { OAuth2Client } from 'google-auth-library';
 import { encodeChecksum } from '../checksum.ts';
 
 export type GcsCredentials = { client_email: string; private_key: string };
+
+/** It is asked for again five minutes before: at each use. */
+const TOKEN_MS = 60_000;
 
 export type Clients = {
   /** Fails at the first error: whoever calls the store retries. */
@@ -18,18 +22,29 @@ export type Clients = {
 export function createClients({
   apiEndpoint,
   credentials,
+  token,
 }: {
   apiEndpoint?: string;
   credentials?: GcsCredentials;
+  /** Whose bearer is sent to Google; absent = the credentials of the environment. */
+  token?: () => Promise<string>;
 }): Clients {
   const options: StorageOptions = { crc32cGenerator: nativeChecksum };
   // No credentials are sent to another endpoint.
   if (apiEndpoint !== undefined) Object.assign(options, { apiEndpoint, projectId: 'darkroom' });
+  if (apiEndpoint === undefined && token) Object.assign(options, { authClient: bearerOf(token) });
   // `autoRetry`, since the client takes `maxRetries: 0` for "not set" and makes it 3.
   const once = new Storage({ ...options, retryOptions: { autoRetry: false } });
   if (apiEndpoint !== undefined) signWith(once, credentials ?? throwawayCredentials());
   const retryOptions = { autoRetry: true, maxRetries: 3, maxRetryDelay: 8, totalTimeout: 30 };
   return { once, patient: new Storage({ ...options, authClient: once.authClient, retryOptions }) };
+}
+
+/** Asks for the token each time: whoever gives it knows how long it is good. */
+function bearerOf(token: () => Promise<string>): OAuth2Client {
+  const client = new OAuth2Client();
+  client.refreshHandler = async () => ({ access_token: await token(), expiry_date: Date.now() + TOKEN_MS });
+  return client;
 }
 
 // Every way to hand the client a key warns on standard error that it is deprecated, or looks for a metadata server first.
