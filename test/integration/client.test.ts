@@ -83,6 +83,10 @@ describe('the client', () => {
     items: (client) => drain(client.items('ID')),
     manifest: (client) => drain(client.manifest('ID')),
     download: (client) => client.download('/v1/jobs/ID/images/0'),
+    channels: (client) => client.channels.order('ID', 'drain'),
+    listLimits: (client) => client.listLimits(),
+    resumeModel: (client) => client.resumeModel('ID'),
+    listModels: (client) => client.listModels(),
     previewAction: (client) => client.previewAction({ action: 'cancel', filter: {} }),
     createAction: (client) => client.createAction({ action: 'cancel', filter: {} }),
     getAction: (client) => client.getAction('ID'),
@@ -114,7 +118,7 @@ describe('the client', () => {
     const { json: document } = await api.call('GET', '/openapi.json');
     const routes = Object.entries(document.paths as Record<string, object>).flatMap(([path, item]) =>
       Object.keys(item).map(
-        (method) => `${method.toUpperCase()} ${path.replaceAll(/\{id\}/g, 'ID').replaceAll('{n}', '0')}`,
+        (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(id|model)\}/g, 'ID').replaceAll('{n}', '0')}`,
       ),
     );
 

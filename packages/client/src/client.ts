@@ -11,6 +11,7 @@ import type {
   TemplateList,
 } from '@darkroom/shared/schemas';
 import { type ActionMethods, actionMethods } from './actions.ts';
+import { type ChannelMethods, channelMethods } from './channels.ts';
 import { DarkroomError } from './error.ts';
 import { type EventMethods, eventMethods } from './events.ts';
 import { type Call, createHttp, type Http, unreachable } from './http.ts';
@@ -41,6 +42,7 @@ export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
 export type BatchInput = { type: 'text/csv' | 'application/x-ndjson'; body: ReadableStream<Uint8Array> | string };
 
 export type Client = ActionMethods &
+  ChannelMethods &
   EventMethods &
   WebhookMethods & {
     submitJob(job: SubmitJobInput, options?: Submission): Promise<JobView>;
@@ -108,6 +110,7 @@ export function createClient(options: ClientOptions): Client {
     },
     download: (link, options) => follow(http, fetch, new URL(link, url), options),
     ...actionMethods(http),
+    ...channelMethods(http),
     ...eventMethods(http),
     ...webhookMethods(http),
   };

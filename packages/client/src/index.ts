@@ -1,4 +1,5 @@
 export type { ActionMethods } from './actions.ts';
+export type { ChannelMethods, ChannelOrder } from './channels.ts';
 export {
   type BatchAction,
   type BatchInput,

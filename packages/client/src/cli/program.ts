@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { DarkroomError } from '../error.ts';
 import { addBatch } from './commands/batch.ts';
+import { addChannels } from './commands/channels.ts';
 import { addDownload } from './commands/download.ts';
 import { addEvents } from './commands/events.ts';
 import { addJobs } from './commands/jobs.ts';
@@ -35,6 +36,7 @@ export function createProgram(terminal: Terminal): { run(args: string[]): Promis
   addDownload(program, open, end);
   addEvents(program, open);
   addWebhooks(program, open);
+  addChannels(program, open);
   return {
     run: async (args) => {
       try {

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import type { ChannelOrder } from '../../channels.ts';
+import type { Open } from '../context.ts';
+import { channelTable, limitTable } from '../tables.ts';
+
+const ORDERS: Record<ChannelOrder, string> = {
+  open: 'hold it back: no call goes until close or resume',
+  drain: 'let its calls end, and make no new ones until close or resume',
+  close: 'it is mended: forget its past, and go on by itself',
+  resume: 'take back what was said of it, and forget nothing',
+};
+
+export function addChannels(program: Command, open: Open): void {
+  const channels = program
+    .command('channels')
+    .description('the ways to reach models, and how each of them is')
+    .action(async () => {
+      const { client, signal, say, print } = open();
+      const { data } = await client.channels.list({ signal });
+      for (const line of channelTable(data)) say(line);
+      for (const channel of data) print(channel);
+    });
+  for (const [order, what] of Object.entries(ORDERS)) {
+    channels
+      .command(order)
+      .argument('<channel>')
+      .description(`${what} (scope admin)`)
+      .action(async (id: string) => {
+        const { client, signal, say, print } = open();
+        const channel = await client.channels.order(id, order as ChannelOrder, { signal });
+        for (const line of channelTable([channel])) say(line);
+        print(channel);
+      });
+  }
+  program
+    .command('limits')
+    .description('how much of the limits is used, and who is kept waiting')
+    .action(async () => {
+      const { client, signal, say, print } = open();
+      const { data } = await client.listLimits({ signal });
+      for (const line of limitTable(data)) say(line);
+      for (const limit of data) print(limit);
+    });
+}

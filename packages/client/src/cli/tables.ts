@@ -1,0 +1,65 @@
+/** Channels and limits as tables of a terminal. Pure. */
+
+import type { ChannelView, LimitView, PlaceView } from '@darkroom/shared/schemas';
+
+/** One row for each model of each channel. */
+export function channelTable(channels: readonly ChannelView[]): string[] {
+  const head = ['CHANNEL', 'KIND', 'MODEL', 'HEALTH', 'UNTIL', 'CALLS', 'ERRORS', 'P50', 'P95'];
+  const rows = channels.flatMap(({ id, kind, override, models }) =>
+    models.map((place) => [
+      id,
+      kind,
+      place.model,
+      healthOf(place, override),
+      untilOf(place.until),
+      ...figuresOf(place),
+    ]),
+  );
+  return table([head, ...rows]);
+}
+
+function healthOf({ health, breaker }: PlaceView, override: ChannelView['override']): string {
+  if (override === 'open') return 'out (held back)';
+  if (override === 'drain') return 'out (drained)';
+  if (health === 'out' && breaker.out) return breaker.out === 'auth' ? 'out (key refused)' : 'out (model retired)';
+  return health;
+}
+
+function figuresOf({ calls, error_rate: errors, p50_ms: p50, p95_ms: p95 }: PlaceView): string[] {
+  const percent = errors === undefined ? '-' : `${(100 * errors).toFixed(errors > 0 && errors < 0.1 ? 1 : 0)} %`;
+  return [String(calls), percent, secondsOf(p50), secondsOf(p95)];
+}
+
+function secondsOf(ms: number | undefined): string {
+  return ms === undefined ? '-' : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** One row for each window that is limited or used, and for each pause. */
+export function limitTable(limits: readonly LimitView[]): string[] {
+  const head = ['CHANNEL', 'MODEL', 'WINDOW', 'USED', 'LIMIT', 'LEARNT UNTIL', 'FREE AT'];
+  const rows = limits.flatMap(({ channel, model, reason, until, windows }) => [
+    ...(reason ? [[channel, model, `paused (${reason})`, '-', '-', '-', untilOf(until)]] : []),
+    ...windows
+      .filter(({ used, limit }) => used > 0 || limit !== undefined)
+      .map((one) => {
+        const { window, used, limit, learnt, free_at: freeAt } = one;
+        return [channel, model, window, String(used), String(limit ?? '-'), untilOf(learnt?.until), untilOf(freeAt)];
+      }),
+  ]);
+  return rows.length ? table([head, ...rows]) : ['Nothing is used, and no limit is known yet.'];
+}
+
+/** `2026-11-21T06:12:30.000Z` → `2026-11-21 06:12:30Z`. */
+function untilOf(time: string | undefined): string {
+  return time ? `${time.slice(0, 19).replace('T', ' ')}Z` : '-';
+}
+
+function table(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, n) => Math.max(...rows.map((row) => row[n]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, n) => cell.padEnd(widths[n] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
