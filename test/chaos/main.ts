@@ -1,6 +1,6 @@
 /**
  * The proofs of survival in full:
- * `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash|batch-chaos|batch-crash|webhooks --points handoff,wake --quick]`.
+ * `npm run chaos [-- --seed N --jobs 300 --rounds 10 --only chaos|crash|channels|batch-chaos|batch-crash|webhooks --points handoff,wake --quick]`.
  *
  * Prints what it did as it does it, and the figures as the tables of `docs/proofs.md`. Ends with 1 when a promise was
  * broken.
@@ -16,7 +16,9 @@ import { BATCH_FULL, BATCH_SHORT, runBatchChaos } from '../support/batch-chaos.t
 import { BATCH_CRASHES } from '../support/batch-crash.ts';
 import { type ChaosFigures, FULL, runChaos, SHORT } from '../support/chaos.ts';
 import { CRASH_CASES, type CrashCase, type Survived, startForCrashes, survive } from '../support/crash.ts';
+import { OUTAGE_FULL, OUTAGE_SHORT } from '../support/outage.ts';
 import { batchChaosTable, batchCrashRounds } from './batch.ts';
+import { channelRounds } from './channels.ts';
 import { STORM_FULL, STORM_SHORT, webhookRounds } from './webhooks.ts';
 
 const { values } = parseArgs({
@@ -58,6 +60,12 @@ async function main(): Promise<void> {
         (figures) => say(chaosTable(figures)),
         (error: Error) => broken.push(`chaos, seed ${values.seed}: ${error.message}`),
       );
+    }
+    if (isDue('channels')) {
+      const chaos = { ...(values.quick ? SHORT : FULL), seed: Number(values.seed) };
+      const killable = { url: redis.url, kill: own.kill, restart: own.restart };
+      const outage = values.quick ? OUTAGE_SHORT : OUTAGE_FULL;
+      broken.push(...(await channelRounds(killable, { outage, chaos, say })));
     }
     if (isDue('batch-chaos')) {
       const plan = { ...(values.quick ? BATCH_SHORT : BATCH_FULL), seed: Number(values.seed) };

@@ -5,7 +5,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRule, JournalEntry } from '@darkroom/emulator';
+import { type ChannelsOption, keysOf } from './system/channels.ts';
 import { isOver } from './system/client.ts';
+import { type AccountBill, billsOf } from './system/invariants.ts';
+import { wasQuick } from './system/quick-place.ts';
 import { type Figures, type System, startSystem } from './system.ts';
 
 export type ChaosPlan = {
@@ -18,7 +21,20 @@ export type ChaosPlan = {
   outages: number;
   /** Milliseconds over which jobs come in and things go wrong. */
   spanMs: number;
+  /** Through three channels, with a second call beside each slow one, in place of the one from the environment. */
+  channels?: boolean;
 };
+
+/** The first has the least room, so that the others are called too, and some of its calls are slow. */
+const CHANNELS: ChannelsOption = {
+  channels: [
+    { id: 'first', limits: { concurrency: 4 } },
+    { id: 'second', kind: 'vertex', order: 2, limits: { concurrency: 4 } },
+    { id: 'third', kind: 'openrouter', order: 3 },
+  ],
+  hedge: { enabled: true },
+};
+const SLOW = { first: { tail: { share: 0.3, factor: 4 } } };
 
 export const FULL: Omit<ChaosPlan, 'seed'> = {
   jobs: 300,
@@ -56,11 +72,17 @@ export type ChaosFigures = Figures & {
   /** Ended jobs that share another's image, and those ended by their caller. */
   joined: number;
   seconds: number;
+  /** What each account charged, and what the records say of it. */
+  bills: AccountBill[];
 };
 
 /** An answer may have reached a worker and not yet its disk. */
 const ON_ITS_WAY_MS = 500;
 const CONCURRENCY = 5;
+/** A call beside a slow one needs a place of its own that is free. */
+const CONCURRENCY_HEDGED = 12;
+/** Somewhat above what a call mostly takes here. */
+const SLOW_FROM_MS = 3_500;
 const MODEL = 'gemini-3.1-flash-image';
 
 const FAULTS: FaultRule[] = [
@@ -94,10 +116,19 @@ export async function runChaos(
   await using system = await startSystem({
     redisUrl: redis.url,
     workers: 0,
-    emulator: { seed: `chaos-${plan.seed}`, settings: { latency: 0.2 }, faults: FAULTS },
-    workerEnv: { WORKER_CONCURRENCY: String(CONCURRENCY), MESSAGE_LOCK: '5' },
+    emulator: {
+      seed: `chaos-${plan.seed}`,
+      settings: { latency: 0.2, ...(plan.channels && { projects: SLOW }) },
+      faults: FAULTS,
+    },
+    ...(plan.channels && { channels: CHANNELS }),
+    workerEnv: { WORKER_CONCURRENCY: String(plan.channels ? CONCURRENCY_HEDGED : CONCURRENCY), MESSAGE_LOCK: '5' },
   });
-  const workers = Array.from({ length: plan.workers }, (_, n) => system.addWorker({ GEMINI_API_KEY: keyOf(n) }));
+  const workers = Array.from({ length: plan.workers }, (_, n) =>
+    system.addWorker({ GEMINI_API_KEY: keyOf(n), ...keysOf(CHANNELS.channels, keyOf(n)) }),
+  );
+  // Else nothing would be known to be slow before most jobs are over.
+  if (plan.channels) await wasQuick(system, { channel: 'first', model: MODEL }, SLOW_FROM_MS);
   await Promise.all(workers.map((worker) => worker.start()));
 
   const tally = { inFlightAtKills: 0 };
@@ -127,6 +158,7 @@ export async function runChaos(
     faults: entries.filter(({ fault }) => fault).length,
     joined: records.filter(({ leader }) => leader).length,
     seconds: Math.round((performance.now() - began) / 1_000),
+    bills: billsOf(seen),
   };
 }
 

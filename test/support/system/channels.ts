@@ -37,12 +37,12 @@ export async function writeChannels(
 ): Promise<Env> {
   const path = join(folder, 'darkroom.config.json');
   await writeFile(path, JSON.stringify({ ...rest, channels: channels.map((one) => entryOf(one, url)) }));
-  return { DARKROOM_CONFIG: path, ...keysOf(channels, 'test0000') };
+  return { DARKROOM_CONFIG: path, ...keysOf(channels, 'AIzaCanaryOfAnAccount0000000000000000') };
 }
 
-/** Credentials that end in `ending`, whose last four characters the provider's journal shows. */
+/** Credentials that go on as `ending`, whose last four characters the provider's journal shows. */
 export function keysOf(channels: readonly TestChannel[], ending: string): Env {
-  return Object.fromEntries(channels.map(({ id }) => [variableOf(id), `${id}.AIzaCanaryOfAnAccount${ending}`]));
+  return Object.fromEntries(channels.map(({ id }) => [variableOf(id), `${id}.${ending}`]));
 }
 
 function variableOf(id: string): string {

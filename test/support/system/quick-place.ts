@@ -9,9 +9,9 @@ import type { Redis } from 'ioredis';
 const CALLS = 400;
 const QUICK_MS = 100;
 
-/** As if the place had lately answered many calls in a tenth of a second. */
-export async function wasQuick(system: { redis: Redis; prefix: string }, place: Place): Promise<void> {
+/** As if the place had lately answered many calls in so many ms. */
+export async function wasQuick(system: { redis: Redis; prefix: string }, place: Place, ms = QUICK_MS): Promise<void> {
   const breakers = createRedisBreakers(system);
-  const one = () => breakers.note(place, `att_${randomUUID()}`, 'ok', QUICK_MS);
+  const one = () => breakers.note(place, `att_${randomUUID()}`, 'ok', ms);
   await Promise.all(Array.from({ length: CALLS }, one));
 }

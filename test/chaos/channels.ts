@@ -1,0 +1,72 @@
+/** The proofs of several channels in full, and their tables. */
+
+import { type ChaosFigures, type ChaosPlan, type KillableRedis, runChaos } from '../support/chaos.ts';
+import { type OutageFigures, type OutagePlan, runOutage } from '../support/outage.ts';
+
+/** An outage of the first of two channels, then chaos over three. @returns what was broken */
+export async function channelRounds(
+  redis: KillableRedis,
+  { outage, chaos, say }: { outage: OutagePlan; chaos: ChaosPlan; say: (line: string) => void },
+): Promise<string[]> {
+  const broken: string[] = [];
+  say(`outage of the first channel: ${JSON.stringify(outage)}`);
+  await runOutage(outage, redis.url).then(
+    (figures) => {
+      say(outageTable(figures, outage));
+      if (figures.probesAtOnce > 1) broken.push(`${figures.probesAtOnce} probes were out at once`);
+      if (figures.opened === 0 || figures.recovered === 0) broken.push('the breaker never opened, or never closed');
+    },
+    (error: Error) => broken.push(`outage: ${error.message}`),
+  );
+  say(`chaos over three channels, seed ${chaos.seed}`);
+  await runChaos({ ...chaos, channels: true }, redis, say).then(
+    (figures) => say(chaosTable(figures)),
+    (error: Error) => broken.push(`chaos over three channels, seed ${chaos.seed}: ${error.message}`),
+  );
+  return broken;
+}
+
+function outageTable(figures: OutageFigures, { share, someMs, allMs }: OutagePlan): string {
+  const { jobs, byStatus, refused, opened, recovered, probes, probesAtOnce } = figures;
+  const added = (ms: number) => `${ms} ms (${ms - figures.wellMs >= 0 ? '+' : ''}${ms - figures.wellMs})`;
+  return table('outage of the first channel, four workers', [
+    ['jobs, of them succeeded', `${jobs}, ${byStatus['succeeded']}`],
+    ['calls it refused', refused],
+    ['times the breaker opened / closed', `${opened} / ${recovered}`],
+    ['probes, most of them at once', `${probes}, ${probesAtOnce}`],
+    ['median from submission to image, before', `${figures.wellMs} ms`],
+    [`while it refused ${100 * share} % of calls, for ${someMs / 1_000} s`, added(figures.someMs)],
+    [`while it refused all, for ${allMs / 1_000} s`, added(figures.allMs)],
+    ['images it made afterwards', figures.madeAfter],
+  ]);
+}
+
+function chaosTable(figures: ChaosFigures): string {
+  const statuses = Object.entries(figures.byStatus).map(([status, n]) => `${n} ${status}`);
+  return table('chaos over three channels', [
+    ['seed', figures.seed],
+    ['SIGKILLs of workers / Redis / the API', `${figures.workerKills} / ${figures.redisKills} / ${figures.apiKills}`],
+    ['jobs accepted = ended', `${figures.jobs}: ${statuses.join(', ')}`],
+    ['calls beside slow ones', figures.hedges],
+    [
+      'attempts on record = settled + rejected + in doubt',
+      `${figures.calls} = ${figures.settled} + ${figures.rejected} + ${figures.inDoubt}`,
+    ],
+    ['charges beyond the settled ones (calls paid again)', figures.extra],
+    [
+      'calls in flight at the kills + answers the provider lost',
+      `${figures.inFlightAtKills} + ${figures.lostByProvider}`,
+    ],
+    ...figures.bills.map(({ account, calls, billed, settled, unsettled }): [string, unknown] => [
+      `bill of \`${account}\` = settled + in doubt (µ$), calls`,
+      `${billed} = ${settled} + ${unsettled}, ${calls}`,
+    ]),
+    ['seconds', figures.seconds],
+  ]);
+}
+
+function table(name: string, rows: [string, unknown][]): string {
+  return ['', `| ${name} | |`, '|---|---|', ...rows.map(([row, value]) => `| ${row} | ${String(value)} |`), ''].join(
+    '\n',
+  );
+}
