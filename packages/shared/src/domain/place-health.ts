@@ -3,7 +3,7 @@
 import { BREAKER_RULES, type BreakerState, type CallEnd, type Out, type Override, saysOf } from './breaker.ts';
 import type { EpochMs } from './job.ts';
 
-export type HealthWord = 'available' | 'degraded' | 'broken' | 'parked' | 'out';
+type HealthWord = 'available' | 'degraded' | 'broken' | 'parked' | 'out';
 
 /** `until` = when calls may go again, where that is known. */
 export type Health = { health: HealthWord; until?: EpochMs };

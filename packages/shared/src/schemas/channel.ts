@@ -85,7 +85,7 @@ export const PlaceView = z
   .meta({ id: 'Place', description: 'One model on one channel, as it stands over all workers.' });
 export type PlaceView = z.output<typeof PlaceView>;
 
-export const OVERRIDES = ['open', 'close', 'drain'] as const;
+const OVERRIDES = ['open', 'close', 'drain'] as const;
 
 export const ChannelView = z
   .object({
