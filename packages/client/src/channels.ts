@@ -1,7 +1,6 @@
 /** Ways to reach models, how they are, and what an operator says of them. */
 
 import type { ChannelView, LimitView, ModelView, ResumedModel } from '@darkroom/shared/schemas';
-import type { z } from 'zod';
 import type { Http } from './http.ts';
 
 type Options = { signal?: AbortSignal | undefined };
@@ -22,7 +21,7 @@ export type ChannelMethods = {
   /** Ends the pauses of a model. Needs a key with the scope `admin`. */
   resumeModel(model: string, options?: Options): Promise<ResumedModel>;
   /** What each model can do, what it costs, and whether it can be had now. */
-  listModels(options?: Options): Promise<{ data: z.output<typeof ModelView>[] }>;
+  listModels(options?: Options): Promise<{ data: ModelView[] }>;
 };
 
 export function channelMethods(http: Http): ChannelMethods {

@@ -178,5 +178,6 @@ export const ModelView = z
     ),
   })
   .meta({ id: 'Model' });
+export type ModelView = z.output<typeof ModelView>;
 
 export const ModelList = z.object({ data: z.array(ModelView) }).meta({ id: 'ModelList' });
