@@ -10,19 +10,20 @@ export async function channelRounds(
 ): Promise<string[]> {
   const broken: string[] = [];
   say(`outage of the first channel: ${JSON.stringify(outage)}`);
-  await runOutage(outage, redis.url).then(
-    (figures) => {
-      say(outageTable(figures, outage));
-      if (figures.probesAtOnce > 1) broken.push(`${figures.probesAtOnce} probes were out at once`);
-      if (figures.opened === 0 || figures.recovered === 0) broken.push('the breaker never opened, or never closed');
-    },
-    (error: Error) => broken.push(`outage: ${error.message}`),
-  );
+  try {
+    const figures = await runOutage(outage, redis.url);
+    say(outageTable(figures, outage));
+    if (figures.probesAtOnce > 1) broken.push(`${figures.probesAtOnce} probes were out at once`);
+    if (figures.opened === 0 || figures.recovered === 0) broken.push('the breaker never opened, or never closed');
+  } catch (error) {
+    broken.push(`outage: ${String(error)}`);
+  }
   say(`chaos over three channels, seed ${chaos.seed}`);
-  await runChaos({ ...chaos, channels: true }, redis, say).then(
-    (figures) => say(chaosTable(figures)),
-    (error: Error) => broken.push(`chaos over three channels, seed ${chaos.seed}: ${error.message}`),
-  );
+  try {
+    say(chaosTable(await runChaos({ ...chaos, channels: true }, redis, say)));
+  } catch (error) {
+    broken.push(`chaos over three channels, seed ${chaos.seed}: ${String(error)}`);
+  }
   return broken;
 }
 

@@ -22,12 +22,12 @@ export type OutagePlan = {
   latency: number;
 };
 
-/** A twentieth of the time that such an outage takes, and of the calls. */
+/** Five minutes and more of an outage, in shorter ones: its calls and the cool-downs are shorter in proportion. */
 export const OUTAGE_FULL: OutagePlan = {
-  wellMs: 20_000,
-  someMs: 60_000,
-  allMs: 40_000,
-  afterMs: 20_000,
+  wellMs: 15_000,
+  someMs: 45_000,
+  allMs: 30_000,
+  afterMs: 15_000,
   share: 0.45,
   jobsPerSecond: 8,
   coolDownMs: 1_000,

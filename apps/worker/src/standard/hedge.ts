@@ -61,9 +61,10 @@ async function others(
   job: Job,
   running: Candidate,
 ): Promise<[Candidate, ...Candidate[]] | undefined> {
-  const now = deps.clock.now();
   const left = (moneyLeft(job) ?? Number.POSITIVE_INFINITY) - running.cost;
   const { candidates } = await candidatesFor(deps, job);
+  // Behind the look at them: what is free from that very moment on is free now.
+  const now = deps.clock.now();
   const [first, ...rest] = candidates
     .filter(({ place }) => place.channel !== running.place.channel)
     .filter(({ enterAt, override, readyAt }) => enterAt <= now && readyAt <= now && !override)
