@@ -21,7 +21,7 @@ export function openAccounts(
   for (const one of configured) {
     const channel = openBatchChannel(one, options);
     if (!channel || !one.batch) {
-      log.info({ channel: one.id, kind: one.kind, why: 'does not carry lane batch' }, 'channel.no_batches');
+      log.info({ channel: one.id, kind: one.kind, why: whyNot(one) }, 'channel.no_batches');
       continue;
     }
     opened.use(channel);
@@ -31,6 +31,19 @@ export function openAccounts(
     accounts.set(one.id, { spec: one, channel, slots, enqueuedTokens: allowed });
   }
   return { accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** Goes on from the channel's name. */
+function whyNot({ connection, batch }: ConfiguredChannel): string {
+  const why = 'does not carry lane batch';
+  switch (connection.kind) {
+    case 'gemini':
+      return connection.auth === 'bearer' ? `${why}: relays have no batches, unless its lanes say so` : why;
+    case 'vertex':
+      return batch?.bucket ? why : `${why}: that needs batch.bucket`;
+    default:
+      return `${why}: kind ${connection.kind} has no batches`;
+  }
 }
 
 /** Whether a place is given nothing, as all workers know it. */

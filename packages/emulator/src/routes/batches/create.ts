@@ -30,7 +30,13 @@ export async function createBatch(call: Call): Promise<void> {
   const body = readCreateBody(await readJson(call.request, INLINE_BYTES_MAX));
   const file = 'file' in body.input ? body.input.file : undefined;
   world.journal.update(entry, { display_name: body.displayName, ...(file !== undefined && { file }) });
-  const subject = { route: entry.route, model: model.id, displayName: body.displayName, ...(file && { file }) };
+  const subject = {
+    route: entry.route,
+    project: call.project,
+    model: model.id,
+    displayName: body.displayName,
+    ...(file && { file }),
+  };
   if (await strike(call, world.faults.choose(subject))) return;
   const batch = await create(call, model, body);
   await answerJson(call, toOperation(batch, world.clock.now()));
