@@ -61,7 +61,7 @@ async function* fairness({ quick, wants }: BenchOptions): AsyncGenerator<Figure>
   const common = { flood: quick ? 1_500 : 10_000, single: quick ? 10 : 30, everyMs: 1_000, workers: 2, slots: 10 };
   const plans = {
     fair_slots: { ...common, latency: 0.1 },
-    fair_limit: { ...common, latency: 0.1, perMinute: 600 },
+    fair_limit: { ...common, latency: 0.1, perMinute: 240 },
   };
   for (const [name, plan] of Object.entries(plans)) {
     if (!wants(`channels.${name}`)) continue;

@@ -12,6 +12,7 @@ import { openStore } from '@darkroom/shared/storage';
 import {
   createRedisLatency,
   createRedisLedger,
+  createRedisLines,
   createRedisQuotes,
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
@@ -32,7 +33,11 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
   const redis = await openRequestRedis(redisUrl);
   const ledger = createRedisLedger({ redis });
   const clock = systemClock;
-  const queue = createWakeQueue({ redis: await openRequestRedis(redisUrl) });
+  const configured = readChannels({ env: {}, cwd: folder, credentials: 'leave' });
+  const queue = createWakeQueue({
+    redis: await openRequestRedis(redisUrl),
+    lines: { lines: createRedisLines({ redis }), channels: configured.channels },
+  });
   const failures: unknown[] = [];
   const outbox = createOutbox({ ledger, queue, clock, onError: (error) => failures.push(error) });
   const store = await openStore(`file:${join(folder, 'objects')}`, {
@@ -46,7 +51,7 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
     outbox,
     quotes: createRedisQuotes({ redis }),
     latency: createRedisLatency({ redis, now: () => clock.now() }),
-    channels: readChannels({ env: {}, cwd: folder, credentials: 'leave' }),
+    channels: configured,
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => [],
