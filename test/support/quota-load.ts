@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000;
 const TOGETHER = 16;
 const LOOK_MS = 100;
 
-export type Account = {
+type Account = {
   id: string;
   /** As the file names them, of the model. */
   limits?: Record<string, number>;
@@ -146,7 +146,7 @@ function meanCost({ emulator }: System): number {
 }
 
 /** A call and the one that comes `allowed` calls later are a window apart when nothing of the allowance is left unused. */
-export function usedOf(times: number[], { windowMs, allowed }: { windowMs: number; allowed: number }): number {
+function usedOf(times: number[], { windowMs, allowed }: { windowMs: number; allowed: number }): number {
   const spans = times.slice(allowed).map((at, n) => at - (times[n] ?? at));
   return windowMs / (spans.reduce((sum, span) => sum + span, 0) / spans.length);
 }
