@@ -27,7 +27,7 @@ export const OUTAGE_FULL: OutagePlan = {
   wellMs: 15_000,
   someMs: 45_000,
   allMs: 30_000,
-  afterMs: 15_000,
+  afterMs: 45_000,
   share: 0.45,
   jobsPerSecond: 8,
   coolDownMs: 1_000,
