@@ -121,7 +121,7 @@ function judged(lines: ResultLine[]): [string, string][] {
 
 describe.each(KINDS)('a batch channel of kind %s', (kind) => {
   it('brings an image for each line, and leaves nothing behind', async () => {
-    const account = await anAccount(kind);
+    const account = await anAccount(kind, [], { files: { upload_origin: 'https://elsewhere.example' } });
     const { channel, emulator } = account;
     const keys = ['att_1', 'att_2', 'att_3'];
 

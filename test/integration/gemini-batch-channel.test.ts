@@ -1,4 +1,4 @@
-/** The batch channel against the emulator: from lines to images, and back from every misfortune on the way. */
+/** What the Gemini API has of its own about batches, against the emulator; what all kinds do is in `batch-channels.test.ts`. */
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -100,43 +100,6 @@ function sorted(pairs: [string, string][]): [string, string][] {
 }
 
 describe('a batch', () => {
-  it('brings an image for each line, and leaves nothing behind', async () => {
-    const account = await anAccount([], { files: { upload_origin: 'https://elsewhere.example' } });
-    const { channel, emulator } = account;
-    const keys = ['att_1', 'att_2', 'att_3'];
-
-    const name = await aBatch(account, keys);
-    const waiting = await theBatch(account);
-    emulator.control.advance(HOUR);
-    const over = await theBatch(account);
-    const lines = await results(account);
-
-    expect(waiting).toMatchObject({
-      name,
-      displayName: 'dk-1',
-      inputFile: 'files/chunk-1',
-      state: 'BATCH_STATE_PENDING',
-    });
-    expect(waiting).not.toHaveProperty('end');
-    expect(Math.abs(waiting.createdAt - Date.now())).toBeLessThan(MINUTE);
-    expect(over).toMatchObject({ end: 'succeeded', stats: { total: 3, succeeded: 3, failed: 0 } });
-    expect(sorted(judged(lines))).toEqual(keys.map((key) => [key, 'image']));
-    const [first] = lines;
-    const image = first?.type === 'line' ? first.answer.blobs[0] : undefined;
-    expect((await readFile(image?.path ?? '')).length).toBe(image?.bytes);
-    expect(done(await channel.get(name, signal)).batch).toEqual(over);
-
-    for (const file of ['files/chunk-1', over.responsesFile ?? '']) done(await channel.deleteFile(file, signal));
-    done(await channel.deleteBatch(name, signal));
-    expect(done(await channel.list(0, signal)).batches).toEqual([]);
-    expect(done(await channel.get(name, signal)).batch).toBeUndefined();
-    expect(done(await channel.download(over.responsesFile ?? '', signal)).body).toBe('gone');
-    done(await channel.deleteFile('files/chunk-1', signal));
-    done(await channel.deleteBatch(name, signal));
-    done(await channel.cancel(name, signal));
-    expect(emulator.control.bill().images).toBe(3);
-  });
-
   it('may exist when the answer to its creation was lost, and is in the list then', async () => {
     const lost: FaultRule[] = [
       { match: { route: 'create_batch' }, times: 1, fault: { kind: 'reset_after_billing' } },
@@ -171,16 +134,6 @@ describe('a batch', () => {
     account.emulator.control.advance(49 * HOUR);
 
     expect(await theBatch(account)).toMatchObject(expected);
-  });
-
-  it('is canceled once or twice, and after its end', async () => {
-    const account = await anAccount();
-    const name = await aBatch(account, ['a']);
-
-    done(await account.channel.cancel(name, signal));
-    done(await account.channel.cancel(name, signal));
-
-    expect(await theBatch(account)).toMatchObject({ end: 'canceled' });
   });
 });
 

@@ -5,12 +5,14 @@ import { createGeminiBatchChannel, createVertexBatchChannel } from '@darkroom/sh
 import type { BatchChannel } from '@darkroom/shared/ports';
 import { openBucket } from '@darkroom/shared/storage';
 import { aChannel } from '@darkroom/shared/testing/channels';
-import { HOUR } from '@darkroom/shared/testing/factories';
+import { HOUR, MINUTE } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { collectOnce } from '../../../apps/worker/src/batch/lane.ts';
+import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
+import { collectOnce, submitOnce } from '../../../apps/worker/src/batch/lane.ts';
+import { planOnce } from '../../../apps/worker/src/batch/planner.ts';
 import { createPoller } from '../../../apps/worker/src/batch/poller.ts';
 import { type GcsEmulator, startGcsEmulator } from '../../support/gcs-emulator/index.ts';
-import { openLane, type TestLane } from './lane.ts';
+import { dyingAt, openLane, type TestLane } from './lane.ts';
 
 const JOBS = 12;
 
@@ -119,3 +121,46 @@ it('and those of one that takes none are made by the others', async () => {
   expect(asked.length).toBeLessThan(4);
   expect(await lane.totals()).toMatchObject({ inDoubt: 0, actualCost: emulator.control.bill().cost_micros });
 });
+
+const POINTS = [
+  'chunk.uploaded',
+  'chunk.intended',
+  'chunk.created',
+  'chunk.downloaded',
+  'chunk.line_settled',
+  'chunk.files_deleted',
+] as const;
+
+it.each(POINTS)('and a worker that dies at %s has nothing made twice anywhere', async (point) => {
+  const emulator = await threeProjects();
+  await lane.submit(JOBS);
+  // Each project has its turn to be the one.
+  let deaths = 0;
+  for (const nth of [1, 2, 3]) {
+    const dying = dyingAt(lane.unheld(), point, nth);
+    await life(emulator, dying.deps).catch(() => undefined);
+    if (dying.died()) deaths++;
+  }
+
+  for (let n = 0; n < 8; n++) await life(emulator, lane.unheld());
+  await lane.deps.outbox.flush();
+
+  expect(deaths).toBeGreaterThan(0);
+  expect(await lane.statuses()).toEqual({ succeeded: JOBS });
+  expect(await lane.batches.open()).toEqual([]);
+  const bill = emulator.control.bill();
+  expect(bill.images).toBe(JOBS);
+  expect(await lane.totals()).toMatchObject({ settled: JOBS, inDoubt: 0, actualCost: bill.cost_micros });
+  expect(await openBucket({ bucket: 'studio', apiEndpoint: gcs.url }).list('')).toEqual([]);
+});
+
+/** One worker's life: everything that is due, until it dies. */
+async function life(emulator: Emulator, deps: BatchDeps): Promise<void> {
+  const poller = createPoller(deps);
+  const steps = [() => planOnce(deps), () => submitOnce(deps), () => poller.once(), () => collectOnce(deps)];
+  for (const step of steps) {
+    await step();
+    emulator.control.advance(10 * MINUTE);
+    lane.test.clock.advance(MINUTE);
+  }
+}
