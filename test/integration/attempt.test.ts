@@ -155,6 +155,26 @@ it('reads references once, when the call may leave, however often the model’s 
   expect((await test.read('job_1')).state.status).toBe('succeeded');
 });
 
+it('fails a job whose reference was deleted, at once and at no cost, and serves who is behind it', async () => {
+  const { deps, test, provider, spooled } = await open();
+  const reference = await storeAsset(deps.store, TENANT, await anImage('png', { seed: 3 }));
+  const request = { model: MUG.model, size: MUG.size, references: [reference] };
+  const { expiresAt } = (await test.admit('job_1', { request })).state;
+  await test.admit('job_2', { request: { model: MUG.model, size: MUG.size }, state: { expiresAt: expiresAt + HOUR } });
+  await deps.lines.add([lineStandingOf(await test.read('job_2'), deps.channels.specs)]);
+  await deps.store.delete(reference.key);
+
+  await runAttempt(deps, TENANT, 'job_1');
+
+  expect((await test.read('job_1')).state).toMatchObject({
+    status: 'failed',
+    error: { code: 'not_found', detail: expect.stringContaining('references[0]') },
+    attempts: [],
+  });
+  expect((await test.read('job_2')).state.status).toBe('succeeded');
+  expect([provider.calls.length, await spooled()]).toEqual([1, []]);
+});
+
 it('takes its intent back when there is no leave, and makes one call once there is', async () => {
   const { deps, test, provider, spooled } = await open();
   const { job } = await test.submit(MUG);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { AppError, type Job, type ProviderBatch, type ProviderBatchMember } from '@darkroom/shared/domain';
+import type { Job, ProviderBatch, ProviderBatchMember } from '@darkroom/shared/domain';
 import type { BatchChannel } from '@darkroom/shared/ports';
 import { ifReadable } from '@darkroom/shared/usecases';
 import { loadReferences } from '../standard/references.ts';
@@ -53,12 +53,6 @@ async function formatMember(
   { attempt }: ProviderBatchMember,
   { request }: Job,
 ): Promise<Buffer | undefined> {
-  try {
-    return channel.formatLine(attempt, request, await loadReferences(store, request, channel));
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const heads = await Promise.all(request.references.map(({ key }) => store.head(key)));
-    if (heads.every((head) => head !== undefined)) throw error;
-    return undefined;
-  }
+  const loaded = await loadReferences(store, request, channel);
+  return loaded.type === 'loaded' ? channel.formatLine(attempt, request, loaded.inputs) : undefined;
 }

@@ -95,7 +95,7 @@ async function upload(deps: BatchDeps, sealed: ProviderBatch): Promise<ProviderB
   return next;
 }
 
-const REFERENCE_GONE = { code: 'storage_unavailable', retryable: false, detail: 'A reference image is gone.' } as const;
+const REFERENCE_GONE = { code: 'not_found', retryable: false, detail: 'A reference image is gone.' } as const;
 
 /** At most 40 of `a-z 0-9 -`. Named by its content too: a file that is there under this name is this one. */
 function fileNameOf({ id }: ProviderBatch, { sha256 }: { sha256: string }): string {

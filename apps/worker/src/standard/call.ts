@@ -4,6 +4,7 @@ import {
   type AttemptRef,
   type Candidate,
   type Job,
+  type JobError,
   type JobRequest,
   modelById,
   type Place,
@@ -24,8 +25,8 @@ export type Ready = {
   entry: SpoolEntry;
   call: (entry: SpoolEntry) => Promise<Exchange>;
 };
-/** `host` = only this one cannot make it now. */
-export type NotReady = Extract<Leave, { type: 'wait' }> | { type: 'host' };
+/** `host` = only this one cannot make it now. `gone` = nobody ever can: a reference was deleted. */
+export type NotReady = Extract<Leave, { type: 'wait' }> | { type: 'host' } | { type: 'gone'; error: JobError };
 
 /**
  * Everything a call needs before its lease. The intent goes to the disk while leave is asked for and the spool is looked
@@ -48,8 +49,9 @@ export async function makeReady(
     if (taken.type === 'wait') return taken;
     deps.crash('attempt.leave_taken');
     // Only now: whoever waits for leave must not fill the memory with references.
-    const call = await prepare(deps, requestNow(job), taken.candidate);
-    ready = { type: 'ready', candidate: taken.candidate, call, entry: await intent };
+    const prepared = await prepare(deps, requestNow(job), taken.candidate);
+    if (prepared.type === 'gone') return prepared;
+    ready = { type: 'ready', candidate: taken.candidate, call: prepared.call, entry: await intent };
     return ready;
   } finally {
     if (!ready) {
@@ -111,11 +113,13 @@ async function prepare(
   deps: AttemptDeps,
   request: JobRequest,
   { place }: Candidate,
-): Promise<(entry: SpoolEntry) => Promise<Exchange>> {
+): Promise<(Pick<Ready, 'call'> & { type: 'prepared' }) | Extract<NotReady, { type: 'gone' }>> {
   const channel = deps.channels.get(place.channel);
   if (!channel) throw new Error(`no channel ${place.channel}`);
-  let references = await loadReferences(deps.store, request, channel);
-  return (entry) => {
+  const loaded = await loadReferences(deps.store, request, channel);
+  if (loaded.type === 'gone') return loaded;
+  let references = loaded.inputs;
+  const call = (entry: SpoolEntry) => {
     const taken = references;
     references = [];
     return channel.call(request, {
@@ -126,6 +130,7 @@ async function prepare(
       leaving: () => tellLeaving(deps, place, entry.ref),
     });
   };
+  return { type: 'prepared', call };
 }
 
 /** The provider counts calls when they come, and so does the quota: a connection may have taken its time. Nobody waits for it. */

@@ -1,11 +1,14 @@
 import { buffer } from 'node:stream/consumers';
-import { AppError, type JobRequest } from '@darkroom/shared/domain';
+import type { JobError, JobRequest } from '@darkroom/shared/domain';
 import type { Channel, ObjectStore, ReferenceInput } from '@darkroom/shared/ports';
 
 /** What all reference images hold together. */
 export function referenceBytes({ references }: JobRequest): number {
   return references.reduce((sum, { bytes }) => sum + bytes, 0);
 }
+
+/** `gone` = one of them is in the store no more, and no later try will find it. */
+export type LoadedReferences = { type: 'loaded'; inputs: ReferenceInput[] } | { type: 'gone'; error: JobError };
 
 /**
  * All reference images, in order: as bytes, or by their `gs://` address for a channel that fetches those itself.
@@ -16,17 +19,26 @@ export async function loadReferences(
   store: ObjectStore,
   { references }: JobRequest,
   { takesUris }: Pick<Channel, 'takesUris'>,
-): Promise<ReferenceInput[]> {
-  return Promise.all(
+): Promise<LoadedReferences> {
+  const inputs = await Promise.all(
     references.map(async ({ key }) => {
       const uri = takesUris ? store.uri(key) : '';
       return uri.startsWith('gs://') ? { uri } : read(store, key);
     }),
   );
+  const there = inputs.filter((input) => input !== undefined);
+  if (there.length === inputs.length) return { type: 'loaded', inputs: there };
+  return { type: 'gone', error: goneError(inputs.indexOf(undefined)) };
 }
 
-async function read(store: ObjectStore, key: string): Promise<Buffer> {
+async function read(store: ObjectStore, key: string): Promise<Buffer | undefined> {
   const stream = await store.get(key);
-  if (stream) return buffer(stream);
-  throw new AppError('storage_unavailable', { message: `The reference ${key} is gone.`, retryable: true });
+  return stream && buffer(stream);
+}
+
+function goneError(index: number): JobError {
+  return {
+    code: 'not_found',
+    detail: `The image of references[${index}] was deleted from the store; send the job anew with the image.`,
+  };
 }

@@ -17,13 +17,14 @@ import {
   failWaiting,
   isAwaitingWake,
   type Job,
+  type JobError,
   lineStandingOf,
   moveToModel,
   type Tenant,
   wait,
 } from '@darkroom/shared/domain';
 import type { LineTurn } from '@darkroom/shared/ports';
-import { updateJob } from '@darkroom/shared/usecases';
+import { handOff, updateJob } from '@darkroom/shared/usecases';
 import { inAttemptSpan } from '../attempt-span.ts';
 import { makeReady, type Ready } from './call.ts';
 import { candidatesFor, chooseFor, isPayable, moneyLeft } from './candidates.ts';
@@ -191,12 +192,13 @@ async function findChannel(deps: AttemptDeps, job: Job, turn: LineTurn): Promise
   const choice = await chooseFor(deps, job);
   if (choice.type === 'none') return noChannel(deps, job, turn, choice);
   if (choice.type === 'wait') {
-    const reason = choice.reason === 'rate_limited' ? 'rate_limited' : 'parked';
-    return lineWaits(deps, job, turn, { ms: choice.until - deps.clock.now(), reason, stuck: choice.allBroken });
+    const { until, reason, allBroken } = choice;
+    return lineWaits(deps, job, turn, { ms: until - deps.clock.now(), reason, stuck: allBroken });
   }
   const made = await makeReady(deps, job, choice.order);
   if (made.type === 'ready') return { type: 'ready', ready: made };
   if (made.type === 'wait') return lineWaits(deps, job, turn, { ...made, stuck: false });
+  if (made.type === 'gone') return fails(deps, job, turn, made.error);
   await deps.lines.putBack(turn);
   return { type: 'wait', ms: SPOOL_FULL_MS, host: true };
 }
@@ -208,21 +210,26 @@ async function noChannel(
   turn: LineTurn,
   { refusals, mayMend }: Extract<ChannelChoice, { type: 'none' }>,
 ): Promise<Found> {
-  const { log, ledger, lines, clock } = deps;
-  log.warn({ tenant: job.tenant, job: job.id, refusals }, 'attempt.no_channel');
+  deps.log.warn({ tenant: job.tenant, job: job.id, refusals }, 'attempt.no_channel');
   const dear = !mayMend && refusals.length > 0 && moneyLeft(job) !== undefined;
-  if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'parked', stuck: true });
+  if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'broken', stuck: true });
   if (await movesOn(deps, job, turn)) return { type: 'next' };
   const detail = 'What is left of max_cost pays for no call on any channel that can carry it.';
-  await updateJob(ledger, job.tenant, job.id, (now) =>
-    failWaiting(now, { code: 'max_cost_exceeded', detail }, clock.now()),
-  );
+  return fails(deps, job, turn, { code: 'max_cost_exceeded', detail });
+}
+
+/** Ends it before its call, for good. */
+async function fails(deps: AttemptDeps, { tenant, id }: Job, turn: LineTurn, error: JobError): Promise<Found> {
+  const { ledger, lines, clock, log } = deps;
+  const updated = await updateJob(ledger, tenant, id, (now) => failWaiting(now, error, clock.now()));
   await lines.drop(turn);
+  if (updated?.followers) await handOff(deps, tenant, id);
+  log.info({ tenant, job: id, error: error.code }, 'attempt.not_possible');
   return { type: 'next' };
 }
 
-/** `stuck` = no quota is what it waits for. */
-type Wait = { ms: number; reason: 'rate_limited' | 'parked'; stuck: boolean };
+/** `broken` = no limit is why: calls fail, or an operator holds them back. `stuck` = no quota is what any channel waits for. */
+type Wait = { ms: number; reason: 'rate_limited' | 'parked' | 'broken'; stuck: boolean };
 
 /** No channel of the line can be called before: the job goes on to the next model of its chain, or all of the line wait. */
 async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reason, stuck }: Wait): Promise<Found> {
@@ -231,7 +238,8 @@ async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reas
   if (await standsApart(deps, job, turn)) return { type: 'next' };
   await lines.putBack(turn, Math.min(Math.max(1, ms), LINE_WAIT_MS_MAX));
   if (ms >= WORTH_SHOWING_MS) {
-    const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, reason, clock.now()));
+    const phase = reason === 'broken' ? 'backoff' : reason;
+    const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, phase, clock.now()));
     // The record moved on to a version that has no message yet.
     if (shown?.changed) outbox.push(shown.job);
   }
