@@ -1,6 +1,6 @@
 /** What the Gemini API has of its own about batches, against the emulator; what all kinds do is in `batch-channels.test.ts`. */
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
