@@ -1,6 +1,6 @@
 /** What jobs do with several channels, when what one of them may do is not what the next one may. */
 
-import { begin, lineStandingOf, modelOf } from '@darkroom/shared/domain';
+import { BREAKER_RULES, begin, lineStandingOf, modelOf } from '@darkroom/shared/domain';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
@@ -93,6 +93,67 @@ describe('a chain of models', () => {
     await serveOne(world.deps, PRO);
 
     expect(modelOf(await world.test.read(id))).toBe(FLASH);
+  });
+});
+
+describe('a job that no channel can be called for', () => {
+  const breakAt = async ({ deps: { breakers } }: TestAttempts, channel: string) => {
+    for (let n = 0; n < BREAKER_RULES.faultsInARow; n++)
+      await breakers.note({ channel, model: PRO }, `att_${channel}_${n}`, 'unavailable');
+  };
+  it.each([['a'], ['a', 'b']])('backs off while their breakers are open: %s, %s', async (...ids: string[]) => {
+    const world = await open(...ids.map((id) => ({ id, models: { pro: {} } })));
+    for (const id of ids) await breakAt(world, id);
+    const id = await submit(world, {});
+
+    await serveOne(world.deps, PRO);
+
+    expect((await world.test.read(id)).state).toMatchObject({ status: 'queued', phase: 'backoff', attempts: [] });
+  });
+
+  it('is parked while a limit keeps it from the one that is not broken', async () => {
+    const world = await open({ id: 'a', models: { pro: {} } }, { id: 'b', models: { pro: {} } });
+    await breakAt(world, 'a');
+    await world.deps.breakers.override('a', 'drain');
+    const lesson = { type: 'pause', ms: HOUR, reason: 'parked', why: 'the day’s limit' } as const;
+    await world.deps.quotas.learn({ channel: 'b', model: PRO }, lesson);
+    const id = await submit(world, {});
+
+    await serveOne(world.deps, PRO);
+
+    expect((await world.test.read(id)).state).toMatchObject({ status: 'queued', phase: 'parked', attempts: [] });
+  });
+});
+
+describe('a placeholder that the caller allows', () => {
+  const routing = { placeholder: true };
+
+  it('ends a job that can pay for no channel', async () => {
+    const world = await open({ id: 'only', models: { pro: priced('0.30') } });
+    const id = await submit(world, { routing, max_cost: '0.20' });
+
+    await serveOne(world.deps, PRO);
+
+    expect((await world.test.read(id)).state).toMatchObject({ status: 'succeeded', images: [{ placeholder: true }] });
+  });
+
+  it('ends a job at its deadline that no channel could be called for', async () => {
+    const world = await open({ id: 'only', models: { pro: {} } });
+    const { deps, test } = world;
+    await deps.breakers.override('only', 'drain');
+    const [stands, plain] = [await submit(world, { routing }), await submit(world, { prompt: 'a blue mug' })];
+    await serveOne(deps, PRO);
+    test.clock.advance(2 * HOUR);
+    await deps.lines.open(PRO, 'only');
+    await serveOne(deps, PRO);
+
+    await sweepOnce({ ...test, log: deps.log, random: () => 0.5, letGo: (job, attempt) => letGo(deps, job, attempt) });
+
+    const { state } = await test.read(stands);
+    expect(state).toMatchObject({ status: 'succeeded', attempts: [], images: [{ n: 0, placeholder: true }] });
+    expect(await test.store.head(state.images[0]?.key ?? '')).toBeDefined();
+    expect((await test.read(plain)).state.status).toBe('expired');
+    expect(await test.ledger.totals(TENANT)).toMatchObject({ actualCost: 0, inDoubtCost: 0 });
   });
 });
 

@@ -9,7 +9,7 @@ type Deps = Pick<AttemptDeps, 'breakers' | 'quotas' | 'places'>;
 
 export type Leave =
   | { type: 'go'; candidate: Candidate }
-  | { type: 'wait'; ms: number; reason: 'rate_limited' | 'parked' };
+  | { type: 'wait'; ms: number; reason: 'rate_limited' | 'parked' | 'broken' };
 
 /** Asks the channels in this order. @returns the first that lets the call go, else how long until one of them may */
 export async function takeLeave(deps: Deps, job: Job, order: Candidate[], attempt: string): Promise<Leave> {
@@ -41,7 +41,8 @@ async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string
   ]);
   const broken = entered.type === 'go' ? 0 : entered.retryAfterMs;
   const limited = leave.granted ? 0 : leave.retryAfterMs;
-  return { type: 'wait', ms: Math.max(broken, limited), reason: leave.granted ? 'rate_limited' : leave.reason };
+  const reason = leave.granted || broken > limited ? 'broken' : leave.reason;
+  return { type: 'wait', ms: Math.max(broken, limited), reason };
 }
 
 /** Gives back what no call will use. Never throws: what is not given back ends by itself. */

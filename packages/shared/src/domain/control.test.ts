@@ -78,6 +78,12 @@ describe('wait', () => {
     expect(wait(aJob(), 'parked', LATER)?.events).toEqual(['quota.parked']);
   });
 
+  it('parks nobody who waits because calls fail', () => {
+    const change = wait(aJob(), 'backoff', LATER);
+
+    expect(change).toMatchObject({ after: { state: { status: 'queued', phase: 'backoff' } }, events: [] });
+  });
+
   it('says nothing about a job that waits for something else', () => {
     expect(wait(aJob({ state: { phase: 'held' } }), 'parked', LATER)).toBeUndefined();
     expect(wait(aFollower(), 'rate_limited', LATER)).toBeUndefined();
