@@ -46,8 +46,8 @@ export function reprioritise(job: Job, priority: number, now: EpochMs): Change |
   return { ...change, after: { ...change.after, request: { ...job.request, priority } } };
 }
 
-/** Shows why a waiting job waits; `undefined` when it shows that already. */
-export function wait(job: Job, phase: 'rate_limited' | 'parked', now: EpochMs): Change | undefined {
+/** Shows why a waiting job waits: for a limit, or because calls fail; `undefined` when it shows that already. */
+export function wait(job: Job, phase: 'rate_limited' | 'parked' | 'backoff', now: EpochMs): Change | undefined {
   const { state } = job;
   if (state.status !== 'queued' || state.phase === phase || state.phase === 'held' || state.open || state.leader)
     return undefined;
