@@ -146,6 +146,7 @@ describe('a placeholder that the caller allows', () => {
     test.clock.advance(2 * HOUR);
     await deps.lines.open(PRO, 'only');
     await serveOne(deps, PRO);
+    await test.redis.sadd(`${test.prefix}tenants`, TENANT);
 
     await sweepOnce({ ...test, log: deps.log, random: () => 0.5, letGo: (job, attempt) => letGo(deps, job, attempt) });
 

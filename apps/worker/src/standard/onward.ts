@@ -3,6 +3,7 @@
 import {
   type AttemptEnd,
   type AttemptRef,
+  allowsPlaceholder,
   type Candidate,
   callEndOf,
   type Job,
@@ -22,7 +23,7 @@ const STUCK_MS = 60_000;
 export async function onwardFrom(deps: AttemptDeps, job: Job, ref: AttemptRef, end: AttemptEnd): Promise<Onward> {
   if (end.type === 'image' || (end.type === 'refused' && end.code === 'content_blocked')) return {};
   const onward = { ...(await others(deps, job, ref, end)), ...(await nextOf(deps, job)) };
-  if (!job.request.routing?.placeholder) return onward;
+  if (!allowsPlaceholder(job)) return onward;
   const failed = settle(job, ref.attempt, end, deps.clock.now(), deps.random, onward)?.after.state.status === 'failed';
   const placeholder = failed ? await makePlaceholder(deps, job) : undefined;
   if (placeholder) deps.crash('placeholder.stored');

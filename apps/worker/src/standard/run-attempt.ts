@@ -12,6 +12,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  allowsPlaceholder,
   begin,
   type ChannelChoice,
   failWaiting,
@@ -20,6 +21,7 @@ import {
   type JobError,
   lineStandingOf,
   moveToModel,
+  type StoredImage,
   type Tenant,
   wait,
 } from '@darkroom/shared/domain';
@@ -31,6 +33,7 @@ import { candidatesFor, chooseFor, isPayable, moneyLeft } from './candidates.ts'
 import type { AttemptDeps } from './deps.ts';
 import { timeFor } from './lease.ts';
 import { nextOf } from './onward.ts';
+import { makePlaceholder } from './placeholder.ts';
 import { referenceBytes } from './references.ts';
 import type { Semaphore } from './semaphore.ts';
 import { serve } from './serve.ts';
@@ -158,7 +161,8 @@ async function readyToRun(deps: AttemptDeps, turn: LineTurn): Promise<Job | unde
   const { ledger, lines, clock } = deps;
   const job = await ledger.read(turn.tenant, turn.id);
   const begun = job && begin(job, { id: '', channel: '' }, timeFor(job, clock));
-  if (begun?.type === 'expired') await ledger.write(begun.change);
+  // One that a placeholder may end is left to the sweeper, which makes it.
+  if (job && begun?.type === 'expired' && !allowsPlaceholder(job)) await ledger.write(begun.change);
   // One that is not due yet has a message of its own.
   if (!job || begun?.type !== 'go') {
     await lines.drop(turn);
@@ -215,13 +219,20 @@ async function noChannel(
   if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'broken', stuck: true });
   if (await movesOn(deps, job, turn)) return { type: 'next' };
   const detail = 'What is left of max_cost pays for no call on any channel that can carry it.';
-  return fails(deps, job, turn, { code: 'max_cost_exceeded', detail });
+  const placeholder = allowsPlaceholder(job) ? await makePlaceholder(deps, job) : undefined;
+  return fails(deps, job, turn, { code: 'max_cost_exceeded', detail }, placeholder);
 }
 
 /** Ends it before its call, for good. */
-async function fails(deps: AttemptDeps, { tenant, id }: Job, turn: LineTurn, error: JobError): Promise<Found> {
+async function fails(
+  deps: AttemptDeps,
+  { tenant, id }: Job,
+  turn: LineTurn,
+  error: JobError,
+  placeholder?: StoredImage,
+): Promise<Found> {
   const { ledger, lines, clock, log } = deps;
-  const updated = await updateJob(ledger, tenant, id, (now) => failWaiting(now, error, clock.now()));
+  const updated = await updateJob(ledger, tenant, id, (now) => failWaiting(now, error, clock.now(), placeholder));
   await lines.drop(turn);
   if (updated?.followers) await handOff(deps, tenant, id);
   log.info({ tenant, job: id, error: error.code }, 'attempt.not_possible');

@@ -6,23 +6,28 @@
  * holds up no other.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type AttemptId,
+  allowsPlaceholder,
   type EpochMs,
   expire,
   isAwaitingWake,
   type Job,
   type JobId,
+  type StoredImage,
   settle,
   type Tenant,
 } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
-import type { Clock, Ledger, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
+import type { Clock, Ledger, ObjectStore, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
 import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
+import { makePlaceholder } from '../standard/placeholder.ts';
 import { each, type Failed, worthTelling } from './each.ts';
 
 export type SweepDeps = {
   ledger: Ledger;
+  store: ObjectStore;
   queue: WakeQueue;
   outbox: Outbox;
   clock: Clock;
@@ -36,6 +41,9 @@ export type SweepDeps = {
 const STEP = 200;
 /** Waking goes on for this long in a round: a backlog of re-checks must not keep a lost message waiting. */
 const ROUND_MS = 1_000;
+/** Placeholders made side by side, each within so long: what a round does must end. */
+const PLACEHOLDERS = 4;
+const PLACEHOLDER_MS_MAX = 5_000;
 /** A record admitted this recently is being handed over by whoever admitted it. */
 const GRACE_MS = 1_000;
 
@@ -110,12 +118,36 @@ async function reap(deps: SweepDeps, tenant: Tenant): Promise<number> {
   });
 }
 
-async function expireOverdue(deps: SweepDeps, tenant: Tenant): Promise<number> {
+async function expireOverdue(deps: SweepDeps, tenant: Tenant, until: EpochMs): Promise<number> {
   const { ledger, clock } = deps;
-  return mend(deps, tenant, 'expire', await ledger.dueDeadlines(tenant, clock.now(), STEP), async (id) => {
-    const updated = await updateJob(ledger, tenant, id, (job) => expire(job, clock.now()));
+  const due = await ledger.dueDeadlines(tenant, clock.now(), STEP);
+  const end = async (id: JobId) => {
+    const placeholder = await placeholderFor(deps, tenant, id, until);
+    if (placeholder === 'later') return;
+    const updated = await updateJob(ledger, tenant, id, (job) => expire(job, clock.now(), placeholder));
     if (updated?.followers) await handOff(deps, tenant, id);
-  });
+  };
+  return mend(deps, tenant, 'expire', due, end, PLACEHOLDERS);
+}
+
+/**
+ * What ends a job at its deadline in place of an image, where its caller allowed that. `later` = this round has done its
+ * share. A store that hangs must keep no repair waiting: then the job ends without.
+ */
+async function placeholderFor(
+  deps: SweepDeps,
+  tenant: Tenant,
+  id: JobId,
+  until: EpochMs,
+): Promise<StoredImage | 'later' | undefined> {
+  const { ledger, clock } = deps;
+  const job = await ledger.read(tenant, id);
+  if (!job || !allowsPlaceholder(job) || !expire(job, clock.now())) return undefined;
+  if (clock.now() >= until) return 'later';
+  const patience = new AbortController();
+  const made = makePlaceholder(deps, job).finally(() => patience.abort());
+  const tired = sleep(PLACEHOLDER_MS_MAX, undefined, { signal: patience.signal }).catch(() => undefined);
+  return Promise.race([made, tired]);
 }
 
 async function handOver(deps: SweepDeps, tenant: Tenant): Promise<number> {
@@ -123,17 +155,18 @@ async function handOver(deps: SweepDeps, tenant: Tenant): Promise<number> {
   return mend(deps, tenant, 'hand_over', leaders, (leader) => handOff(deps, tenant, leader));
 }
 
-/** One after the other. @returns how many went well */
+/** One after the other, if no `width` is given. @returns how many went well */
 async function mend(
   deps: SweepDeps,
   tenant: Tenant,
   step: string,
   ids: JobId[],
   act: (id: JobId) => Promise<unknown>,
+  width = 1,
 ): Promise<number> {
   const failed = await each(
     ids.map((id) => ({ id })),
-    1,
+    width,
     ({ id }) => act(id),
   );
   warn(deps, tenant, step, failed);

@@ -5,6 +5,7 @@ import { type Change, changeTo } from './change.ts';
 import { expire } from './control.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type EpochMs, isTerminal, type Job, type JobRequest, type JobState, type Lane, type Micros } from './job.ts';
+import { allowsPlaceholder } from './placeholder.ts';
 import { costOf, estimateCost } from './price.ts';
 
 /** Tried before the others, in the lane that answers at once. */
@@ -52,8 +53,12 @@ function routeOf(batch: Batch, row: BatchRow, generation: number): { lane: Lane;
   return route.lane === row.request.lane ? undefined : route;
 }
 
-/** Ends the job of a row when its batch's deadline has passed, whatever deadline the job was made with. */
+/**
+ * Ends the job of a row when its batch's deadline has passed, whatever deadline the job was made with. One that a
+ * placeholder may end is left to whoever ends jobs at their own deadline, and makes those.
+ */
 export function expireRow(job: Job, deadline: EpochMs, now: EpochMs): Change | undefined {
+  if (allowsPlaceholder(job) && job.state.expiresAt <= now) return undefined;
   const change = expire({ ...job, state: { ...job.state, expiresAt: Math.min(job.state.expiresAt, deadline) } }, now);
   return change && { ...change, before: job };
 }

@@ -2,8 +2,9 @@
 
 import { type Change, changeTo, type EventType, without } from './change.ts';
 import type { ErrorCode } from './errors.ts';
-import type { EpochMs, Job, JobId, JobState, JobStatus } from './job.ts';
+import type { EpochMs, Job, JobId, JobState, JobStatus, StoredImage } from './job.ts';
 import { isTerminal, laneOf } from './job.ts';
+import { endWith } from './placeholder.ts';
 import { estimateCost } from './price.ts';
 
 /** Ends the job by the caller's wish. A call that is out cannot be unspent: its image will be late, and kept. */
@@ -18,9 +19,10 @@ export function cancel(job: Job, now: EpochMs): Change | undefined {
   return changeTo(job, state, ['job.canceled'], now);
 }
 
-/** The job past its deadline; `undefined` while it has time, or is over. */
-export function expire(job: Job, now: EpochMs): Change | undefined {
+/** The job past its deadline, with the placeholder if there is one; `undefined` while it has time, or is over. */
+export function expire(job: Job, now: EpochMs, placeholder?: StoredImage): Change | undefined {
   if (isTerminal(job.state.status) || job.state.expiresAt > now) return undefined;
+  if (placeholder) return endWith(job, job.state, placeholder, now);
   const detail = job.state.attempts.length
     ? 'The deadline passed before an image was there.'
     : 'The deadline passed before the job was started: nothing was spent.';

@@ -47,6 +47,7 @@ export * from './money.ts';
 export { failWaiting, MAX_ATTEMPTS, mayAfford, moveToModel, type Onward, pauseAfter, reroute } from './next-step.ts';
 export * from './object-names.ts';
 export { bestHealth, faultsOf, type Health, healthOf } from './place-health.ts';
+export { allowsPlaceholder } from './placeholder.ts';
 export * from './price.ts';
 export { createSetCost, quoteCap } from './price-set.ts';
 export * from './provider-batch.ts';

@@ -21,6 +21,7 @@ import {
   modelOf,
   type StoredImage,
 } from './job.ts';
+import { endWith } from './placeholder.ts';
 import { costOf, estimateCost } from './price.ts';
 
 /** Attempts that may be charged to one job: rejected by a fault of the provider or of the request. */
@@ -227,11 +228,7 @@ function giveUp(job: Job, base: JobState, error: JobError, { now, onward }: Pick
   const next = payableNext(job, base, onward);
   if (next) return moveOn(job, base, next, error, now);
   if (!onward.placeholder) return finish(job, base, 'failed', error, now);
-  return changeTo(job, endWith(base, onward.placeholder, now), ['job.succeeded'], now);
-}
-
-function endWith(base: JobState, placeholder: StoredImage, now: EpochMs): JobState {
-  return { ...without(base, 'phase', 'error'), status: 'succeeded', completedAt: now, images: [placeholder] };
+  return endWith(job, base, onward.placeholder, now);
 }
 
 /** No channel and no other model would do better with it. */
@@ -282,9 +279,10 @@ export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Cha
   return { ...changeTo(job, next, [], now), ...(dearer > 0 && { dearer }) };
 }
 
-/** Ends a waiting job for good; `undefined` when it does not wait. */
-export function failWaiting(job: Job, error: JobError, now: EpochMs): Change | undefined {
-  return isAwaitingWake(job.state) ? finish(job, job.state, 'failed', error, now) : undefined;
+/** Ends a waiting job for good, with the placeholder if there is one; `undefined` when it does not wait. */
+export function failWaiting(job: Job, error: JobError, now: EpochMs, placeholder?: StoredImage): Change | undefined {
+  if (!isAwaitingWake(job.state)) return undefined;
+  return placeholder ? endWith(job, job.state, placeholder, now) : finish(job, job.state, 'failed', error, now);
 }
 
 function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {
