@@ -110,3 +110,35 @@ describe('leave', () => {
     expect(Math.min(...lives)).toBeGreaterThan(0);
   });
 });
+
+describe('a pace', () => {
+  const burst = async (test: Awaited<ReturnType<typeof openQuotas>>, most: number) => {
+    let taken = 0;
+    for (let n = 0; n < most; n++) if ((await test.quotas.take(PRO, `a${n}`, ONE)).granted) taken++;
+    return taken;
+  };
+
+  it.each([
+    ['requests', { requestsPerMinute: 600 }, 30],
+    ['images', { imagesPerMinute: 600 }, 30],
+    ['requests of a small allowance', { requestsPerMinute: 10 }, 4],
+  ])('lets a twentieth of a minute’s %s leave at once, at least four, and the rest evenly', async (_, limits, most) => {
+    await using test = await openQuotas(limits, { paced: true });
+
+    const taken = await burst(test, 60);
+    const next = await test.other.take(PRO, 'next', ONE);
+
+    const [limit = 1] = Object.values(limits);
+    // Some more have become due while the others were asked for.
+    expect(taken).toBeGreaterThanOrEqual(most);
+    expect(taken).toBeLessThan(most + 10);
+    expect(waitOf(next)).toBeLessThanOrEqual(60_000 / limit);
+  });
+
+  it('keeps none where no limit is known, or another window is the narrow one', async () => {
+    await using unknown = await openQuotas({}, { paced: true });
+    await using tokens = await openQuotas({ tokensPerMinute: 100_000 }, { paced: true });
+
+    expect([await burst(unknown, 60), await burst(tokens, 60)]).toEqual([60, 60]);
+  });
+});

@@ -52,7 +52,7 @@ export type TestQuotas = AsyncDisposable & {
   now: () => Promise<number>;
 };
 
-export type QuotaOptions = { spans?: Partial<QuotaSpans>; channel?: ChannelLimits; callMs?: number };
+export type QuotaOptions = { spans?: Partial<QuotaSpans>; channel?: ChannelLimits; callMs?: number; paced?: boolean };
 
 /** Two workers, one allowance. */
 export async function openQuotas(model: Partial<Limits> = {}, options: QuotaOptions = {}): Promise<TestQuotas> {

@@ -28,7 +28,13 @@ export function openReach(
   const { redis, prefix, clock, minuteMs, coolDownMs } = options;
   const channels = openChannels(configured, { clock });
   const spans = minuteMs && { minuteMs, tenMinutesMs: 10 * minuteMs, dayMs: 1_440 * minuteMs };
-  const quotas = createRedisQuotas({ redis, prefix, limitsOf: limitsIn(configured), ...(spans && { spans }) });
+  const quotas = createRedisQuotas({
+    redis,
+    prefix,
+    limitsOf: limitsIn(configured),
+    paced: true,
+    ...(spans && { spans }),
+  });
   const rules = coolDownMs && { coolDownMs, coolDownMsMax: COOL_DOWNS_MAX * coolDownMs };
   const breakers = createRedisBreakers({ redis, prefix, ...(rules && { rules }) });
   return {

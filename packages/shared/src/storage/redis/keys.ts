@@ -68,6 +68,7 @@ function quotaKeys(tag: string, model: string) {
     costs: `${tag}costs`,
     allFlying: `${tag}flying`,
     allLearnt: `${tag}learnt`,
+    pace: `${tag}m:${model}:pace`,
   };
 }
 

@@ -61,15 +61,19 @@ const NONE = -1;
 /** What a script answers when the days it was given do not reach to now. */
 const STALE = -1;
 
-/** @param options `callMs`: a call is taken to be over after that long, whether anyone says so or not */
+/**
+ * @param options `callMs`: a call is taken to be over after that long, whether anyone says so or not. `paced`: after a burst
+ * of a twentieth, a minute's calls leave evenly, so that nobody finds all of it used up
+ */
 export function createRedisQuotas(options: {
   redis: Redis;
   prefix?: string;
   limitsOf: LimitsOf;
   spans?: Partial<QuotaSpans>;
   callMs?: number;
+  paced?: boolean;
 }): Quotas {
-  const { redis, prefix = '', limitsOf, callMs = CALL_MS } = options;
+  const { redis, prefix = '', limitsOf, callMs = CALL_MS, paced = false } = options;
   const space = keySpace(prefix);
   const spans = { ...SPANS, ...options.spans };
   const load = (name: string) => loadScript(redis, `quota-${name}`, 'quota-parts');
@@ -88,7 +92,8 @@ export function createRedisQuotas(options: {
     days = daysAround(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000), spans.dayMs);
   };
   const run = async (script: Script, place: Place, attempt: string, more: ScriptArg[] = []): Promise<unknown[]> => {
-    const keys = Object.values(space.quotas(place));
+    const { pace, ...others } = space.quotas(place);
+    const keys = [...Object.values(others), ...(paced ? [pace] : [])];
     for (let tries = 0; ; tries++) {
       const args = [attempt, spans.minuteMs, spans.tenMinutesMs, spans.dayMs, ...limitArguments(limitsOf(place), days)];
       const answer = (await script(keys, [...args, callMs, ...more])) as unknown[];

@@ -1,13 +1,13 @@
 -- What all quota scripts share: the keys of a place and of its channel, the clock, and the logs of calls, slid to now.
 -- KEYS, of the place: 1 log (attempt by instant)  2 calls (attempt -> images, tokens, first and last day counted)
 --   3 in flight (attempt by end of hold)  4 calls by day  5 learnt limits  6 pause
---   of the channel: 7 costs' log (attempt by instant)  8 costs  9 in flight  10 learnt limits
+--   of the channel: 7 costs' log (attempt by instant)  8 costs  9 in flight  10 learnt limits;  11 pace of the place, if it is to be kept
 -- ARGV 1 attempt  2 minute  3 ten minutes  4 day (ms)  5 1 = rolling day  6..9 four starts of days, now between the inner ones
 --   10 requests 11 images 12 tokens 13 calls a day 14 in flight 15 spend 16 the channel's in flight (-1 = no limit known)
 --   17 ms that a call may be in flight
 -- The instants are the server's: whatever clocks the workers have.
 local LOG, CALLS, FLYING, DAYS, LEARNT, PAUSE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local COST_LOG, COSTS, ALL_FLYING, ALL_LEARNT = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local COST_LOG, COSTS, ALL_FLYING, ALL_LEARNT, PACE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local attempt = ARGV[1]
 local MINUTE, TEN, DAY, ROLLING = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
 local HOLD = tonumber(ARGV[17])
@@ -208,6 +208,28 @@ local function windowWait(window, demand)
   end
   if window == 'spend' then return math.max(blocked, amountWait(COST_LOG, TEN_LONG, excess, AMOUNTS.spend)) end
   return math.max(blocked, amountWait(LOG, MINUTE_LONG, excess, AMOUNTS[window]))
+end
+
+-- The minute's allowance is not spent in one go: after a burst, calls leave at the limit's own pace. Else whoever comes when
+-- others have used it up waits for most of a minute, however fair the lines are. It is a little faster than the window, which
+-- alone is exact: nothing of the allowance is lost by it. PACE is the instant at which the calls so far would have left evenly.
+local function paceOf()
+  if not PACE then return end
+  local least
+  for _, window in ipairs({ 'requests', 'images' }) do
+    local limit = limitOf(window)
+    if limit > 0 then least = math.min(least or limit, limit) end
+  end
+  if not least then return end
+  return MINUTE / least * 0.98, math.max(4, math.ceil(least / 20))
+end
+local function paceWait(interval, burst)
+  local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now)
+  return even + interval - burst * interval - now
+end
+local function keepPace(interval)
+  local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now) + interval
+  redis.call('SET', PACE, string.format('%.4f', even), 'PX', math.ceil(even - now + MINUTE))
 end
 
 -- The pause in force: ms left, reason, why.

@@ -12,10 +12,13 @@ for _, name in ipairs(WINDOWS) do
   consider(windowWait(name, demand[name]), name == 'day' and 'parked' or 'rate_limited', name)
 end
 consider(flightWait(), 'rate_limited', 'concurrency')
+local interval, burst = paceOf()
+if interval then consider(paceWait(interval, burst), 'rate_limited', 'requests') end
 local paused, why = pauseNow()
 consider(paused, why, 'pause')
 if wait > 0 then return { 0, ms(wait), reason, window } end
 
+if interval then keepPace(interval) end
 local first, last = daysNow()
 redis.call('ZADD', LOG, now, attempt)
 redis.call('HSET', CALLS, attempt, packCall(demand.images, demand.tokens, first, last))
