@@ -112,6 +112,17 @@ it('counts an attempt once, however often its end is repeated', async () => {
   expect((await attempts.deps.metrics.scrape()).text).toMatch(/darkroom_attempts_total\{[^}]*succeeded[^}]*\} 1\n/);
 });
 
+it('takes an attempt back onto the record that lost it, with the channel that its intent names', async () => {
+  await using attempts = await openTestAttempts();
+  const { job } = await attempts.test.submit(MUG);
+  const place = { channel: 'gemini', model: job.request.model };
+  const { entry, answer } = await attempts.answered(refOf(job), image, place);
+
+  await finishAttempt(attempts.deps, entry, { type: 'answered', answer });
+
+  expect((await attempts.test.read(job.id)).state).toMatchObject({ status: 'succeeded', attempts: [place] });
+});
+
 it('drops what was never sent, when no record knows the attempt', async () => {
   await using attempts = await openTestAttempts();
   const { job } = await attempts.test.submit(MUG);

@@ -3,7 +3,10 @@
 import { BREAKER_RULES, begin, lineStandingOf, modelOf } from '@darkroom/shared/domain';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeReady } from '../../apps/worker/src/standard/call.ts';
+import { chooseFor } from '../../apps/worker/src/standard/candidates.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
+import { finishAttempt } from '../../apps/worker/src/standard/finish-attempt.ts';
 import { letGo } from '../../apps/worker/src/standard/let-go.ts';
 import { runNext } from '../../apps/worker/src/standard/run-attempt.ts';
 import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
@@ -148,7 +151,7 @@ describe('a placeholder that the caller allows', () => {
     await serveOne(deps, PRO);
     await test.redis.sadd(`${test.prefix}tenants`, TENANT);
 
-    await sweepOnce({ ...test, log: deps.log, random: () => 0.5, letGo: (job, attempt) => letGo(deps, job, attempt) });
+    await sweepOnce({ ...test, ...deps, letGo: (job, attempt) => letGo(deps, job, attempt) });
 
     const { state } = await test.read(stands);
     expect(state).toMatchObject({ status: 'succeeded', attempts: [], images: [{ n: 0, placeholder: true }] });
@@ -172,6 +175,37 @@ it('gives back its leave when the spool cannot be looked at', async () => {
     .toEqual({ granted: true });
 });
 
+describe('a worker that dies between leave and lease', () => {
+  const alone = { models: { pro: { limits: { concurrency: 1 } } } };
+
+  it('holds nothing any more once its intent is found', async () => {
+    const { deps, test } = await open({ id: 'only', ...alone });
+    const id = (await test.submit({ prompt: 'a red mug', model: PRO, size: '1K' })).job.id;
+    const place = { channel: 'only', model: PRO };
+    const entry = await deps.spool.intend({ tenant: TENANT, job: id, attempt: 'att_dead' }, place);
+    await deps.quotas.take(place, 'att_dead', DEMAND);
+
+    await finishAttempt(deps, entry, { type: 'unknown', reason: 'the process died' });
+
+    expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });
+  });
+
+  it('has told by then which channel it asked last', async () => {
+    const world = await open({ id: 'full', order: 1, ...alone }, { id: 'free', order: 2, ...alone });
+    const { deps, test } = world;
+    const job = await test.read(await submit(world, {}));
+    const choice = await chooseFor(deps, job);
+    if (choice.type !== 'try') throw new Error('no channel is free');
+    await deps.quotas.take({ channel: 'full', model: PRO }, 'att_other', DEMAND);
+
+    const ready = await makeReady(deps, job, choice.order);
+
+    if (ready.type !== 'ready') throw new Error('it has no leave');
+    expect(ready.entry.place()).toEqual({ channel: 'free', model: PRO });
+    await ready.entry.remove();
+  });
+});
+
 it('frees its channel and the bounds of its tenant as soon as a call is given up whose host died', async () => {
   const world = await open({ id: 'only', models: { pro: { limits: { concurrency: 1 } } } });
   const { deps, test } = world;
@@ -186,7 +220,7 @@ it('frees its channel and the bounds of its tenant as soon as a call is given up
   await test.redis.sadd(`${test.prefix}tenants`, TENANT);
   await test.redis.set(test.key('tick'), 100);
 
-  await sweepOnce({ ...test, log: deps.log, random: () => 0.5, letGo: (job, attempt) => letGo(deps, job, attempt) });
+  await sweepOnce({ ...test, ...deps, letGo: (job, attempt) => letGo(deps, job, attempt) });
 
   expect((await test.read(id)).state.attempts).toMatchObject([{ state: 'in_doubt' }]);
   expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });

@@ -13,6 +13,7 @@ import {
   type Job,
   lineStandingOf,
   modelOf,
+  type Place,
   type Tenant,
 } from '@darkroom/shared/domain';
 import { createCrashPoint, type Log } from '@darkroom/shared/observability';
@@ -51,7 +52,7 @@ export type TestAttempts = AsyncDisposable & {
   /** Files of attempts in the spool. */
   spooled: () => Promise<string[]>;
   /** A place in the spool, with a whole answer that holds `image`, as a process leaves it that dies behind the call. */
-  answered: (ref: AttemptRef, image: Buffer) => Promise<{ entry: SpoolEntry; answer: Answer }>;
+  answered: (ref: AttemptRef, image: Buffer, place?: Place) => Promise<{ entry: SpoolEntry; answer: Answer }>;
 };
 
 /** As a worker has them, with the default window; by the test's clock. */
@@ -115,8 +116,8 @@ export async function openTestAttempts(...script: StubReply[]): Promise<TestAtte
     provider,
     lines,
     spooled: () => spooledIn(root),
-    answered: async (ref, image) => {
-      const entry = await spool.intend(ref);
+    answered: async (ref, image, place) => {
+      const entry = await spool.intend(ref, place);
       const sink = entry.blob(0);
       await sink.write(image);
       const answer: Answer = { httpStatus: 200, headers: {}, body: SKELETON, blobs: [await sink.close()], ms: 5 };

@@ -11,7 +11,7 @@ import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createPlaces } from '../../apps/worker/src/standard/places.ts';
 import type { TestAttempts } from './attempts.ts';
 
-export type ChannelSettings = { id: string; models: Record<string, object>; limits?: object };
+export type ChannelSettings = { id: string; models: Record<string, object>; order?: number; limits?: object };
 
 /** @returns what attempts need, with these channels */
 export async function withChannels(

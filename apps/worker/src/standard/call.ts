@@ -39,9 +39,10 @@ export async function makeReady(
 ): Promise<Ready | NotReady> {
   const attempt = deps.newAttemptId();
   deps.channels.get(order[0].place.channel)?.preconnect();
-  const intent = deps.spool.intend({ tenant: job.tenant, job: job.id, attempt });
+  const intent = deps.spool.intend({ tenant: job.tenant, job: job.id, attempt }, order[0].place);
   intent.catch(() => undefined); // Told where it is awaited.
-  const leave = takeLeave(deps, job, order, attempt);
+  // Before another place is asked, the intent names it: whoever finds it can give back what was had there.
+  const leave = takeLeave(deps, job, order, attempt, async ({ place }) => (await intent).moveTo(place));
   let ready: Ready | undefined;
   try {
     const [taken, full] = await Promise.all([leave, isSpoolFull(deps)]);
@@ -57,7 +58,7 @@ export async function makeReady(
     if (!ready) {
       // It may have been taken though the spool could not be looked at.
       const taken = await leave.catch(() => undefined);
-      if (taken?.type === 'go') await giveBack(deps, taken.candidate, attempt);
+      if (taken?.type === 'go') await giveBack(deps, taken.candidate.place, attempt);
       await (await intent.catch(() => undefined))?.remove();
     }
   }
@@ -84,7 +85,7 @@ export async function makeCall(deps: AttemptDeps, job: Job, ready: Ready, steps:
   let beside: Promise<void> | undefined;
   try {
     if (!(await steps.lease())) {
-      await giveBack(deps, candidate, ref.attempt);
+      await giveBack(deps, candidate.place, ref.attempt);
       return await entry.remove();
     }
     crash(`${steps.name}.leased`);

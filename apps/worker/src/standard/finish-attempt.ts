@@ -7,6 +7,7 @@ import { inAttemptSpan } from '../attempt-span.ts';
 import type { AttemptDeps, Channels } from './deps.ts';
 import type { Pricing } from './judge.ts';
 import { takeBack } from './lease.ts';
+import { endLeave, giveBack } from './leave.ts';
 import { onwardFrom } from './onward.ts';
 import { finishOrphan } from './orphan.ts';
 import { settleAttempt } from './settle-attempt.ts';
@@ -15,7 +16,7 @@ import { tellPlace } from './tell-place.ts';
 /** Settles the attempt by what came of its call, then empties its place in the spool. */
 export async function finishAttempt(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange): Promise<void> {
   const { ref } = entry;
-  const job = await onRecord(deps, ref, exchange);
+  const job = await onRecord(deps, entry, exchange);
   if (!job) return finishUnrecorded(deps, entry, exchange);
   return inAttemptSpan(deps, ref, job, () => finishRecorded(deps, entry, exchange, job));
 }
@@ -46,17 +47,21 @@ async function finishRecorded(deps: AttemptDeps, entry: SpoolEntry, exchange: Ex
  * The job, if this attempt is on its record. A record that Redis has lost the attempt of takes it again when its answer
  * is here and no other has begun: better than to pay for another.
  */
-async function onRecord(deps: AttemptDeps, ref: AttemptRef, exchange: Exchange): Promise<Job | undefined> {
+async function onRecord(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange): Promise<Job | undefined> {
+  const { ref } = entry;
   const job = await deps.ledger.read(ref.tenant, ref.job);
   if (!job || job.state.attempts.some(({ id }) => id === ref.attempt)) return job;
-  return exchange.type === 'answered' ? takeBack(deps, ref, job) : undefined;
+  return exchange.type === 'answered' ? takeBack(deps, ref, job, entry.place()) : undefined;
 }
 
 async function finishUnrecorded(deps: AttemptDeps, entry: SpoolEntry, exchange: Exchange): Promise<void> {
+  const place = entry.place();
   if (exchange.type === 'answered') {
     if ((await finishOrphan(deps, entry.ref, exchange.answer)) === 'stopped') return;
+    if (place) await endLeave(deps, place, entry.ref.attempt);
   } else {
     // The intent was written and the lease never taken: no call left.
+    if (place) await giveBack(deps, place, entry.ref.attempt);
     deps.log.info({ ...entry.ref }, 'attempt.never_sent');
   }
   await wakeAnew(deps, entry.ref);

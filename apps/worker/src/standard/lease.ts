@@ -1,4 +1,12 @@
-import { type AttemptRef, begin, type Candidate, type EpochMs, type Job, modelOf } from '@darkroom/shared/domain';
+import {
+  type AttemptRef,
+  begin,
+  type Candidate,
+  type EpochMs,
+  type Job,
+  modelOf,
+  type Place,
+} from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger } from '@darkroom/shared/ports';
 import { updateJob } from '@darkroom/shared/usecases';
@@ -44,14 +52,15 @@ export async function takeLease(
   return updated?.job.state.open === ref.attempt ? updated.job : undefined;
 }
 
-/** Puts an attempt on a record that has lost it, when no other has begun. Which channel it was made on, its answer does not say. */
+/** Puts an attempt on a record that has lost it, when no other has begun. @param place where it was made, if its intent said so */
 export async function takeBack(
   deps: Pick<AttemptDeps, 'ledger' | 'clock'>,
   ref: AttemptRef,
   read: Job,
+  place: Place = { channel: UNKNOWN_CHANNEL, model: modelOf(read) },
 ): Promise<Job | undefined> {
   return takeLease(deps, ref, read, {
-    place: { channel: UNKNOWN_CHANNEL, model: modelOf(read) },
+    place,
     cost: read.state.estimated,
   });
 }

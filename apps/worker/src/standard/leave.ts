@@ -1,6 +1,6 @@
 /** Leave to call: of a channel's breaker and of its quota, both or neither. */
 
-import { type Candidate, inputTokens, type Job } from '@darkroom/shared/domain';
+import { type Candidate, inputTokens, type Job, type Place } from '@darkroom/shared/domain';
 import type { Demand } from '@darkroom/shared/ports';
 import { requestNow } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
@@ -11,10 +11,22 @@ export type Leave =
   | { type: 'go'; candidate: Candidate }
   | { type: 'wait'; ms: number; reason: 'rate_limited' | 'parked' | 'broken' };
 
-/** Asks the channels in this order. @returns the first that lets the call go, else how long until one of them may */
-export async function takeLeave(deps: Deps, job: Job, order: Candidate[], attempt: string): Promise<Leave> {
+/**
+ * Asks the channels in this order.
+ *
+ * @param moving told before any but the first is asked
+ * @returns the first that lets the call go, else how long until one of them may
+ */
+export async function takeLeave(
+  deps: Deps,
+  job: Job,
+  order: Candidate[],
+  attempt: string,
+  moving: (to: Candidate) => Promise<void>,
+): Promise<Leave> {
   let soonest: Extract<Leave, { type: 'wait' }> | undefined;
-  for (const candidate of order) {
+  for (const [n, candidate] of order.entries()) {
+    if (n > 0) await moving(candidate);
     const leave = await enter(deps, job, candidate, attempt);
     if (leave.type === 'go') return leave;
     deps.places.forget(candidate.place);
@@ -31,7 +43,7 @@ async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string
     quotas.take(place, attempt, demandOf(job, candidate)),
   ]).catch(async (error: unknown) => {
     // Whichever of the two was had must not be held for as long as a call can last.
-    await giveBack(deps, candidate, attempt);
+    await giveBack(deps, place, attempt);
     throw error;
   });
   if (entered.type === 'go' && leave.granted) return { type: 'go', candidate };
@@ -48,10 +60,19 @@ async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string
 /** Gives back what no call will use. Never throws: what is not given back ends by itself. */
 export async function giveBack(
   { breakers, quotas }: Pick<Deps, 'breakers' | 'quotas'>,
-  candidate: Candidate,
+  place: Place,
   attempt: string,
-) {
-  await Promise.allSettled([breakers.leave(candidate.place, attempt), quotas.giveBack(candidate.place, attempt)]);
+): Promise<void> {
+  await Promise.allSettled([breakers.leave(place, attempt), quotas.giveBack(place, attempt)]);
+}
+
+/** Gives back what a call held that was made, and that no record tells of. Never throws, as `giveBack`. */
+export async function endLeave(
+  { breakers, quotas }: Pick<Deps, 'breakers' | 'quotas'>,
+  place: Place,
+  attempt: string,
+): Promise<void> {
+  await Promise.allSettled([breakers.leave(place, attempt), quotas.ended(place, attempt)]);
 }
 
 function demandOf(job: Job, { cost }: Candidate): Demand {

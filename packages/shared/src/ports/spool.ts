@@ -1,6 +1,7 @@
 /** Paid bytes on the local disk between the provider's socket and the object store. */
 
 import type { Answer, SpooledBlob } from '../domain/answer.ts';
+import type { Place } from '../domain/channel.ts';
 import type { AttemptRef } from '../domain/job.ts';
 
 /** Takes the decoded bytes of one lifted field as they arrive, and hashes them on the way. */
@@ -13,6 +14,10 @@ export type BlobSink = {
 /** One attempt's place in the spool: an intent, then perhaps blobs, then perhaps an answer. */
 export type SpoolEntry = {
   ref: AttemptRef;
+  /** Where its call was to be made, as last told; `undefined` when nobody said. */
+  place(): Place | undefined;
+  /** The call is to be made elsewhere than intended. Outlives this process; a power cut may take it back. */
+  moveTo(place: Place): Promise<void>;
   /** Opens the file of blob `index`; bytes are durable only after `commit`. */
   blob(index: number): BlobSink;
   /**
@@ -27,8 +32,8 @@ export type SpoolEntry = {
 };
 
 export type Spool = {
-  /** Records durably that a paid call is about to leave. */
-  intend(ref: AttemptRef): Promise<SpoolEntry>;
+  /** Records durably that a paid call is about to leave, and for where. */
+  intend(ref: AttemptRef, place?: Place): Promise<SpoolEntry>;
   /** Takes over what owners that are dead left behind. Two processes never get the same entry. */
   recover(): Promise<SpoolEntry[]>;
   /** Entries and bytes held by this owner. */

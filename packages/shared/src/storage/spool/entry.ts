@@ -14,18 +14,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer } from '../../domain/answer.ts';
 import { AppError } from '../../domain/errors.ts';
-import type { AttemptRef } from '../../domain/job.ts';
 import type { SpoolEntry } from '../../ports/spool.ts';
 import { type Blob, createBlob } from './blob.ts';
 import { isMissing, writeDurably } from './durable.ts';
 import type { Place } from './home.ts';
-import { type Intent, isRef } from './intents.ts';
+import { type Intended, type Intent, isCallPlace, isRef } from './intents.ts';
 
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MS_MAX = 2_000;
 
-export type EntryOptions = {
-  ref: AttemptRef;
+export type EntryOptions = Intended & {
   /** Where the files lie now. */
   folder: string;
   /** Written already. */
@@ -36,7 +34,7 @@ export type EntryOptions = {
 
 /** An entry whose intent is written already. */
 export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
-  let { folder, intent } = first;
+  let { folder, intent, place } = first;
   const blobs = new Map<number, Blob>();
   const blobPath = (index: number) => join(folder, blobName(ref.attempt, index));
   const answerPath = () => join(folder, `${ref.attempt}.answer`);
@@ -47,14 +45,14 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
       if (own.folder === folder && moves > 0) return;
       if (moves > 3) throw new Error('the spool folder keeps being taken away');
       if (own.folder !== folder) {
-        intent = await own.intents.write(ref);
+        intent = await own.intents.write({ ref, ...(place && { place }) });
         folder = own.folder;
       }
       for (const [index, blob] of blobs) await blob.settle(blobPath(index));
       answer.blobs.forEach((blob, index) => {
         blob.path = blobPath(index);
       });
-      await writeDurably(answerPath(), JSON.stringify({ ref, answer } satisfies Written));
+      await writeDurably(answerPath(), JSON.stringify({ ref, ...(place && { place }), answer } satisfies Written));
     }
   }
 
@@ -79,6 +77,11 @@ export function createEntry({ ref, home, ...first }: EntryOptions): SpoolEntry {
 
   return {
     ref,
+    place: () => place,
+    async moveTo(to) {
+      place = to;
+      await intent.moveTo(to);
+    },
     blob(index) {
       const blob = createBlob(blobPath(index));
       blobs.set(index, blob);
@@ -128,16 +131,18 @@ export function unavailable(message: string, cause: unknown): AppError {
   return new AppError('storage_unavailable', { message, retryable: true, cause });
 }
 
-/** Whose answer lies in `folder` under the attempt's name, whole; needs no intent, for it was paid for. */
-export async function refAnswered(folder: string, attempt: string): Promise<AttemptRef | undefined> {
+/** Whose answer lies in `folder` under the attempt's name, whole, and where it came from; needs no intent, for it was paid for. */
+export async function intendedBy(folder: string, attempt: string): Promise<Intended | undefined> {
   const written = await readWritten(join(folder, `${attempt}.answer`), (index) =>
     join(folder, blobName(attempt, index)),
   );
-  return written?.ref.attempt === attempt ? written.ref : undefined;
+  if (written?.ref.attempt !== attempt) return undefined;
+  const { ref, place } = written;
+  return { ref, ...(isCallPlace(place) && { place }) };
 }
 
 /** An answer's file. */
-type Written = { ref: AttemptRef; answer: Answer };
+type Written = Intended & { answer: Answer };
 
 /** Reads what `commit` wrote, its blobs where they lie now; `undefined` unless all of it is there. */
 async function readWritten(path: string, blobPath: (index: number) => string): Promise<Written | undefined> {

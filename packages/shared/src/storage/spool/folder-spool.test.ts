@@ -249,6 +249,51 @@ describe('a folder taken away from a process that lives', () => {
   });
 });
 
+describe('where a call is to be made', () => {
+  const [first, second] = [
+    { channel: 'a', model: 'pro' },
+    { channel: 'b', model: 'pro' },
+  ];
+  const inFile = async () => (await readIntents(join(root, (await ownFolders())[0] ?? ''))).map(({ place }) => place);
+
+  it('is in its intent, and stays there as it was told last', async () => {
+    const entry = await aSpool().intend(aRef(), first);
+
+    expect([entry.place(), await inFile()]).toEqual([first, [first]]);
+    await entry.moveTo(second);
+    expect([entry.place(), await inFile()]).toEqual([second, [second]]);
+    await entry.remove();
+    await entry.moveTo(first);
+    expect(await inFile()).toEqual([]);
+  });
+
+  it('is left out where ids are long, rather than that the call is not made', async () => {
+    const entry = await aSpool().intend({ ...aRef(), tenant: 't'.repeat(350) }, { ...first, channel: 'c'.repeat(200) });
+
+    expect(await inFile()).toEqual([undefined]);
+    await entry.remove();
+  });
+
+  it('is known to whoever takes over the intent, or nothing but the answer', async () => {
+    const dead = { host: 'elsewhere', boot: 'b', pid: 1, startedAt: 's' };
+    await leftBehind('other~1', dead, 0);
+    await leftBehind('other~2', dead, 0, 'att_8');
+    await writeFile(join(root, 'other~1', 'intents'), JSON.stringify({ ...aRef('att_9'), ...second }).padEnd(512));
+    const answer = { httpStatus: 200, headers: {}, body: {}, blobs: [], ms: 1 };
+    const written = JSON.stringify({ ref: aRef('att_7'), place: first, answer });
+    await writeFile(join(root, 'other~1', 'att_7.answer'), written);
+
+    const taken = await aSpool({ now: Date.now() }).recover();
+
+    const places = taken.map((entry) => [entry.ref, entry.place()] as const);
+    expect(places.toSorted(([a], [b]) => a.attempt.localeCompare(b.attempt))).toEqual([
+      [aRef('att_7'), first],
+      [aRef('att_8'), undefined],
+      [aRef('att_9'), second],
+    ]);
+  });
+});
+
 /** A folder as a process would have left it, whose owner file holds `owner`. */
 async function leftBehind(name: string, owner: object | string, heartbeatAt: number, attempt = 'att_9'): Promise<void> {
   const folder = join(root, name);

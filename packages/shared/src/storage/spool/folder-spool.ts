@@ -43,11 +43,12 @@ export function createFolderSpool(options: FolderSpoolOptions): Spool & AsyncDis
   const home = createHome({ root, owner, clock });
 
   return {
-    async intend(ref) {
+    async intend(ref, place) {
       assertFileName(ref);
       try {
         const { folder, intents } = await home.current();
-        return createEntry({ ref, folder, intent: await intents.write(ref), home: home.current });
+        const intended = { ref, ...(place && { place }) };
+        return createEntry({ ...intended, folder, intent: await intents.write(intended), home: home.current });
       } catch (error) {
         throw unavailable('The spool disk takes no new call.', error);
       }

@@ -10,6 +10,7 @@
 import { writeSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Place } from '../../domain/channel.ts';
 import type { AttemptRef } from '../../domain/job.ts';
 import { isMissing } from './durable.ts';
 
@@ -25,11 +26,16 @@ const BLANK = Buffer.alloc(PLACE_BYTES, ' ');
 export type Intent = {
   /** Takes it back. Safe to call twice. */
   clear(): Promise<void>;
+  /** Names another place, without a sync: a dead process is outlived by that, and a power cut ends what was held there. */
+  moveTo(place: Place): Promise<void>;
 };
+
+/** What an intent says: which attempt, and where its call is to be made. Those written before places were named have none. */
+export type Intended = { ref: AttemptRef; place?: Place };
 
 export type Intents = {
   /** Records durably that the attempt is about to call. */
-  write(ref: AttemptRef): Promise<Intent>;
+  write(intended: Intended): Promise<Intent>;
   /** Those not cleared. */
   count(): number;
   /** What is not cleared by then stays. */
@@ -71,8 +77,8 @@ export async function openIntents(folder: string): Promise<Intents> {
   }
 
   return {
-    async write(ref) {
-      const content = toPlace(ref);
+    async write(intended) {
+      const content = toPlace(intended);
       const place = await take();
       let taken = true;
       const clear = async () => {
@@ -88,7 +94,10 @@ export async function openIntents(folder: string): Promise<Intents> {
         await clear();
         throw error;
       }
-      return { clear };
+      const moveTo = async (to: Place) => {
+        if (taken && !closed) put(file, place, toPlace({ ref: intended.ref, place: to }));
+      };
+      return { clear, moveTo };
     },
     count: () => places - free.length,
     async close() {
@@ -99,7 +108,7 @@ export async function openIntents(folder: string): Promise<Intents> {
 }
 
 /** The intents in a folder; what was never written whole is none: its call never left. */
-export async function readIntents(folder: string): Promise<(Intent & { ref: AttemptRef })[]> {
+export async function readIntents(folder: string): Promise<(Intent & Intended)[]> {
   const path = join(folder, INTENTS_FILE);
   const content = await readFile(path).catch((error: unknown) => {
     if (isMissing(error)) return Buffer.alloc(0);
@@ -107,15 +116,18 @@ export async function readIntents(folder: string): Promise<(Intent & { ref: Atte
   });
   const places = Array.from({ length: Math.ceil(content.length / PLACE_BYTES) }, (_, place) => place);
   return places.flatMap((place) => {
-    const ref = fromPlace(content.subarray(place * PLACE_BYTES, (place + 1) * PLACE_BYTES));
-    return ref ? [{ ref, clear: () => clearPlace(path, place) }] : [];
+    const intended = fromPlace(content.subarray(place * PLACE_BYTES, (place + 1) * PLACE_BYTES));
+    if (!intended) return [];
+    const clear = () => overwrite(path, place, BLANK);
+    const moveTo = (to: Place) => overwrite(path, place, toPlace({ ref: intended.ref, place: to }));
+    return [{ ...intended, clear, moveTo }];
   });
 }
 
-async function clearPlace(path: string, place: number): Promise<void> {
+async function overwrite(path: string, place: number, content: Buffer): Promise<void> {
   try {
     await using file = await open(path, 'r+');
-    put(file, place, BLANK);
+    put(file, place, content);
   } catch (error) {
     if (!isMissing(error)) throw error; // else the folder is gone, and the intent with it
   }
@@ -131,20 +143,35 @@ async function grow(file: FileHandle, places: number): Promise<void> {
   await file.sync();
 }
 
-function toPlace(ref: AttemptRef): Buffer {
+function toPlace({ ref, place }: Intended): Buffer {
   const { tenant, job, attempt } = ref;
-  const content = Buffer.from(JSON.stringify({ tenant, job, attempt }));
+  const whole = Buffer.from(JSON.stringify({ tenant, job, attempt, ...(place && bare(place)) }));
+  // The ids alone must fit; where the call goes is worth less than the call.
+  const content = whole.length > PLACE_BYTES ? Buffer.from(JSON.stringify({ tenant, job, attempt })) : whole;
   if (content.length > PLACE_BYTES) throw new Error(`the ids of attempt ${attempt} are too long for an intent`);
   return Buffer.concat([content, BLANK.subarray(content.length)]);
 }
 
-function fromPlace(content: Buffer): AttemptRef | undefined {
+function fromPlace(content: Buffer): Intended | undefined {
   try {
     const value: unknown = JSON.parse(content.toString('utf8'));
-    return isRef(value) ? value : undefined;
+    if (!isRef(value)) return undefined;
+    const { tenant, job, attempt } = value;
+    return { ref: { tenant, job, attempt }, ...(isCallPlace(value) && { place: bare(value) }) };
   } catch {
     return undefined;
   }
+}
+
+function bare({ channel, model }: Place): Place {
+  return { channel, model };
+}
+
+/** Whether it says where a call is made. */
+export function isCallPlace(value: unknown): value is Place {
+  if (typeof value !== 'object' || value === null) return false;
+  const { channel, model } = value as Partial<Record<keyof Place, unknown>>;
+  return typeof channel === 'string' && typeof model === 'string';
 }
 
 /** Whether it names an attempt. */

@@ -7,11 +7,11 @@
 
 import { readdir, readFile, rename, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { AttemptRef, EpochMs } from '../../domain/job.ts';
+import type { EpochMs } from '../../domain/job.ts';
 import { isMissing, namesIn } from './durable.ts';
-import { attemptOf, refAnswered, removeFiles } from './entry.ts';
+import { attemptOf, intendedBy, removeFiles } from './entry.ts';
 import { removeIfEmpty } from './home.ts';
-import { type Intent, readIntents } from './intents.ts';
+import { type Intended, type Intent, readIntents } from './intents.ts';
 import { isRunning, OWNER_FILE, type Owner, parseOwner } from './owner.ts';
 
 const SILENCE_MS = 60_000;
@@ -26,9 +26,9 @@ export async function takeOver(root: string, home: string, me: Owner, now: Epoch
   }
 }
 
-type EntryTaken = { folder: string; ref: AttemptRef; intent: Intent };
+type EntryTaken = Intended & { folder: string; intent: Intent };
 
-const NO_INTENT: Intent = { clear: async () => undefined };
+const NO_INTENT: Intent = { clear: async () => undefined, moveTo: async () => undefined };
 
 /**
  * The entries of the folders in `home` that were taken over: what is intended, and what is answered, for a paid answer
@@ -39,18 +39,22 @@ export async function entriesTaken(home: string): Promise<EntryTaken[]> {
   for (const name of await foldersIn(home)) {
     const folder = join(home, name);
     const intents = await readIntents(folder);
-    entries.push(...intents.map((intent) => ({ folder, ref: intent.ref, intent })));
+    entries.push(...intents.map((intent) => ({ ...intendedIn(intent), folder, intent })));
     const others = new Set((await namesIn(folder)).map(attemptOf));
     for (const { ref } of intents) others.delete(ref.attempt);
     for (const attempt of others) {
       if (attempt === undefined) continue;
-      const ref = await refAnswered(folder, attempt);
-      if (ref) entries.push({ folder, ref, intent: NO_INTENT });
+      const intended = await intendedBy(folder, attempt);
+      if (intended) entries.push({ ...intended, folder, intent: NO_INTENT });
       else await removeFiles(folder, attempt);
     }
     await removeIfEmpty(folder);
   }
   return entries;
+}
+
+function intendedIn({ ref, place }: Intended): Intended {
+  return { ref, ...(place && { place }) };
 }
 
 /** Names of the folders in `path`. */
