@@ -7,7 +7,7 @@ import { readPromql } from '../support/promql.ts';
 import { fits, labelsLeft, type Metrics, metricOf, promqlFaults } from '../support/promql-faults.ts';
 import { testRedisUrl } from '../support/redis.ts';
 import { startSystem } from '../support/system.ts';
-import { everythingToldBy, metricsTable, type Told } from '../support/told.ts';
+import { everythingToldBy, metricsTable, TOLD_CHANNEL, type Told } from '../support/told.ts';
 
 type Rule = { alert: string; expr: string; labels: { severity: string }; annotations: Record<string, string> };
 type Panel = { title: string; type: string; description?: string; targets?: { expr: string }[] };
@@ -28,6 +28,7 @@ let metrics: Metrics;
 beforeAll(async () => {
   await using system = await startSystem({
     redisUrl: testRedisUrl(),
+    channels: { channels: [TOLD_CHANNEL] },
     emulator: { settings: { longest_side: 128, batches: { turnaround_ms: 100, spread: 0 } } },
     workerEnv: { BATCH_GATHER: '1.5', BATCH_POLL: '0.2' },
   });

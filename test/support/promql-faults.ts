@@ -1,6 +1,6 @@
 /** What is wrong with how an expression asks for series, given what the programs tell. */
 
-import { type AttemptEnd, ERROR_CODES } from '@darkroom/shared/domain';
+import { type AttemptEnd, CALL_ENDS, ERROR_CODES } from '@darkroom/shared/domain';
 import { type Matcher, readPromql, type Selector } from './promql.ts';
 import type { Metric } from './scrape.ts';
 
@@ -23,6 +23,7 @@ const OUTCOMES: Record<Outcome, true> = {
 const VALUES: Record<string, readonly string[]> = {
   error: ERROR_CODES,
   outcome: Object.keys(OUTCOMES),
+  end: CALL_ENDS,
   route: ['/readyz', '/v1/jobs', '/v1/batches'],
   method: ['POST', 'PUT'],
   status: ['500', '503'],

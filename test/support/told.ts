@@ -2,10 +2,16 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '@darkroom/emulator';
+import { createRedisQuotas } from '@darkroom/shared/storage/redis';
 import { type Metric, readScrape } from './scrape.ts';
 import { aBody, type System } from './system.ts';
 
 export type Told = { api: Map<string, Metric>; worker: Map<string, Metric> };
+
+const FLASH = 'gemini-3.1-flash-image';
+const LIMITS = { requestsPerMinute: 500, day: 'pacific' } as const;
+/** For the system that is to tell of everything: a channel with a limit, so that there is one to tell of. */
+export const TOLD_CHANNEL = { id: 'told', models: { [FLASH]: { limits: { rpm: 600 } } } };
 
 /** Ends of calls that are not successes. */
 const FAULTS: Fault[] = [{ kind: 'blocked', finishReason: 'SAFETY' }, { kind: 'invalid_argument' }];
@@ -16,6 +22,10 @@ export async function everythingToldBy(system: System): Promise<Told> {
   const failing = FAULTS.map((fault) => ({ body: aBody(), fault }));
   emulator.control.putFaults(
     failing.map(({ body, fault }) => ({ match: { promptIncludes: String(body['prompt']) }, fault })),
+  );
+  await createRedisQuotas({ ...system, limitsOf: () => ({ model: LIMITS, channel: {} }) }).learn(
+    { channel: TOLD_CHANNEL.id, model: FLASH },
+    { type: 'limit', window: 'requests', limit: LIMITS.requestsPerMinute },
   );
   const bodies = [...failing.map(({ body }) => body), aBody(), aBody({ lane: 'batch' })];
   const ids = await Promise.all(bodies.map(async (body) => (await client.submit(body)).body.id));

@@ -16,7 +16,8 @@ export const alertEnv = {
     description: 'Alert when one call of a model in a hundred takes longer than this many seconds; 0 = never.',
   }),
   ALERT_FAILOVERS: z.coerce.number().min(0).default(3).meta({
-    description: 'Alert when more provider batches than this an hour are given up for the standard lane; 0 = never.',
+    description:
+      'Alert when there are more fail-overs than this an hour: provider batches given up for the standard lane, and channels (by model, at most once in ten minutes) whose failed calls another took over; 0 = never.',
   }),
   ALERT_QUEUE_AGE: z.coerce.number().min(0).default(600).meta({
     description: 'Alert when a job that should be running has waited for more than this many seconds; 0 = never.',

@@ -149,6 +149,7 @@ export async function compose(
     channels: configured,
     spool,
     spoolBytesMax,
+    reach: { ...reach, lines },
     lane: { batches, pool },
   });
   const draining = new AbortController();

@@ -15,9 +15,10 @@ import {
   type Registry,
   registerLedgerMetrics,
 } from '@darkroom/shared/observability';
-import type { Clock, Ledger, Pool, ProviderBatches, Spool } from '@darkroom/shared/ports';
+import type { Breakers, Clock, Ledger, Lines, Pool, ProviderBatches, Quotas, Spool } from '@darkroom/shared/ports';
+import { type ChannelCounters, createChannelCounters, registerChannelGauges } from './channel-metrics.ts';
 
-export type WorkerMetrics = {
+export type WorkerMetrics = ChannelCounters & {
   called(): void;
   /** @param end `ms` of the call where it says how fast the provider is, `error` of an answer that refused it */
   ended(place: Place, outcome: string, end: { ms?: number | undefined; error?: ErrorCode | undefined }): void;
@@ -37,6 +38,8 @@ export function createWorkerMetrics(deps: {
   channels: readonly ChannelSpec[];
   spool: Spool;
   spoolBytesMax: number;
+  /** What all workers share about the channels. */
+  reach?: { quotas: Pick<Quotas, 'look'>; breakers: Pick<Breakers, 'look'>; lines: Pick<Lines, 'sizes'> };
   /** Given by a worker that runs the batch lane. */
   lane?: { batches: ProviderBatches; pool: Pool };
 }): WorkerMetrics & { registry: Registry } {
@@ -63,6 +66,8 @@ export function createWorkerMetrics(deps: {
     buckets: [0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300],
     registers,
   });
+  const counters = createChannelCounters(registry, deps.channels);
+  if (deps.reach) registerChannelGauges(registry, deps.channels, deps.reach);
   registerSpool(registry, deps);
   registerRetirements(registry);
   const lines = new Counter({
@@ -79,6 +84,7 @@ export function createWorkerMetrics(deps: {
   if (deps.lane) registerLane(registry, { ...deps.lane, clock: deps.clock });
   return {
     registry,
+    ...counters,
     batchLines: (outcome, count) => lines.inc({ outcome }, count),
     batchAlarm: () => alarms.inc(),
     called: () => called.inc(),

@@ -13,7 +13,7 @@ const HUNG: RedisHealth = { ok: false, problems: ['Redis does not answer'] };
 export async function startOps(options: {
   config: WorkerConfig;
   log: Log;
-  metrics: WorkerMetrics;
+  metrics: Pick<WorkerMetrics, 'scrape'>;
   check: () => Promise<RedisHealth>;
   /** Aborted when the process should be replaced. */
   broken: AbortSignal;

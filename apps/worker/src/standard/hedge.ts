@@ -49,7 +49,9 @@ async function callBeside(deps: AttemptDeps, job: Job, first: Ready): Promise<vo
     lease: async () => {
       const { tenant, job: id, attempt } = first.entry.ref;
       const updated = await updateJob(deps.ledger, tenant, id, (now) => hedge(now, attempt, second, deps.clock.now()));
-      return updated?.changed ? updated.job : undefined;
+      if (!updated?.changed) return undefined;
+      deps.metrics.hedged(candidate.place, 'made');
+      return updated.job;
     },
     answered: () => slot.freeMemory(),
   });

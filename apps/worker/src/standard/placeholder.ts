@@ -2,11 +2,14 @@ import { hash } from 'node:crypto';
 import { AppError, imageKey, type Job, modelById, type StoredImage, thumbnailKey } from '@darkroom/shared/domain';
 import { drawPlaceholder, makeThumbnail } from '@darkroom/shared/images';
 import { describeError } from '@darkroom/shared/observability';
+import type { WorkerMetrics } from '../metrics.ts';
 import type { AttemptDeps } from './deps.ts';
+
+export type PlaceholderDeps = Pick<AttemptDeps, 'store' | 'log'> & { metrics?: Pick<WorkerMetrics, 'placeholderMade'> };
 
 /** A labelled image in place of one that nobody made, stored as any other, with its small copy; `undefined` when the store does not take it now. */
 export async function makePlaceholder(
-  { store, log }: Pick<AttemptDeps, 'store' | 'log'>,
+  { store, log, metrics }: PlaceholderDeps,
   { id, tenant, request, state }: Job,
 ): Promise<StoredImage | undefined> {
   const { bytes, width, height } = await drawPlaceholder(
@@ -25,5 +28,6 @@ export async function makePlaceholder(
     log.warn({ job: id, ...describeError(error) }, 'placeholder.not_stored');
     return undefined;
   }
+  metrics?.placeholderMade(request.model);
   return { n, key, mime: 'image/png', width, height, bytes: bytes.length, sha256, placeholder: true };
 }

@@ -20,6 +20,7 @@ import {
   type Job,
   type JobError,
   lineStandingOf,
+  modelOf,
   moveToModel,
   type StoredImage,
   type Tenant,
@@ -263,6 +264,7 @@ async function movesOn(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boo
   const { next } = await nextOf(deps, job);
   const moved = next && (await updateJob(ledger, job.tenant, job.id, (now) => moveToModel(now, next, clock.now())));
   if (!moved?.changed) return false;
+  deps.metrics.movedOn(modelOf(job));
   deps.crash('model.moved');
   await lines.drop(turn);
   outbox.push(moved.job);

@@ -22,6 +22,7 @@ import { handOff, type Updated, updateJob } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { type Judged, judge, type Pricing } from './judge.ts';
 import { storeImage, storeThumbnail } from './store-image.ts';
+import { tellCourse } from './tell-course.ts';
 
 export type SettleDeps = Pick<
   AttemptDeps,
@@ -77,6 +78,7 @@ export async function settleAttempt(
     report(deps, ref, end, updated.job, settling.channel);
     noteTime(deps, ref, updated.job);
     noteCall(deps, ref, end, { job: updated.job, channel: settling.channel });
+    tellCourse(deps, { ref, end, before: job, after: updated.job, onward });
   }
   if (judged.type !== 'image' || end.type !== 'image') return 'done';
   if (!settling.keepForLater) return storeThumbnail(deps, { job: ref.job, tenant: ref.tenant }, judged.blob, end.image);

@@ -22,6 +22,7 @@ import {
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger, ObjectStore, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
 import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
+import type { WorkerMetrics } from '../metrics.ts';
 import { makePlaceholder } from '../standard/placeholder.ts';
 import { each, type Failed, worthTelling } from './each.ts';
 
@@ -35,6 +36,8 @@ export type SweepDeps = {
   /** Frees what a call held that was given up. */
   letGo: (job: Job, attempt: AttemptId) => Promise<void>;
   log: Log;
+  /** Counts placeholders, where somebody asks for figures. */
+  metrics?: Pick<WorkerMetrics, 'placeholderMade'>;
 };
 
 /** Records of one page. */

@@ -10,7 +10,7 @@ const FIGURES: Record<Exclude<AlertName, 'model_retirement' | 'breaker' | 'quota
   latency_p99: ({ value, threshold }, where) =>
     `one call in a hundred${where} took ${value} s or more; ${threshold} s is the most it should`,
   failovers: ({ value, threshold }) =>
-    `${value} provider batches within an hour were given up for the standard lane; ${threshold} may be`,
+    `${value} fail-overs within an hour: provider batches given up for the standard lane, and channels whose failed calls another took over; ${threshold} may be`,
   queue_age: ({ value, threshold }) =>
     `the oldest job that should be running has waited for ${value} s; ${threshold} s is the most it should`,
   money_in_doubt: ({ value, threshold }) => `${usd(value)} went into doubt within an hour; ${usd(threshold)} may`,

@@ -9,6 +9,17 @@ export function createRegistry(): Registry {
   return registry;
 }
 
+/** One answer for all gauges of a scrape, which ask in the same turn; the next scrape asks anew. */
+export function onceAScrape<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asked: Promise<T> | undefined;
+  return () => {
+    asked ??= ask().finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+}
+
 /** What every process says of the one ledger must not be added up. */
 const SAME = '. The same from every process: take the max, not the sum';
 
@@ -16,14 +27,7 @@ type Figures = Awaited<ReturnType<typeof collectLedger>>;
 
 /** What the ledger knows, asked once a scrape: jobs by state, sums of calls and money, and how long jobs that are due wait. */
 export function registerLedgerMetrics(registry: Registry, deps: { ledger: Ledger; clock: Clock }): void {
-  let asked: Promise<Figures> | undefined;
-  // All gauges of one scrape ask in the same turn; the next scrape asks anew.
-  const figures = () => {
-    asked ??= collectLedger(deps.ledger, deps.clock).finally(() => {
-      asked = undefined;
-    });
-    return asked;
-  };
+  const figures = onceAScrape(() => collectLedger(deps.ledger, deps.clock));
   const gauge = (name: string, help: string, label: string, pick: (from: Figures) => Record<string, number>) =>
     new Gauge({
       name,

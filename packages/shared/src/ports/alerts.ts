@@ -2,6 +2,7 @@
 
 import type { AlertState, AlertSubject, Telling } from '../domain/alert.ts';
 import type { CallCounts } from '../domain/alert-calls.ts';
+import type { Place } from '../domain/channel.ts';
 import type { EpochMs, Micros, ProviderBatchId, Tenant } from '../domain/job.ts';
 
 /** A call that ended; `ms` where it says how fast the provider is. */
@@ -10,8 +11,11 @@ export type EndedCall = { channel: string; model: string; failed: boolean; ms?: 
 /** Nothing here fails or is waited for: a note that gets lost, or is written twice, is one of many. */
 export type CallNotes = {
   ended(call: EndedCall): void;
-  /** The jobs of a provider batch go on in the standard lane; counts once for each batch. */
-  failedOver(batch: ProviderBatchId): void;
+  /**
+   * The jobs of a provider batch go on in the standard lane, or one whose call failed goes to another channel. Counts once
+   * for each batch, and once in ten minutes for each place.
+   */
+  failedOver(from: ProviderBatchId | Place): void;
   /** Resolves when everything noted so far has been written or given up. */
   flush(): Promise<void>;
 };
@@ -23,7 +27,7 @@ export type Alerts = {
   calls(): Promise<CallCounts[]>;
   /** Models that a call was made of lately. */
   modelsInUse(): Promise<ReadonlySet<string>>;
-  /** Provider batches given up for the standard lane within the last hour. */
+  /** Fail-overs within the last hour, as `CallNotes.failedOver` counts them. */
   failovers(): Promise<number>;
   /** Notes how much money is in doubt, and answers by how much that has grown within the last hour. */
   doubtGrown(inDoubt: Micros): Promise<Micros>;

@@ -4,10 +4,12 @@ import { FAILOVERS_MS, IN_USE_MS } from './alerts.ts';
 import { formatCall, slotsOf } from './call-slots.ts';
 import { keySpace } from './keys.ts';
 
-type Notes = { calls: Map<string, number>; models: Set<string>; batches: Set<string> };
+type Notes = { calls: Map<string, number>; models: Set<string>; failovers: Set<string> };
 
 /** What is noted within this shares a trip: so it costs a worker a trip a second at most, and a dead one its last second. */
 const GATHER_MS = 1_000;
+/** However many jobs leave a place within this, it is one fail-over: a burst of errors is one event. */
+const FAILOVER_SLOT_MS = 600_000;
 
 /** One transaction for all that was gathered, and never two at a time. @see CallNotes */
 export function createRedisCallNotes(options: {
@@ -22,7 +24,7 @@ export function createRedisCallNotes(options: {
   let gathering: PromiseWithResolvers<void> | undefined;
   let sent = Promise.resolve();
 
-  const send = async ({ calls, models, batches }: Notes) => {
+  const send = async ({ calls, models, failovers }: Notes) => {
     const now = window.now();
     const trip = redis.multi();
     if (calls.size) {
@@ -34,8 +36,8 @@ export function createRedisCallNotes(options: {
         .zadd(space.modelsInUse, ...[...models].flatMap((model) => [now, model]))
         .pexpire(space.modelsInUse, IN_USE_MS);
     }
-    if (batches.size) {
-      trip.zadd(space.failovers, 'NX', ...[...batches].flatMap((id) => [now, id]));
+    if (failovers.size) {
+      trip.zadd(space.failovers, 'NX', ...[...failovers].flatMap((id) => [now, id]));
       trip.pexpire(space.failovers, FAILOVERS_MS * 2);
     }
     await trip.exec();
@@ -59,8 +61,9 @@ export function createRedisCallNotes(options: {
       waiting.models.add(call.model);
       gather();
     },
-    failedOver: (batch) => {
-      waiting.batches.add(batch);
+    failedOver: (from) => {
+      const slot = Math.floor(window.now() / FAILOVER_SLOT_MS);
+      waiting.failovers.add(typeof from === 'string' ? from : `${from.channel}/${from.model}/${slot}`);
       gather();
     },
     flush: async () => {
@@ -71,5 +74,5 @@ export function createRedisCallNotes(options: {
 }
 
 function none(): Notes {
-  return { calls: new Map(), models: new Set(), batches: new Set() };
+  return { calls: new Map(), models: new Set(), failovers: new Set() };
 }
