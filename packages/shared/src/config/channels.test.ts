@@ -87,7 +87,7 @@ describe('the file', () => {
       capabilities: { references: 3, sizes: ['1K', '2K'] },
     });
     expect(tenants).toEqual({ acme: { weight: 2, concurrency: 20, startsPerMinute: 300 } });
-    expect(Object.values(keys)).toEqual([{ concurrency: 5, startsPerMinute: 60 }]);
+    expect(Object.values(keys)).toEqual([{ concurrency: 5, startsPerMinute: 60, submissionsPerMinute: 300 }]);
   });
 
   it('is found where the program starts, as YAML or JSON, and is what GEMINI_API_KEY gives way to', () => {
