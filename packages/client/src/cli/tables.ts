@@ -1,6 +1,7 @@
 /** Channels and limits as tables of a terminal. Pure. */
 
 import type { ChannelView, LimitView, PlaceView } from '@darkroom/shared/schemas';
+import { dollars, shortTime } from './words.ts';
 
 /** One row for each model of each channel. */
 export function channelTable(channels: readonly ChannelView[]): string[] {
@@ -11,7 +12,8 @@ export function channelTable(channels: readonly ChannelView[]): string[] {
       kind,
       place.model,
       healthOf(place, override),
-      untilOf(place.until),
+      // It is left alone no longer: the next job tries it, and nothing else does.
+      place.health === 'broken' && place.breaker.state === 'half_open' ? 'next call' : untilOf(place.until),
       ...figuresOf(place),
     ]),
   );
@@ -34,24 +36,37 @@ function secondsOf(ms: number | undefined): string {
   return ms === undefined ? '-' : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** One row for each window that is limited or used, and for each pause. */
+/** Windows that all models of a channel share. */
+const OF_CHANNEL: ReadonlySet<string> = new Set(['spend', 'channel_concurrency']);
+
+/** One row for each window that is limited or used, and for each pause; what all models of a channel share is told once. */
 export function limitTable(limits: readonly LimitView[]): string[] {
   const head = ['CHANNEL', 'MODEL', 'WINDOW', 'USED', 'LIMIT', 'LEARNT UNTIL', 'FREE AT'];
-  const rows = limits.flatMap(({ channel, model, reason, until, windows }) => [
+  const rows = limits.flatMap(({ channel, model, reason, until, windows }, n) => [
     ...(reason ? [[channel, model, `paused (${reason})`, '-', '-', '-', untilOf(until)]] : []),
     ...windows
       .filter(({ used, limit }) => used > 0 || limit !== undefined)
-      .map((one) => {
-        const { window, used, limit, learnt, free_at: freeAt } = one;
-        return [channel, model, window, String(used), String(limit ?? '-'), untilOf(learnt?.until), untilOf(freeAt)];
-      }),
+      .filter(({ window }) => !OF_CHANNEL.has(window) || limits[n - 1]?.channel !== channel)
+      .map(({ window, used, limit, learnt, free_at: freeAt }) => [
+        channel,
+        OF_CHANNEL.has(window) ? 'all' : model,
+        window,
+        amountOf(window, used),
+        amountOf(window, limit),
+        untilOf(learnt?.until),
+        untilOf(freeAt),
+      ]),
   ]);
   return rows.length ? table([head, ...rows]) : ['Nothing is used, and no limit is known yet.'];
 }
 
-/** `2026-11-21T06:12:30.000Z` → `2026-11-21 06:12:30Z`. */
+function amountOf(window: string, amount: number | undefined): string {
+  if (amount === undefined) return '-';
+  return window === 'spend' ? dollars(String(amount)) : String(amount);
+}
+
 function untilOf(time: string | undefined): string {
-  return time ? `${time.slice(0, 19).replace('T', ' ')}Z` : '-';
+  return time ? shortTime(time) : '-';
 }
 
 function table(rows: readonly string[][]): string[] {

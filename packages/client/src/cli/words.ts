@@ -36,9 +36,16 @@ export function dollars(amount: string): string {
   return `$${value.toFixed(value >= 1 || value === 0 ? 2 : 4)}`;
 }
 
-/** `job_…  running (generating)  $0.0361`. */
-export function describeJob({ id, status, phase, cost }: JobView): string {
-  return `${id}  ${status}${phase ? ` (${phase})` : ''}  ${dollars(cost.actual)}`;
+/** `job_…  queued (rate_limited)  $0.00  3 before it  likely at 2026-11-21 06:12:30Z`. */
+export function describeJob({ id, status, phase, cost, queue }: JobView): string {
+  const before = queue?.position === undefined ? '' : `  ${queue.position} before it`;
+  const eta = queue?.eta ? `  likely at ${shortTime(queue.eta)}` : '';
+  return `${id}  ${status}${phase ? ` (${phase})` : ''}  ${dollars(cost.actual)}${before}${eta}`;
+}
+
+/** `2026-11-21T06:12:30.000Z` → `2026-11-21 06:12:30Z`. */
+export function shortTime(time: string): string {
+  return `${time.slice(0, 19).replace('T', ' ')}Z`;
 }
 
 /** A row error, as one line. */
