@@ -121,6 +121,7 @@ describe('a pace', () => {
   it.each([
     ['requests', { requestsPerMinute: 600 }, 30],
     ['images', { imagesPerMinute: 600 }, 30],
+    ['tokens', { tokensPerMinute: 600 * ONE.tokens }, 30],
     ['requests of a small allowance', { requestsPerMinute: 10 }, 4],
   ])('lets a twentieth of a minute’s %s leave at once, at least four, and the rest evenly', async (_, limits, most) => {
     await using test = await openQuotas(limits, { paced: true });
@@ -128,17 +129,17 @@ describe('a pace', () => {
     const taken = await burst(test, 60);
     const next = await test.other.take(PRO, 'next', ONE);
 
-    const [limit = 1] = Object.values(limits);
+    const [limit = 1] = Object.values(limits).map((one) => one / ('tokensPerMinute' in limits ? ONE.tokens : 1));
     // Some more have become due while the others were asked for.
     expect(taken).toBeGreaterThanOrEqual(most);
     expect(taken).toBeLessThan(most + 10);
     expect(waitOf(next)).toBeLessThanOrEqual(60_000 / limit);
   });
 
-  it('keeps none where no limit is known, or another window is the narrow one', async () => {
+  it('keeps none where no limit of a minute is known', async () => {
     await using unknown = await openQuotas({}, { paced: true });
-    await using tokens = await openQuotas({ tokensPerMinute: 100_000 }, { paced: true });
+    await using day = await openQuotas({ requestsPerDay: 100 }, { paced: true });
 
-    expect([await burst(unknown, 60), await burst(tokens, 60)]).toEqual([60, 60]);
+    expect([await burst(unknown, 60), await burst(day, 60)]).toEqual([60, 60]);
   });
 });

@@ -213,19 +213,18 @@ end
 -- The minute's allowance is not spent in one go: after a burst, calls leave at the limit's own pace. Else whoever comes when
 -- others have used it up waits for most of a minute, however fair the lines are. It is a little faster than the window, which
 -- alone is exact: nothing of the allowance is lost by it. PACE is the instant at which the calls so far would have left evenly.
-local function paceOf()
+local function paceOf(demand)
   if not PACE then return end
-  local least
-  for _, window in ipairs({ 'requests', 'images' }) do
+  local share = 0
+  for _, window in ipairs({ 'requests', 'images', 'tokens' }) do
     local limit = limitOf(window)
-    if limit > 0 then least = math.min(least or limit, limit) end
+    if limit > 0 then share = math.max(share, demand[window] / limit) end
   end
-  if not least then return end
-  return MINUTE / least * 0.98, math.max(4, math.ceil(least / 20))
+  if share > 0 then return MINUTE * math.min(share, 1) * 0.98 end
 end
-local function paceWait(interval, burst)
+local function paceWait(interval)
   local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now)
-  return even + interval - burst * interval - now
+  return even + interval - math.max(MINUTE / 20, 4 * interval) - now
 end
 local function keepPace(interval)
   local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now) + interval

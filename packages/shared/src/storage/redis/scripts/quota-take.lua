@@ -12,8 +12,8 @@ for _, name in ipairs(WINDOWS) do
   consider(windowWait(name, demand[name]), name == 'day' and 'parked' or 'rate_limited', name)
 end
 consider(flightWait(), 'rate_limited', 'concurrency')
-local interval, burst = paceOf()
-if interval then consider(paceWait(interval, burst), 'rate_limited', 'requests') end
+local interval = paceOf(demand)
+if interval then consider(paceWait(interval), 'rate_limited', 'requests') end
 local paused, why = pauseNow()
 consider(paused, why, 'pause')
 if wait > 0 then return { 0, ms(wait), reason, window } end
