@@ -90,7 +90,10 @@ export const JobView = z
     cost: told(
       z.object({
         currency: z.literal('USD'),
-        estimated: told(money, 'What one image is expected to cost; 0 for a job that shares another’s.'),
+        estimated: told(
+          money,
+          'What one image is expected to cost on the cheapest channel that carries it; 0 for a job that shares another’s.',
+        ),
         reserved: told(money, 'The estimate while it is open; 0 after that.'),
         actual: told(money, 'Of the calls that were answered.'),
         in_doubt: told(money, 'Of the calls whose end nobody saw: counted as spent.'),

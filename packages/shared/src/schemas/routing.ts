@@ -25,10 +25,12 @@ export const RoutingBody = z
         examples: [['pro', 'flash']],
       }),
     hedge: z.boolean().optional().meta({
-      description: 'A second channel is asked as well when the first is slow; both may be billed, within max_cost.',
+      description:
+        'A second channel is asked as well when the first takes longer than its p95, once that is known (20 answers within ten minutes); both may be billed, within max_cost.',
     }),
     placeholder: z.boolean().optional().meta({
-      description: 'When everything has failed, a labelled image made here ends it as `succeeded`, at no cost.',
+      description:
+        'When its attempts are used up, or at its deadline while no channel can be called, a labelled image made here ends it as `succeeded`, at no cost.',
     }),
   })
   .meta({ description: 'How it reaches a model, where that matters.' });
