@@ -29,7 +29,7 @@ export function channelOfEnv({ env, cwd, credentials, defaults }: Options): Conf
     models: Object.fromEntries(MODELS.map((model) => [model.id, served(model)])),
     limits: {},
     lanes: ['standard', 'batch'],
-    trust: { references: true, cost: true },
+    trust: { references: true, cost: false },
     connection: { kind: 'gemini', auth: 'api_key', apiKey, ...(baseUrl && { baseUrl }) },
     batch: defaults.batch,
   };
