@@ -149,6 +149,34 @@ it('four provider batches given up within an hour are told, each counted once; a
   ]);
 });
 
+it('channels that failed calls are taken from are fail-overs, each model once in ten minutes', async () => {
+  await using watched = await openTest();
+  const { test, look, told } = watched;
+  const { redis, prefix, clock } = test;
+  const notes = createRedisCallNotes({
+    redis,
+    prefix,
+    window: { windowMs: 10 * MINUTE, now: () => clock.now() },
+    onError: () => undefined,
+  });
+  const burst = async (model: string) => {
+    for (let n = 0; n < 50; n++) notes.failedOver({ channel: 'a', model });
+    await notes.flush();
+  };
+  await burst('m');
+  await burst('m');
+  await burst('n');
+  clock.advance(10 * MINUTE);
+  await burst('m');
+  expect(await look()).toBe(0);
+
+  await burst('n');
+  await look();
+
+  const [event] = await told();
+  expect(event?.data).toMatchObject({ alert: 'failovers', value: 4 });
+});
+
 it('a job that waits too long is told, again each day, and when it is over', async () => {
   await using watched = await openTest();
   const { test, look, told } = watched;
