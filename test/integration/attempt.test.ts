@@ -8,8 +8,10 @@ import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { createRecovery } from '../../apps/worker/src/standard/recovery.ts';
 import { runNext } from '../../apps/worker/src/standard/run-attempt.ts';
 import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
+import { sweepOnce } from '../../apps/worker/src/sweeper/sweep.ts';
 
 import { openTestAttempts, runAttempt, type TestAttempts } from '../support/attempts.ts';
+import { openTestBatches } from '../support/batches.ts';
 import { TENANT } from '../support/ledger.ts';
 import { anImage } from '../support/run-job.ts';
 import { replyWith } from '../support/stub-provider.ts';
@@ -206,6 +208,27 @@ it('leaves nothing in the spool when Redis cannot be asked for leave', async () 
 
   expect([await spooled(), provider.calls.length]).toEqual([[], 0]);
   expect((await test.read(job.id)).state.status).toBe('queued');
+});
+
+it('leaves the jobs of a paused batch where they stand, and goes on with them once it is resumed', async () => {
+  const { deps, test } = await open();
+  const batches = await openTestBatches(test);
+  const batch = await batches.accept([{ key: 'k', request: { model: MUG.model, size: MUG.size } }]);
+  await batches.settle(batch.id);
+  const { id } = await batches.job(batch, 'k');
+  await batches.control(batch.id, 'pause');
+  const serve = (run: typeof runAttempt) => run({ ...deps, draining: AbortSignal.timeout(700) }, TENANT, id);
+  const next: typeof runAttempt = (some) => runNext(some, MUG.model, createSemaphore(1));
+
+  await serve(runAttempt);
+  await test.loseMessages();
+  test.clock.advance(HOUR / 2);
+  await sweepOnce({ ...test, ...deps, letGo: async () => undefined });
+
+  expect([(await test.read(id)).state.status, await test.messages()]).toEqual(['queued', []]);
+  await batches.control(batch.id, 'resume');
+  await serve(next);
+  expect((await test.read(id)).state.status).toBe('succeeded');
 });
 
 it('serves a job that becomes due from the hand of a message that waits for another line', async () => {

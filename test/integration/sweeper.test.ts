@@ -23,7 +23,8 @@ async function openTest() {
 }
 
 const letGo = async () => undefined;
-const sweep = (test: TestUsecases) => sweepOnce({ ...test, letGo, random: () => 0.5, log });
+const isPaused = async () => false;
+const sweep = (test: TestUsecases) => sweepOnce({ ...test, letGo, isPaused, random: () => 0.5, log });
 const archive = (test: TestUsecases, store: ObjectStore = test.store) => archiveOnce({ ...test, store, log }, running);
 /** Makes the record one that nobody can read. */
 const spoil = ({ redis, key }: TestUsecases, id: string) => redis.hset(key(`job:${id}`), 't', '{');
@@ -130,7 +131,7 @@ describe('lost wake-ups', () => {
     test.clock.advance(10 * SECOND);
     const slow = { now: () => (test.clock.advance(600), test.clock.now()) };
 
-    await sweepOnce({ ...test, letGo, clock: slow, random: () => 0.5, log });
+    await sweepOnce({ ...test, letGo, isPaused, clock: slow, random: () => 0.5, log });
 
     expect(await test.messages()).toHaveLength(200);
   });

@@ -17,7 +17,12 @@ import {
 } from '@darkroom/shared/domain';
 import type { Batches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
-import { createRedisBatches, createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
+import {
+  createRedisBatches,
+  createRedisLines,
+  createRedisPool,
+  createRedisProviderBatches,
+} from '@darkroom/shared/storage/redis';
 import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
 import {
   type BatchAction,
@@ -63,6 +68,7 @@ export async function openTestBatches(opened?: TestUsecases): Promise<TestBatche
   await redis.sadd(`${prefix}tenants`, TENANT);
   const batches = createRedisBatches({ redis, prefix });
   const chunks = createRedisProviderBatches({ redis, prefix });
+  const lines = createRedisLines({ redis, prefix });
   const deps: SweepBatchDeps = { batches, chunks, ledger, store, queue, outbox, clock };
   const batch = async (id: string) => {
     const found = await batches.read(TENANT, id);
@@ -102,8 +108,8 @@ export async function openTestBatches(opened?: TestUsecases): Promise<TestBatche
     },
     totals: (id) => batches.totals(TENANT, id),
     job: (of, key, generation = 0) => test.read(rowJobId(of.id, key, generation)),
-    control: (id, action) => controlBatch(deps, TENANT, id, action),
-    change: (id, patch) => changeBatch(deps, TENANT, id, patch),
+    control: (id, action) => controlBatch({ ...deps, lines }, TENANT, id, action),
+    change: (id, patch) => changeBatch({ ...deps, lines }, TENANT, id, patch),
     fail: (id) => failJob(deps, id),
     told: async () => {
       const events = await redis.xrange(test.key('events'), '-', '+');

@@ -32,7 +32,13 @@ const STEPS: Record<string, Step> = {
   sweep: ({ deps }, { id }) => sweepBatch(deps, TENANT, id),
   pass: async (test, _, n) => {
     test.clock.advance(n * MINUTE);
-    await sweepOnce({ ...test.deps, letGo: async () => undefined, random: () => 0.5, log: silent });
+    await sweepOnce({
+      ...test.deps,
+      letGo: async () => undefined,
+      isPaused: async () => false,
+      random: () => 0.5,
+      log: silent,
+    });
   },
   begin: async (test, batch, n) => {
     const job = await newest(test, batch, n);

@@ -143,7 +143,13 @@ describe('a loader that dies', () => {
 
     expect(await test.totals(id)).toMatchObject({ counts: { queued: 12 }, made: 12, openEstimated: 12 * 35_861 });
     test.clock.advance(2_000);
-    await sweepOnce({ ...test.deps, letGo: async () => undefined, random: () => 0.5, log: silent });
+    await sweepOnce({
+      ...test.deps,
+      letGo: async () => undefined,
+      isPaused: async () => false,
+      random: () => 0.5,
+      log: silent,
+    });
     expect(new Set(await test.messages()).size).toBe(12);
   });
 

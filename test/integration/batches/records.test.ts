@@ -1,15 +1,7 @@
 import { withCrashPoints } from '@darkroom/shared/observability';
 import { createRedisChanges } from '@darkroom/shared/storage/redis';
 import { HOUR } from '@darkroom/shared/testing/factories';
-import {
-  archiveBatch,
-  controlBatch,
-  enlistRows,
-  getBatch,
-  jobsOfRows,
-  loadBatch,
-  mindBatch,
-} from '@darkroom/shared/usecases';
+import { archiveBatch, enlistRows, getBatch, jobsOfRows, loadBatch, mindBatch } from '@darkroom/shared/usecases';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aRow, openTestBatches, type TestBatches } from '../../support/batches.ts';
@@ -180,7 +172,7 @@ describe('batches', () => {
     expect(await getBatch(test.deps, TENANT, batch.id)).toEqual(before);
     const jobs = await jobsOfRows(test.deps, batch, [aRow(0, 'standard'), aRow(1, 'standard')]);
     expect(jobs.map((job) => job?.state.status)).toEqual(['succeeded', 'failed']);
-    await expect(controlBatch(test.deps, TENANT, batch.id, 'retry-failed')).rejects.toMatchObject({ code: 'conflict' });
+    await expect(test.control(batch.id, 'retry-failed')).rejects.toMatchObject({ code: 'conflict' });
     await expect(getBatch(test.deps, 'another', batch.id)).rejects.toMatchObject({ code: 'not_found' });
   });
 

@@ -22,6 +22,7 @@ import {
   lineStandingOf,
   modelOf,
   moveToModel,
+  pausedLine,
   type StoredImage,
   type Tenant,
   wait,
@@ -57,7 +58,7 @@ const LINE_WAIT_MS_MAX = 60_000;
 const SPOOL_FULL_MS = 5_000;
 /** Clocks may differ by this: whoever sent the message knew when the job is due. */
 const EARLY_MS = 5_000;
-/** Jobs of a paused batch stand in a line of their own, which is looked at this often. */
+/** Jobs of a paused batch stand in a line of their own, which is looked at this often, should nobody open it. */
 const PAUSED_MS = 15_000;
 /** A model whose channels all have to wait longer than this gives way to the next of the chain. */
 const CHAIN_AFTER_MS = 60_000;
@@ -178,9 +179,12 @@ async function readyToRun(deps: AttemptDeps, turn: LineTurn): Promise<Job | unde
 async function waitsForBatch(deps: AttemptDeps, job: Job, turn: LineTurn): Promise<boolean> {
   const { isPaused, lines } = deps;
   const { batch } = job.request;
-  if (!batch || !(await isPaused(job.tenant, batch.id))) return false;
-  const line = `paused:${batch.id}`;
-  if (turn.channels[0] === line) await lines.putBack(turn, PAUSED_MS);
+  if (!batch) return false;
+  const line = pausedLine(batch.id);
+  const waited = turn.channels[0] === line;
+  // Whoever resumes a batch opens its line: what was known a moment ago must not close it again.
+  if (!(await isPaused(job.tenant, batch.id, { fresh: waited }))) return false;
+  if (waited) await lines.putBack(turn, PAUSED_MS);
   else await standIn(deps, job, turn, [line]);
   return true;
 }

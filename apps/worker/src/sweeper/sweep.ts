@@ -15,13 +15,22 @@ import {
   isAwaitingWake,
   type Job,
   type JobId,
+  laneOf,
   type StoredImage,
   settle,
   type Tenant,
 } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
 import type { Clock, Ledger, ObjectStore, Wake, WakeMessage, WakeQueue } from '@darkroom/shared/ports';
-import { enqueueWakes, handOff, type Outbox, RECHECK_MS, toWake, updateJob } from '@darkroom/shared/usecases';
+import {
+  enqueueWakes,
+  handOff,
+  type Outbox,
+  type PausedBatches,
+  RECHECK_MS,
+  toWake,
+  updateJob,
+} from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
 import { makePlaceholder } from '../standard/placeholder.ts';
 import { each, type Failed, worthTelling } from './each.ts';
@@ -33,6 +42,7 @@ export type SweepDeps = {
   outbox: Outbox;
   clock: Clock;
   random: () => number;
+  isPaused: PausedBatches;
   /** Frees what a call held that was given up. */
   letGo: (job: Job, attempt: AttemptId) => Promise<void>;
   log: Log;
@@ -88,6 +98,8 @@ async function wakePage(deps: SweepDeps, tenant: Tenant, due: Wake[]): Promise<n
   const failed = await each(due, STEP, async (wake) => {
     const job = await ledger.read(tenant, wake.id);
     if (job?.version !== wake.version || !isAwaitingWake(job.state)) return;
+    // It stands in the line of its batch; back in its own, it would be picked only to be moved there again.
+    if (await isHeldBack(deps, job)) return;
     messages.push(toWake(job));
     left.delete(wake);
   });
@@ -100,6 +112,11 @@ async function wakePage(deps: SweepDeps, tenant: Tenant, due: Wake[]): Promise<n
     [...left].map((wake) => ({ ...wake, recheckAt })),
   );
   return messages.length;
+}
+
+async function isHeldBack({ isPaused }: SweepDeps, job: Job): Promise<boolean> {
+  const { batch } = job.request;
+  return batch !== undefined && laneOf(job) === 'standard' && (await isPaused(job.tenant, batch.id));
 }
 
 /** Attempts whose worker no longer holds the lease: nobody knows whether they were billed. */

@@ -11,7 +11,7 @@
 
 import type { ChannelSpec } from './channel.ts';
 import { eligible } from './eligible.ts';
-import { type EpochMs, type Job, type JobId, modelOf, type Tenant } from './job.ts';
+import { type BatchId, type EpochMs, type Job, type JobId, modelOf, type Tenant } from './job.ts';
 
 /** Names a waiting job in the lines. */
 export type Stander = {
@@ -31,6 +31,11 @@ export type LineStanding = Stander & {
   /** When the job was made: how long it waits is counted from here, however often it left its line and came back. */
   since: EpochMs;
 };
+
+/** The line that jobs of a paused batch stand in, in the place of channels. */
+export function pausedLine(batch: BatchId): string {
+  return `paused:${batch}`;
+}
 
 export function standerOf(job: Job): Stander {
   const { tenant, id, request } = job;

@@ -8,20 +8,22 @@ import {
   type BatchTotals,
   cancelBatch,
   type EpochMs,
+  MODELS,
   patchBatch,
   pauseBatch,
+  pausedLine,
   resumeBatch,
   retryBatch,
   type Tenant,
 } from '../domain/index.ts';
-import type { Batches, Clock, ObjectStore } from '../ports/index.ts';
+import type { Batches, Clock, Lines, ObjectStore } from '../ports/index.ts';
 import { readBatchArchive } from './archive-batch.ts';
 import { noSuchBatch } from './get-batch.ts';
 import { updateBatch } from './update-batch.ts';
 
 export type BatchAction = 'pause' | 'resume' | 'cancel' | 'retry-failed';
 
-export type ControlBatchDeps = { batches: Batches; store: ObjectStore; clock: Clock };
+export type ControlBatchDeps = { batches: Batches; store: ObjectStore; lines: Pick<Lines, 'open'>; clock: Clock };
 
 type Decision = (batch: Batch, totals: BatchTotals, now: EpochMs) => BatchChange | undefined;
 
@@ -58,17 +60,26 @@ export async function changeBatch(
 }
 
 async function change(
-  { batches, store }: ControlBatchDeps,
+  { batches, store, lines }: ControlBatchDeps,
   tenant: Tenant,
   id: string,
   decide: (batch: Batch) => BatchChange | undefined,
 ): Promise<Batch> {
   const batch = await updateBatch(batches, tenant, id, decide);
-  if (batch) return batch;
+  if (batch) {
+    await openLines(lines, batch);
+    return batch;
+  }
   if (!(await readBatchArchive(store, tenant, id))) throw noSuchBatch();
   throw new AppError('conflict', {
     message: 'The batch was over long ago; it cannot be changed any more.',
     param: 'id',
     fix: 'Send the rows that you still want as a new batch.',
   });
+}
+
+/** Its jobs that waited in the standard lane go on at once; where that cannot be told, their line is looked at in its time. */
+async function openLines(lines: Pick<Lines, 'open'>, { id, status }: Batch): Promise<void> {
+  if (status === 'paused') return;
+  await Promise.allSettled(MODELS.map((model) => lines.open(model.id, pausedLine(id))));
 }

@@ -1,8 +1,8 @@
 import type { BatchId, Tenant } from '../domain/index.ts';
 import type { Batches, Clock } from '../ports/index.ts';
 
-/** Whether no job of the batch is to be begun now: it is paused, or being canceled. */
-export type PausedBatches = (tenant: Tenant, batch: BatchId) => Promise<boolean>;
+/** Whether no job of the batch is to be begun now: it is paused, or being canceled. `fresh` = as it stands this moment. */
+export type PausedBatches = (tenant: Tenant, batch: BatchId, how?: { fresh?: boolean }) => Promise<boolean>;
 
 const TENANTS_KEPT = 1_000;
 
@@ -17,9 +17,9 @@ export function createPausedBatches({
   ms?: number;
 }): PausedBatches {
   const known = new Map<Tenant, { until: number; ids: Promise<ReadonlySet<BatchId>> }>();
-  return async (tenant, batch) => {
+  return async (tenant, batch, { fresh = false } = {}) => {
     let entry = known.get(tenant);
-    if (!entry || entry.until <= clock.now()) {
+    if (fresh || !entry || entry.until <= clock.now()) {
       if (known.size >= TENANTS_KEPT) known.clear();
       entry = { until: clock.now() + ms, ids: batches.paused(tenant) };
       known.set(tenant, entry);
