@@ -137,7 +137,7 @@ async function submitSteadily({ client }: System, plan: OutagePlan): Promise<Job
 const GOOD_PROBES = 2;
 
 /** Calls from the instants on at which an opened breaker could first be probed, until it was closed by good ones. */
-export function probesOf(calls: readonly JournalEntry[], opened: readonly number[]): JournalEntry[] {
+function probesOf(calls: readonly JournalEntry[], opened: readonly number[]): JournalEntry[] {
   const found: JournalEntry[] = [];
   for (const [n, from] of opened.entries()) {
     let goods = 0;
