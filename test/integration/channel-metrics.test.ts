@@ -79,7 +79,7 @@ async function courseOf(job: Job, ends: [string, Parameters<typeof settle>[2]][]
   }
   const text = await registry.metrics();
   const of = (name: string) => toldOf(text, `darkroom_channel_${name}`);
-  return { from, of, model: before.state.attempts[0]?.model };
+  return { from, of, model: before.state.attempts[0]?.model ?? '' };
 }
 const never = { type: '', text: '' };
 
@@ -103,7 +103,7 @@ it('counts nothing of a job that stays, and a job that moves on by the model it 
   });
 
   expect([stays.of('failovers_total'), stays.of('model_moves_total')]).toEqual([{}, {}]);
-  expect(moved.of('model_moves_total')).toEqual({ [String(moved.model)]: 1 });
+  expect(moved.of('model_moves_total')).toEqual({ [moved.model]: 1 });
 });
 
 it.each([

@@ -5,7 +5,7 @@ import { describeError } from '@darkroom/shared/observability';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { AttemptDeps } from './deps.ts';
 
-export type PlaceholderDeps = Pick<AttemptDeps, 'store' | 'log'> & { metrics?: Pick<WorkerMetrics, 'placeholderMade'> };
+type PlaceholderDeps = Pick<AttemptDeps, 'store' | 'log'> & { metrics?: Pick<WorkerMetrics, 'placeholderMade'> };
 
 /** A labelled image in place of one that nobody made, stored as any other, with its small copy; `undefined` when the store does not take it now. */
 export async function makePlaceholder(
