@@ -68,6 +68,18 @@ describe('a job whose max_cost pays for one channel only', () => {
 });
 
 describe('a chain of models', () => {
+  it('is gone along behind a job that has none, and that no channel can make now', async () => {
+    const world = await open({ id: 'pro', models: { pro: {} } }, { id: 'flash', models: { 'nano-banana-2': {} } });
+    await world.deps.breakers.override('pro', 'drain');
+    const plain = await submit(world, { prompt: 'a blue mug', priority: 9 });
+    const chained = await submit(world, { routing: { models: [PRO, FLASH] } });
+
+    await serveOne(world.deps, PRO);
+
+    expect((await world.test.read(plain)).state.model).toBeUndefined();
+    expect((await world.test.read(chained)).state).toMatchObject({ status: 'queued', model: FLASH });
+  });
+
   it('is not gone on along by a job that can wait, and cannot pay for the next model', async () => {
     const world = await open({ id: 'only', models: { pro: {}, [FLASH]: priced('0.30') } });
     const lesson = { type: 'pause', ms: 2 * HOUR, reason: 'parked', why: 'the day’s limit' } as const;

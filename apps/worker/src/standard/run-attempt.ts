@@ -19,6 +19,7 @@ import {
   isAwaitingWake,
   type Job,
   type JobError,
+  lineFor,
   lineStandingOf,
   modelOf,
   moveToModel,
@@ -280,7 +281,8 @@ async function standsApart(deps: AttemptDeps, job: Job, turn: LineTurn): Promise
   if (moneyLeft(job) === undefined) return false;
   const { candidates } = await candidatesFor(deps, job);
   const payable = candidates.filter((one) => isPayable(job, one)).map(({ spec }) => spec.id);
-  if (payable.length === 0 || payable.toSorted().join() === turn.channels.join()) return false;
-  await standIn(deps, job, turn, payable.toSorted());
+  const line = lineFor(job, payable);
+  if (payable.length === 0 || line.join() === turn.channels.join()) return false;
+  await standIn(deps, job, turn, line);
   return true;
 }

@@ -23,7 +23,7 @@ export type Stander = {
 };
 
 export type LineStanding = Stander & {
-  /** Ids of the channels that could carry it, sorted: names its line. */
+  /** Names its line: ids of the channels that could carry it, sorted, and `then:MODEL` for each that may make it instead. */
   channels: readonly string[];
   /** 1 (last) to 9 (first). */
   priority: number;
@@ -50,11 +50,24 @@ export function lineStandingOf(job: Job, specs: readonly ChannelSpec[]): LineSta
   const { expiresAt, createdAt } = job.state;
   return {
     ...stander,
-    channels: channels.map(({ spec }) => spec.id).toSorted(),
+    channels: lineFor(
+      job,
+      channels.map(({ spec }) => spec.id),
+    ),
     priority,
     expiresAt,
     since: createdAt,
   };
+}
+
+/**
+ * The line of a job that these channels could carry. Who may go on to another model stands apart from who may not: one that
+ * has to wait must not hold up one that need not.
+ */
+export function lineFor(job: Job, channels: readonly string[]): string[] {
+  const chain = job.request.routing?.models ?? [];
+  const rest = chain.slice(chain.indexOf(modelOf(job)) + 1);
+  return [...channels.toSorted(), ...rest.map((model) => `then:${model}`)];
 }
 
 /** Waiting this long is worth one priority. */
