@@ -1,5 +1,3 @@
-import { lineStandingOf } from '@darkroom/shared/domain';
-import { createRedisLines } from '@darkroom/shared/storage/redis';
 import { archiveJob } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beginJob, blockJob, doubtJob, failJob, succeedJob } from '../../support/run-job.ts';
