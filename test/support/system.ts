@@ -3,7 +3,7 @@
  * a caller that remembers what it was promised.
  */
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { lstat, mkdtemp, readdir, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -262,13 +262,24 @@ async function storedIn(objects: string): Promise<string[]> {
   return found.filter((item) => item.isFile()).map((item) => relative(objects, join(item.parentPath, item.name)));
 }
 
+/** Ports that no system hands out by itself: a program that is away for a moment finds its own still free. */
+const PORTS = { from: 20_000, to: 32_000 };
+const PORT_TRIES = 50;
+
 async function freePort(): Promise<number> {
+  for (let n = 0; n < PORT_TRIES; n++) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no free port');
-  return address.port;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  return promise;
 }
 
 /** A body whose prompt no other job has. */
