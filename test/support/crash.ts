@@ -181,8 +181,8 @@ async function crashHedge(system: System, arm: Arm): Promise<string[]> {
   const worker = system.addWorker();
   await wasQuick(system, { channel: FIRST, model: FLASH });
   emulator.control.putFaults([{ match: { project: FIRST }, times: 1, fault: { kind: 'slow', ms: 5_000 } }]);
-  // Room enough that a look at the lines takes no place that the second call could have.
-  await arm(worker, { WORKER_CONCURRENCY: '4' });
+  // Two calls, and a look at the lines, which takes a place while it lasts.
+  await arm(worker, { WORKER_CONCURRENCY: '3' });
   const { id } = await client.insist(aBody({ routing: { hedge: true } }), keyOf(0));
   await died(worker);
   await worker.start();
