@@ -27,10 +27,10 @@ export async function channelRounds(
   return broken;
 }
 
-function outageTable(figures: OutageFigures, { share, someMs, allMs }: OutagePlan): string {
+function outageTable(figures: OutageFigures, { share, someMs, allMs, workers }: OutagePlan): string {
   const { jobs, byStatus, refused, opened, recovered, probes, probesAtOnce } = figures;
   const added = (ms: number) => `${ms} ms (${ms - figures.wellMs >= 0 ? '+' : ''}${ms - figures.wellMs})`;
-  return table('outage of the first channel, four workers', [
+  return table(`outage of the first channel, ${workers} workers`, [
     ['jobs, of them succeeded', `${jobs}, ${byStatus['succeeded']}`],
     ['calls it refused', refused],
     ['times the breaker opened / closed', `${opened} / ${recovered}`],

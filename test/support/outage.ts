@@ -1,6 +1,6 @@
 /**
  * An outage of the first of two channels: for a while it refuses some calls, then all, then it is well. Jobs come in at a
- * steady pace all the time, for four workers.
+ * steady pace all the time.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ export type OutagePlan = {
   share: number;
   jobsPerSecond: number;
   coolDownMs: number;
+  workers: number;
   /** Factor on the models' own times. */
   latency: number;
 };
@@ -31,6 +32,7 @@ export const OUTAGE_FULL: OutagePlan = {
   share: 0.45,
   jobsPerSecond: 8,
   coolDownMs: 1_000,
+  workers: 4,
   latency: 0.04,
 };
 
@@ -42,6 +44,7 @@ export const OUTAGE_SHORT: OutagePlan = {
   share: 0.45,
   jobsPerSecond: 8,
   coolDownMs: 500,
+  workers: 2,
   latency: 0.02,
 };
 
@@ -61,7 +64,6 @@ export type OutageFigures = Figures & {
   madeAfter: number;
 };
 
-const WORKERS = 4;
 const FIRST = 'first';
 
 type Told = { type: string; data: { until?: string | number } };
@@ -70,7 +72,7 @@ type Told = { type: string; data: { until?: string | number } };
 export async function runOutage(plan: OutagePlan, redisUrl: string): Promise<OutageFigures> {
   await using system = await startSystem({
     redisUrl,
-    workers: WORKERS,
+    workers: plan.workers,
     channels: { channels: [{ id: FIRST }, { id: 'second', order: 2 }] },
     workerEnv: { BREAKER_COOL_DOWN_MS: String(plan.coolDownMs), WORKER_CONCURRENCY: '5' },
     emulator: { settings: { latency: plan.latency, longest_side: 64 } },
