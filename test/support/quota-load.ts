@@ -9,6 +9,7 @@ import { aBody, type System, startSystem } from './system.ts';
 
 type Quotas = NonNullable<SettingsPatch['quotas']>;
 const MODEL = 'gemini-3.1-flash-image';
+const WARM_MODEL = 'gemini-3.1-flash-lite-image';
 const MINUTE_MS = 60_000;
 const TOGETHER = 16;
 const LOOK_MS = 100;
@@ -39,6 +40,8 @@ export type LoadPlan = {
   spendMicros?: number;
   accounts: readonly Account[];
   workerEnv?: Record<string, string>;
+  /** Calls of another model to each account, before all others: what is slow at first is then behind everybody. */
+  warm?: number;
 };
 
 export type Load = {
@@ -62,7 +65,7 @@ export async function measureLoad(
   plan: LoadPlan,
   judge: (system: System) => Promise<void> = async () => undefined,
 ): Promise<Load> {
-  const { accounts, minuteMs, windows, windowMinutes = 1, calls: allowed, spendMicros } = plan;
+  const { accounts, minuteMs, windows, windowMinutes = 1, calls: allowed, spendMicros, warm = 0 } = plan;
   const windowMs = windowMinutes * minuteMs;
   await using system = await startSystem({
     redisUrl,
@@ -71,7 +74,7 @@ export async function measureLoad(
     channels: {
       channels: accounts.map(({ id, limits = {}, spend }) => ({
         id,
-        models: { [MODEL]: { limits } },
+        models: { [MODEL]: { limits }, ...(warm && { [WARM_MODEL]: {} }) },
         ...(spend && { limits: { spend_per_10m: spend } }),
       })),
     },
@@ -84,11 +87,14 @@ export async function measureLoad(
     },
   });
   const end = Math.ceil(allowed * windows);
+  const startWorkers = () => Promise.all(Array.from({ length: plan.workers }, () => system.addWorker().start()));
+  if (warm) await startWorkers().then(() => warmUp(system, plan));
   await feed(system, plan.waiting);
-  await Promise.all(Array.from({ length: plan.workers }, () => system.addWorker().start()));
+  if (!warm) await startWorkers();
   const until = performance.now() + (windows + 2) * windowMs + 30_000;
   while (callsIn(system).length < end && performance.now() < until) {
-    const missing = plan.waiting + callsIn(system).length - system.client.accepted.size;
+    const submitted = system.client.accepted.size - warm * accounts.length;
+    const missing = plan.waiting + callsIn(system).length - submitted;
     await Promise.all([feed(system, missing), sleep(LOOK_MS)]);
   }
   const load = loadOf(system, {
@@ -97,6 +103,14 @@ export async function measureLoad(
   });
   await judge(system);
   return { ...load, failed: await countFailed(system) };
+}
+
+async function warmUp({ client }: System, { accounts, warm }: LoadPlan): Promise<void> {
+  const bodies = accounts.flatMap(({ id }) =>
+    Array.from({ length: warm ?? 0 }, () => aBody({ model: WARM_MODEL, size: '1K', routing: { channels: [id] } })),
+  );
+  const jobs = await Promise.all(bodies.map((body) => client.submit(body)));
+  await Promise.all(jobs.map(({ body }) => client.end(body.id)));
 }
 
 /** Submits so many jobs, a few at a time. */
@@ -111,12 +125,12 @@ async function feed({ client }: System, count: number): Promise<void> {
   await Promise.all(Array.from({ length: TOGETHER }, submitSome));
 }
 
-/** Every call for an image so far, refused ones too. */
+/** Every call for an image so far, refused ones too; those that only warmed up left out. */
 function callsIn({ emulator }: System): JournalEntry[] {
   const found: JournalEntry[] = [];
   for (let since = 0; ; ) {
     const { entries } = emulator.control.journal({ since });
-    found.push(...entries.filter(({ model }) => model !== undefined));
+    found.push(...entries.filter(({ model }) => model !== undefined && model !== WARM_MODEL));
     const last = entries.at(-1);
     if (!last) return found;
     since = last.n;
