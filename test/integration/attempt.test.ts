@@ -246,3 +246,25 @@ it('serves a job that becomes due from the hand of a message that waits for anot
   expect(provider.calls).toHaveLength(1);
   expect((await test.read(due.id)).state.status).toBe('succeeded');
 });
+
+it('tells the quota of an image, which ends the growing of pauses, and before what a refusal teaches', async () => {
+  const refused = replyWith(429, {
+    error: { code: 429, message: 'Resource has been exhausted.', status: 'RESOURCE_EXHAUSTED' },
+  });
+  const [good, bad] = [await open(), await open(refused)];
+  const told: unknown[] = [];
+  for (const { deps, test } of [good, bad]) {
+    const { job } = await test.submit(MUG);
+    const ended: AttemptDeps['quotas']['ended'] = (place, attempt, used) => {
+      told.push(used?.images);
+      return deps.quotas.ended(place, attempt, used);
+    };
+    const learn: AttemptDeps['quotas']['learn'] = (...of) => {
+      told.push('learnt');
+      return deps.quotas.learn(...of);
+    };
+    await runAttempt({ ...deps, quotas: { ...deps.quotas, ended, learn } }, TENANT, job.id);
+  }
+
+  expect(told).toEqual([1, 0, 'learnt']);
+});

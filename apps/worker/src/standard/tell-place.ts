@@ -16,8 +16,9 @@ export async function tellPlace(deps: Deps, { place, ref, exchange }: Called, ju
   const { attempt } = ref;
   try {
     await Promise.all([
-      learn(deps, place, attempt, judged),
+      // First that it is over: what a refusal teaches goes by what was used.
       quotas.ended(place, attempt, usedBy(judged)),
+      learn(deps, place, attempt, judged),
       // A call that was given up here says nothing of the provider.
       isOurs(exchange) ? breakers.leave(place, attempt) : note(deps, place, attempt, judged),
     ]);
@@ -54,7 +55,8 @@ async function tellParked(deps: Deps, place: Place, { why }: Pause): Promise<voi
 
 /** What is not known stays as it was expected. A refused call costs nothing, and counts as one all the same. */
 function usedBy(judged: Judged): Partial<Demand> {
-  if (judged.type === 'image') return { cost: judged.end.cost };
+  // An image also says that whatever kept everybody away is over.
+  if (judged.type === 'image') return { cost: judged.end.cost, images: 1 };
   switch (judged.end.type) {
     case 'refused':
       return { cost: judged.end.cost };

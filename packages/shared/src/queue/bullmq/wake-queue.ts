@@ -52,9 +52,10 @@ export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDis
       if (lines) {
         const due = messages.filter(({ runAt }) => runAt <= now);
         if (due.length) await lines.lines.add(due.map(({ job }) => lineStandingOf(job, lines.channels)));
-        for (const { job, runAt } of messages) {
-          if (runAt > now) await lines.lines.addLater(lineStandingOf(job, lines.channels), runAt - now);
-        }
+        const later = messages.filter(({ runAt }) => runAt > now);
+        await Promise.all(
+          later.map(({ job, runAt }) => lines.lines.addLater(lineStandingOf(job, lines.channels), runAt - now)),
+        );
       }
       const byModel = Map.groupBy(messages, ({ model }) => model);
       for (const [model, group] of byModel) {
