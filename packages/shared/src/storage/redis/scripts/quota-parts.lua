@@ -15,7 +15,7 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
 
 -- What a call may take longer on its way than another: windows are longer by it.
-local function guard(span) return math.min(span / 150, 3000) end
+local function guard(span) return math.min(span / 100, 3000) end
 local MINUTE_LONG, TEN_LONG = MINUTE + guard(MINUTE), TEN + guard(TEN)
 
 local function unpackCall(packed)
