@@ -79,13 +79,9 @@ function p95Of({ beside, alone }: Fair, of: keyof Waits): { value: number; basel
 }
 
 function plansOf(quick: boolean): Record<string, LoadPlan> {
-  const common = { workers: 4, waiting: 600, calls: 600, windows: 2.5, minuteMs: quick ? 20_000 : 30_000 };
+  const common = { workers: 4, waiting: 600, calls: 600, windows: 2.5, minuteMs: quick ? 20_000 : 60_000 };
   return {
-    requests: {
-      ...common,
-      ...(!quick && { minuteMs: 60_000 }),
-      accounts: [{ id: 'a', limits: { rpm: 600 }, quotas: { rpm: 600 } }],
-    },
+    requests: { ...common, accounts: [{ id: 'a', limits: { rpm: 600 }, quotas: { rpm: 600 } }] },
     images: { ...common, accounts: [{ id: 'a', limits: { ipm: 600 }, quotas: { ipm: 600 } }] },
     tokens: {
       ...common,
@@ -93,6 +89,7 @@ function plansOf(quick: boolean): Record<string, LoadPlan> {
     },
     spend: {
       ...common,
+      // Ten minutes of a limit in one of the clock.
       minuteMs: common.minuteMs / 10,
       windowMinutes: 10,
       spendMicros: SPEND_MICROS,

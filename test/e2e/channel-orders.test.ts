@@ -26,12 +26,12 @@ async function order(channel: string, word: string): Promise<void> {
   expect((await system.client.call('POST', `/v1/channels/${channel}/${word}`)).status).toBe(200);
 }
 
-/** Jobs of which the first shows why it waits; those behind it were never looked at. */
+/** Jobs that all show why they wait, though only the first of their line is ever looked at. */
 async function waiting(): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < 3; n++) ids.push((await system.client.submit(aBody({ model: MODEL }))).body.id);
   const phases = async () => (await Promise.all(ids.map((id) => system.client.get(id)))).map(({ body }) => body.phase);
-  await expect.poll(phases, { timeout: 10_000 }).toContain('backoff');
+  await expect.poll(phases, { timeout: 10_000 }).toEqual(ids.map(() => 'backoff'));
   return ids;
 }
 
@@ -57,6 +57,8 @@ it('close wakes jobs that wait because calls failed', async () => {
 it.each(['close', 'resume'])('%s wakes jobs that wait because an operator holds the channels', async (word) => {
   for (const channel of CHANNELS) await order(channel, 'open');
   const ids = await waiting();
+  const etas = (await Promise.all(ids.map((id) => system.client.get(id)))).map(({ body }) => body.queue?.eta);
+  expect(etas, 'nobody knows when somebody lets them go').toEqual(ids.map(() => undefined));
 
   await order('b', word);
 

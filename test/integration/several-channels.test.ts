@@ -2,9 +2,9 @@
 
 import { BREAKER_RULES, begin, lineStandingOf, modelOf } from '@darkroom/shared/domain';
 import { HOUR, SECOND } from '@darkroom/shared/testing/factories';
+import { chooseFor } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeReady } from '../../apps/worker/src/standard/call.ts';
-import { chooseFor } from '../../apps/worker/src/standard/candidates.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
 import { finishAttempt } from '../../apps/worker/src/standard/finish-attempt.ts';
 import { letGo } from '../../apps/worker/src/standard/let-go.ts';

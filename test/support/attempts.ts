@@ -27,10 +27,9 @@ import {
   createRedisQuotas,
 } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
-import { createOriginOf, createPausedBatches } from '@darkroom/shared/usecases';
+import { createOriginOf, createPausedBatches, createPlaces } from '@darkroom/shared/usecases';
 import { createWorkerMetrics } from '../../apps/worker/src/metrics.ts';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
-import { createPlaces } from '../../apps/worker/src/standard/places.ts';
 import { type Ran, runNext } from '../../apps/worker/src/standard/run-attempt.ts';
 import { createSemaphore } from '../../apps/worker/src/standard/semaphore.ts';
 import { createSlots } from '../../apps/worker/src/standard/slots.ts';

@@ -7,8 +7,8 @@ import { openChannels } from '@darkroom/shared/channels';
 import { readChannels } from '@darkroom/shared/config';
 import { limitsIn } from '@darkroom/shared/domain';
 import { createRedisQuotas } from '@darkroom/shared/storage/redis';
+import { createPlaces } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from '../../apps/worker/src/standard/deps.ts';
-import { createPlaces } from '../../apps/worker/src/standard/places.ts';
 import type { TestAttempts } from './attempts.ts';
 
 export type ChannelSettings = { id: string; models: Record<string, object>; order?: number; limits?: object };

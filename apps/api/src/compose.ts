@@ -43,6 +43,8 @@ import {
   createEventArchive,
   createEventLog,
   createOutbox,
+  createPausedBatches,
+  createPlaces,
   resolveReferences,
 } from '@darkroom/shared/usecases';
 import { createSecretSeal, ownWebhookSecret } from '@darkroom/shared/webhooks';
@@ -119,6 +121,11 @@ export async function compose(
   await health.lookAtRedis(); // Known before the first submission comes; a store may be away then.
   // Only what was told is asked of it here, and no counts of calls.
   const alerts = createRedisAlerts({ redis, prefix, window: { windowMs: ALERT_WINDOW_MS, now: () => clock.now() } });
+  const breakers = createRedisBreakers({ redis, prefix });
+  const quotas = createRedisQuotas({ redis, prefix, limitsOf: limitsIn(channels.channels) });
+  const batches = withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
+    accept: { before: 'batch.streamed', after: 'batch.accepted' },
+  });
   const draining = new AbortController();
   const deps: ApiDeps = {
     log,
@@ -126,15 +133,16 @@ export async function compose(
     clock,
     keys,
     ledger,
-    breakers: createRedisBreakers({ redis, prefix }),
+    breakers,
+    // A job is told that it is parked in the moment in which its channel is: an older look would not show why.
+    places: createPlaces({ breakers, quotas, clock, freshMs: 0 }),
     channelTeller: createChannelTeller({ alerts, log, tenant: config.ALERTS_TENANT }),
-    quotas: createRedisQuotas({ redis, prefix, limitsOf: limitsIn(channels.channels) }),
+    quotas,
     store,
     publicUrl: address,
     channels,
-    batches: withCrashPoints(createRedisBatches({ redis, prefix, tailMs }), crash, {
-      accept: { before: 'batch.streamed', after: 'batch.accepted' },
-    }),
+    batches,
+    isPaused: createPausedBatches({ batches, clock }),
     actions: createRedisActions({ redis, prefix }),
     walk: createRedisJobWalk({ redis, prefix, onUnreadable }),
     ingests: createRedisIngests({ redis, prefix }),

@@ -24,7 +24,7 @@ import type {
 } from '@darkroom/shared/ports';
 import type { DoctorView, ReferenceBody } from '@darkroom/shared/schemas';
 import type { OpenedStore } from '@darkroom/shared/storage';
-import type { ChannelTeller, Outbox, UrlCheck } from '@darkroom/shared/usecases';
+import type { ChannelTeller, Outbox, PausedBatches, Places, UrlCheck } from '@darkroom/shared/usecases';
 import type { SecretSeal } from '@darkroom/shared/webhooks';
 import type { Pace } from './http/slow-body.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -40,6 +40,8 @@ export type ApiDeps = {
   ledger: Ledger;
   quotas: Quotas;
   breakers: Breakers;
+  /** How both stand. */
+  places: Places;
   channelTeller: ChannelTeller;
   store: OpenedStore;
   /** Where callers reach this API. */
@@ -47,6 +49,7 @@ export type ApiDeps = {
   /** Every way to reach a model, without its secrets. */
   channels: ChannelsConfig;
   batches: Batches;
+  isPaused: PausedBatches;
   actions: Actions;
   walk: JobWalk;
   ingests: Ingests;

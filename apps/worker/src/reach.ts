@@ -5,9 +5,9 @@ import type { ConfiguredChannel } from '@darkroom/shared/config';
 import { limitsIn } from '@darkroom/shared/domain';
 import type { Breakers, Clock, Quotas } from '@darkroom/shared/ports';
 import { createRedisBreakers, createRedisQuotas } from '@darkroom/shared/storage/redis';
+import { createPlaces, type Places } from '@darkroom/shared/usecases';
 import type { Redis } from 'ioredis';
 import type { Channels } from './standard/deps.ts';
-import { createPlaces, type Places } from './standard/places.ts';
 
 export type Reach = AsyncDisposable & { channels: Channels; quotas: Quotas; breakers: Breakers; places: Places };
 

@@ -15,6 +15,7 @@ import {
   LINK_MS,
   listJobs,
   presentJob,
+  type QueuePlace,
   queuePlace,
   retryJob,
   type Submitted,
@@ -126,7 +127,12 @@ async function get(deps: ApiDeps, req: Request<{ id: string }>, res: Response): 
   }
   // Links inside are signed anew each time; nobody may serve them from a cache for longer than they live.
   res.set('cache-control', `private, max-age=0, stale-if-error=${LINK_MS / 2_000}`);
-  res.json(await presentJob(deps, job, await queuePlace(deps, job)));
+  res.json(await presentJob(deps, job, await placeOf(deps, job)));
+}
+
+function placeOf(deps: ApiDeps, job: Job): Promise<QueuePlace | undefined> {
+  const channels = { specs: deps.channels.channels };
+  return queuePlace({ ...deps, channels, random: Math.random }, job);
 }
 
 function untilEnd(deps: ApiDeps, res: Response, job: Job, timeoutMs: number, seen?: string): Promise<Job> {

@@ -11,7 +11,7 @@ import {
 } from '@darkroom/shared/domain';
 import { type CrashPoint, describeError, failSpan, withCrashPoints } from '@darkroom/shared/observability';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
-import { requestNow } from './candidates.ts';
+import { requestNow } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { finishAttempt } from './finish-attempt.ts';
 import { holdLease } from './lease.ts';

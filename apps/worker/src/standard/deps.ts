@@ -14,9 +14,8 @@ import type {
   Spool,
   SpoolEntry,
 } from '@darkroom/shared/ports';
-import type { ChannelTeller, OriginOf, Outbox, PausedBatches } from '@darkroom/shared/usecases';
+import type { ChannelTeller, OriginOf, Outbox, PausedBatches, Places } from '@darkroom/shared/usecases';
 import type { WorkerMetrics } from '../metrics.ts';
-import type { Places } from './places.ts';
 import type { Slots } from './slots.ts';
 
 /** An attempt that could not be brought to its end, and what this process knows of its call. */

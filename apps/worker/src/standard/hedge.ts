@@ -4,9 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Candidate, hedge, type Job } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import type { Exchange } from '@darkroom/shared/ports';
-import { updateJob } from '@darkroom/shared/usecases';
+import { candidatesFor, moneyLeft, updateJob } from '@darkroom/shared/usecases';
 import { makeCall, makeReady, type Ready } from './call.ts';
-import { candidatesFor, moneyLeft } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
 import { referenceBytes } from './references.ts';
 

@@ -1,15 +1,13 @@
 /** Leave to call: of a channel's breaker and of its quota, both or neither. */
 
-import { type Candidate, inputTokens, type Job, type Place } from '@darkroom/shared/domain';
+import { type Candidate, inputTokens, type Job, type Place, type WaitReason } from '@darkroom/shared/domain';
 import type { Demand } from '@darkroom/shared/ports';
-import { requestNow } from './candidates.ts';
+import { requestNow } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 
 type Deps = Pick<AttemptDeps, 'breakers' | 'quotas' | 'places'>;
 
-export type Leave =
-  | { type: 'go'; candidate: Candidate }
-  | { type: 'wait'; ms: number; reason: 'rate_limited' | 'parked' | 'broken' };
+export type Leave = { type: 'go'; candidate: Candidate } | { type: 'wait'; ms: number; reason: WaitReason };
 
 /**
  * Asks the channels in this order.

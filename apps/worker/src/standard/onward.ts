@@ -11,7 +11,7 @@ import {
   type Onward,
   settle,
 } from '@darkroom/shared/domain';
-import { candidatesFor, failuresAt, isPayable } from './candidates.ts';
+import { candidatesFor, failuresAt, isPayable } from '@darkroom/shared/usecases';
 import type { AttemptDeps } from './deps.ts';
 import { makePlaceholder } from './placeholder.ts';
 
@@ -66,7 +66,7 @@ export async function nextOf(deps: AttemptDeps, job: Job): Promise<Pick<Onward, 
   const chain = job.request.routing?.models ?? [];
   const now = deps.clock.now();
   for (const model of chain.slice(chain.indexOf(modelOf(job)) + 1)) {
-    const { candidates } = await candidatesFor(deps, job, model);
+    const { candidates } = await candidatesFor(deps, job, { model });
     const able = candidates.filter((one) => isCallable(one, now + STUCK_MS) && isPayable(job, one));
     const [cheapest] = able.toSorted((a, b) => a.cost - b.cost);
     if (cheapest) return { next: { model, estimated: cheapest.cost } };

@@ -26,13 +26,14 @@ import {
   pausedLine,
   type StoredImage,
   type Tenant,
+  type WaitReason,
   wait,
+  waitingPhase,
 } from '@darkroom/shared/domain';
 import type { LineTurn } from '@darkroom/shared/ports';
-import { handOff, updateJob } from '@darkroom/shared/usecases';
+import { candidatesFor, chooseFor, handOff, isPayable, moneyLeft, updateJob } from '@darkroom/shared/usecases';
 import { inAttemptSpan } from '../attempt-span.ts';
 import { makeReady, type Ready } from './call.ts';
-import { candidatesFor, chooseFor, isPayable, moneyLeft } from './candidates.ts';
 import type { AttemptDeps } from './deps.ts';
 import { timeFor } from './lease.ts';
 import { nextOf } from './onward.ts';
@@ -50,8 +51,6 @@ const DONE = { type: 'done' } as const;
 const IN_HAND_MS = 30_000;
 /** Put off for want of a slot: long enough for a host that has one to be first. */
 const NO_SLOT_MS = 1_000;
-/** A wait of less than this is no news to the caller. */
-const WORTH_SHOWING_MS = 2_000;
 /** While all lines wait they are looked at this often: one of them may open, and a new one come. */
 const LOOK_MS = 250;
 /** A line is looked at again after this long at most, whatever it waits for. */
@@ -245,8 +244,8 @@ async function fails(
   return { type: 'next' };
 }
 
-/** `broken` = no limit is why: calls fail, or an operator holds them back. `stuck` = no quota is what any channel waits for. */
-type Wait = { ms: number; reason: 'rate_limited' | 'parked' | 'broken'; stuck: boolean };
+/** `stuck` = no quota is what any channel waits for. */
+type Wait = { ms: number; reason: WaitReason; stuck: boolean };
 
 /** No channel of the line can be called before: the job goes on to the next model of its chain, or all of the line wait. */
 async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reason, stuck }: Wait): Promise<Found> {
@@ -254,8 +253,8 @@ async function lineWaits(deps: AttemptDeps, job: Job, turn: LineTurn, { ms, reas
   if ((stuck || ms > CHAIN_AFTER_MS) && (await movesOn(deps, job, turn))) return { type: 'next' };
   if (await standsApart(deps, job, turn)) return { type: 'next' };
   await lines.putBack(turn, Math.min(Math.max(1, ms), LINE_WAIT_MS_MAX));
-  if (ms >= WORTH_SHOWING_MS) {
-    const phase = reason === 'broken' ? 'backoff' : reason;
+  const phase = waitingPhase(ms, reason);
+  if (phase) {
     const shown = await updateJob(ledger, job.tenant, job.id, (now) => wait(now, phase, clock.now()));
     // The record moved on to a version that has no message yet.
     if (shown?.changed) outbox.push(shown.job);

@@ -24,11 +24,14 @@ export type Candidate = {
   failed: number;
 };
 
+/** `broken`: calls fail, or an operator holds them back. */
+export type WaitReason = 'rate_limited' | 'parked' | 'broken';
+
 export type ChannelChoice =
   /** Those that may be called now, best first: the next is tried when the first has no leave after all. */
   | { type: 'try'; order: [Candidate, ...Candidate[]] }
   /** `allBroken`: no quota is what it waits for anywhere, so another model may be the better answer. */
-  | { type: 'wait'; until: EpochMs; reason: 'rate_limited' | 'parked' | 'broken'; allBroken: boolean }
+  | { type: 'wait'; until: EpochMs; reason: WaitReason; allBroken: boolean }
   /** `mayMend`: an operator or a model that is gone stands in the way, and not the request. */
   | { type: 'none'; refusals: Refusal[]; mayMend: boolean };
 
@@ -61,6 +64,15 @@ export function chooseChannel({ candidates, refusals, now, room, random }: Choos
   });
   const mayMend = candidates.some((one) => refusalOf(one, now) !== undefined && isWithin(one, room));
   return { type: 'none', refusals: [...refusals, ...found], mayMend };
+}
+
+/** A wait of less than this is no news to the caller. */
+const WORTH_SHOWING_MS = 2_000;
+
+/** What a job is at that waits so long for a channel. `broken` = no limit is why. */
+export function waitingPhase(ms: number, reason: WaitReason): 'rate_limited' | 'parked' | 'backoff' | undefined {
+  if (ms < WORTH_SHOWING_MS) return undefined;
+  return reason === 'broken' ? 'backoff' : reason;
 }
 
 /** Why waiting does not help, going on from the channel's name; `undefined` when it may be called sooner or later. */

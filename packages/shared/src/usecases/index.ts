@@ -1,6 +1,7 @@
 export * from './archive.ts';
 export * from './archive-batch.ts';
 export * from './archive-events.ts';
+export * from './candidates.ts';
 export { checkWebhookUrl, type UrlCheck } from './check-webhook.ts';
 export * from './control-action.ts';
 export * from './control-batch.ts';
@@ -26,6 +27,7 @@ export { CHANNEL_ORDERS, orderChannel } from './order-channel.ts';
 export * from './outbox.ts';
 export * from './own-secret.ts';
 export * from './paused-batches.ts';
+export * from './places.ts';
 export * from './present-action.ts';
 export * from './present-batch.ts';
 export { presentDeliveries } from './present-delivery.ts';

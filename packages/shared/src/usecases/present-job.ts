@@ -38,7 +38,7 @@ export async function presentJob(deps: PresentDeps, job: Job, place?: QueuePlace
   return {
     id: job.id,
     status: state.status,
-    ...(state.phase && { phase: state.phase }),
+    ...presentPhase(state, place),
     lane: laneOf(job),
     ...(state.route && { route: state.route.reason }),
     model: request.model,
@@ -106,6 +106,12 @@ async function presentReferences({ store, clock, linkMs = LINK_MS }: PresentDeps
       ...(role && { role }),
     })),
   );
+}
+
+/** What is seen of its line now is newer than what was noted when the head of it was looked at. */
+function presentPhase({ phase: noted }: JobState, place: QueuePlace | undefined): Pick<JobView, 'phase'> {
+  const phase = place?.phase ?? noted;
+  return phase ? { phase } : {};
 }
 
 /** Nothing, rather than an empty part, when nothing is known. */

@@ -3,6 +3,7 @@
 import {
   type Candidate,
   type ChannelChoice,
+  type ChannelSpec,
   chooseChannel,
   costOf,
   eligible,
@@ -11,11 +12,17 @@ import {
   type JobRequest,
   modelOf,
   type Refusal,
-} from '@darkroom/shared/domain';
-import type { AttemptDeps } from './deps.ts';
-import type { Seen } from './places.ts';
+} from '../domain/index.ts';
+import type { Clock } from '../ports/index.ts';
+import type { Places, Seen } from './places.ts';
 
-type Deps = Pick<AttemptDeps, 'channels' | 'places' | 'clock' | 'random'>;
+export type CandidatesDeps = {
+  channels: { specs: readonly ChannelSpec[] };
+  places: Pick<Places, 'of'>;
+  clock: Clock;
+  /** Uniform in [0, 1). */
+  random: () => number;
+};
 
 /** What the channels are asked for: the request, of the model that makes it now. */
 export function requestNow(job: Job): JobRequest {
@@ -24,13 +31,20 @@ export function requestNow(job: Job): JobRequest {
 
 export type Candidates = { candidates: Candidate[]; refusals: Refusal[] };
 
-/** Those that could carry it in the standard lane, with `model` in the place of its own. */
-export async function candidatesFor(deps: Deps, job: Job, model = modelOf(job)): Promise<Candidates> {
+/** `model` = in the place of its own. `look` = however few there are, see how they stand. */
+export type CandidatesOptions = { model?: string; look?: boolean };
+
+/** Those that could carry it in the standard lane. */
+export async function candidatesFor(
+  deps: Omit<CandidatesDeps, 'random' | 'clock'>,
+  job: Job,
+  { model = modelOf(job), look = false }: CandidatesOptions = {},
+): Promise<Candidates> {
   const request = { ...job.request, model };
   const { channels, refusals } = eligible(request, { model, lane: 'standard' }, deps.channels.specs);
   const places = channels.map(({ spec }) => ({ channel: spec.id, model }));
   // The only one is asked itself, whatever was seen of it lately; but where a chain goes on, how it stands says whether to.
-  const isLooked = channels.length > 1 || (job.request.routing?.models?.length ?? 0) > 1;
+  const isLooked = look || channels.length > 1 || (job.request.routing?.models?.length ?? 0) > 1;
   const seen = isLooked ? await deps.places.of(places) : [];
   const candidates = channels.map(({ spec, served }, n) => ({
     spec,
@@ -81,7 +95,11 @@ export function isPayable(job: Job, { cost }: Pick<Candidate, 'cost'>): boolean 
 }
 
 /** Which channels to ask for leave, in which order. */
-export async function chooseFor(deps: Deps, job: Job): Promise<ChannelChoice> {
-  const { candidates, refusals } = await candidatesFor(deps, job);
+export async function chooseFor(
+  deps: CandidatesDeps,
+  job: Job,
+  options?: Pick<CandidatesOptions, 'look'>,
+): Promise<ChannelChoice> {
+  const { candidates, refusals } = await candidatesFor(deps, job, options);
   return chooseChannel({ candidates, refusals, now: deps.clock.now(), room: moneyLeft(job), random: deps.random });
 }

@@ -3,8 +3,8 @@
  * so a look may be old, and is shared by all jobs of this process.
  */
 
-import type { EpochMs, Place } from '@darkroom/shared/domain';
-import type { Breakers, Clock, PlaceStanding, PlaceState, Quotas } from '@darkroom/shared/ports';
+import type { EpochMs, Place } from '../domain/index.ts';
+import type { Breakers, Clock, PlaceStanding, PlaceState, Quotas } from '../ports/index.ts';
 
 const FRESH_MS = 250;
 /** Places looked at in a process: channels × models, which are few. */
@@ -19,14 +19,17 @@ export type Places = {
   forget(place: Place): void;
 };
 
+/** @param options `freshMs`: how old a look may be */
 export function createPlaces({
   breakers,
   quotas,
   clock,
+  freshMs = FRESH_MS,
 }: {
-  breakers: Breakers;
-  quotas: Quotas;
+  breakers: Pick<Breakers, 'stand'>;
+  quotas: Pick<Quotas, 'look'>;
   clock: Clock;
+  freshMs?: number;
 }): Places {
   const known = new Map<string, Seen>();
 
@@ -41,7 +44,7 @@ export function createPlaces({
 
   return {
     of: async (places) => {
-      const fresh = clock.now() - FRESH_MS;
+      const fresh = clock.now() - freshMs;
       const stale = places.filter((place) => (known.get(nameOf(place))?.at ?? 0) < fresh);
       if (stale.length) await look(stale);
       return places.map((place) => known.get(nameOf(place)));
