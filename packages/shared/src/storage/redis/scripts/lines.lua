@@ -86,14 +86,16 @@ local function part(line, flow)
   call('SREM', base .. ':keys:' .. tenant, flow)
   if tonumber(pass) > virtual() and not passInLine(tenant) then call('ZADD', base .. ':idle', pass, tenant) end
 end
--- It is not to stand in line later, either. Answers where, if it was.
-local function unlater(entry)
-  local text = call('HGET', base .. ':laters', entry)
+-- Takes what has this name out of a hash, and its instant out of the set beside it. Answers its fields, if it was there.
+local function takeOut(hash, set, name)
+  local text = call('HGET', base .. hash, name)
   if not text then return end
-  call('HDEL', base .. ':laters', entry)
-  call('ZREM', base .. ':later', entry)
+  call('HDEL', base .. hash, name)
+  call('ZREM', base .. set, name)
   return fields(text)
 end
+-- It is not to stand in line later, either. Answers where, if it was.
+local function unlater(entry) return takeOut(':laters', ':later', entry) end
 local function remove(flow, job)
   unlater(flow .. TAB .. job)
   for _, line in ipairs(call('HKEYS', base .. ':lines')) do
@@ -109,13 +111,7 @@ local function count(flow, by)
   if flow ~= tenant then countOne(flow, by) end
 end
 -- The pick is over. Answers what it was, or nothing when it was over before.
-local function unpick(turn)
-  local text = call('HGET', base .. ':p', turn)
-  if not text then return end
-  call('HDEL', base .. ':p', turn)
-  call('ZREM', base .. ':picked', turn)
-  return fields(text)
-end
+local function unpick(turn) return takeOut(':p', ':picked', turn) end
 -- The pick led to nothing: neither the bounds nor the flow's share have been used.
 local function unuse(turn, pick)
   local flow = pick[2]
