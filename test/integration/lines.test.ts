@@ -185,6 +185,16 @@ describe('bounds', () => {
     expect(await test.take()).toMatchObject({ id: 'a-k1-2', key: 'k1' });
   });
 
+  it('are told apart in what waits and runs: of the tenant, and of each key among it', async () => {
+    await using test = await openTestLines({ keyShareOf: () => ({ concurrency: 1 }) });
+    await test.lines.add([aStanding('a-k1', { key: 'k1' }), aStanding('a-k1-2', { key: 'k1' }), aStanding('a-free')]);
+
+    await test.lines.started(await test.take());
+
+    const keys = { k1: { waiting: 1, running: 1 } };
+    expect(await test.lines.sizes(MODEL)).toEqual([{ tenant: 'a', waiting: 2, running: 1, keys }]);
+  });
+
   it('let a tenant start so many in any minute, and a turn that was not used is none', async () => {
     await using test = await openTestLines({ shareOf: () => ({ weight: 1, startsPerMinute: 3 }) });
     await test.lines.add(standings('a', 10));

@@ -1,7 +1,7 @@
 /** Builds every adapter of the API; the only file here that names Redis or BullMQ. */
 
 import { randomUUIDv7 } from 'node:crypto';
-import { type ChannelsConfig, derivedKey } from '@darkroom/shared/config';
+import { type ChannelsConfig, derivedKey, keyBoundsOf, shareOf } from '@darkroom/shared/config';
 import { idFrom, limitsIn } from '@darkroom/shared/domain';
 import { createSafeFetch, createUrlCheck, localToo } from '@darkroom/shared/net';
 import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
@@ -101,8 +101,8 @@ export async function compose(
   const lines = createRedisLines({
     redis,
     prefix,
-    shareOf: (tenant) => channels.tenants[tenant] ?? { weight: 1 },
-    keyShareOf: (key) => channels.keys[key] ?? {},
+    shareOf: (tenant) => shareOf(channels, tenant),
+    keyShareOf: (key) => keyBoundsOf(channels, key),
   });
   const standard = opened.use(createWakeQueue({ redis: bull, prefix, lines: { lines, channels: channels.channels } }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {

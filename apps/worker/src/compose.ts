@@ -3,7 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { resolve } from 'node:path';
-import { type ChannelsConfig, derivedKey, publicUrlOf } from '@darkroom/shared/config';
+import { type ChannelsConfig, derivedKey, keyBoundsOf, publicUrlOf, shareOf } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
 import { configureSharp } from '@darkroom/shared/images';
 import {
@@ -80,7 +80,7 @@ const MEBIBYTE = 1_048_576;
 /** Opens everything the worker needs; it closes in reverse order, also when a later step throws. */
 export async function compose(
   config: WorkerConfig,
-  { channels: configured, tenants, keys }: ChannelsConfig,
+  { channels: configured, ...shares }: ChannelsConfig,
   log: Log,
 ): Promise<WorkerApp> {
   await using opened = new AsyncDisposableStack();
@@ -112,8 +112,8 @@ export async function compose(
   const lines = createRedisLines({
     redis,
     prefix,
-    shareOf: (tenant) => tenants[tenant] ?? { weight: 1 },
-    keyShareOf: (key) => keys[key] ?? {},
+    shareOf: (tenant) => shareOf(shares, tenant),
+    keyShareOf: (key) => keyBoundsOf(shares, key),
     lapseMs: config.MESSAGE_LOCK * 1_000,
   });
   const standard = opened.use(createWakeQueue({ redis: connect(), prefix, lines: { lines, channels: configured } }));

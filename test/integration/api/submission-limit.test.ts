@@ -1,5 +1,7 @@
 import { createRedisSubmissionRate } from '@darkroom/shared/storage/redis';
 import { describe, expect, it } from 'vitest';
+import { actionWorkers } from '../../support/actions.ts';
+import { failJob } from '../../support/run-job.ts';
 import { startApi } from '../../support/start-api.ts';
 
 const KEY = 'dk_test_limited_0123456789abcdef0123456789abcdef';
@@ -44,6 +46,63 @@ describe('a key with limits of its own', () => {
 
     expect((await api.deps.ledger.read('default', bounded.json.id))?.request.key).toBe(keyId);
     expect((await api.deps.ledger.read('default', free.json.id))?.request.key).toBeUndefined();
+  });
+
+  it('marks its batches, whose rows stand in line with its other jobs', async () => {
+    const { api, keyId } = await startLimited({ concurrency: 2 });
+    await using _api = api;
+    const batchOf = async (key: string) => {
+      const body = { items: [{ key: 'one', prompt: `a row of ${key}` }] };
+      const { status, json } = await api.call('POST', '/v1/batches', { key, body });
+      expect(status).toBe(202);
+      return api.deps.batches.read('default', json.id);
+    };
+
+    expect((await batchOf(KEY))?.key).toBe(keyId);
+    expect(await batchOf(api.key)).not.toHaveProperty('key');
+  });
+
+  it('marks what it makes again, one by one or by an action, and what others make again of its jobs', async () => {
+    const { api, keyId, submit } = await startLimited({ concurrency: 2 });
+    await using _api = api;
+    await using workers = actionWorkers(api);
+    const failed = async (key: string): Promise<string> => {
+      const { id } = (await submit(key)).json;
+      await failJob(api.deps, id);
+      return id;
+    };
+    const again = async (key: string, id: string) => {
+      const { json } = await api.call('POST', `/v1/jobs/${id}/retry`, { key });
+      return (await api.deps.ledger.read('default', json.id))?.request.key;
+    };
+    const [own, other, free] = [await failed(KEY), await failed(api.key), await failed(api.key)];
+
+    expect([await again(KEY, other), await again(api.key, own), await again(api.key, free)]).toEqual([
+      keyId,
+      keyId,
+      undefined,
+    ]);
+
+    const tag = 'by-an-action';
+    const { json } = await api.call('POST', '/v1/jobs', { body: { prompt: tag, tags: [tag] } });
+    await failJob(api.deps, json.id);
+    await api.call('POST', '/v1/actions', { key: KEY, body: { action: 'retry', filter: { tag } } });
+    await workers.round();
+    const { data } = (await api.call('GET', `/v1/jobs?tag=${tag}&status=queued`)).json;
+    expect((await api.deps.ledger.read('default', data[0].id))?.request.key).toBe(keyId);
+  });
+
+  it('has as many orders that make jobs again as submissions; a look before is none', async () => {
+    const { api } = await startLimited({ submissionsPerMinute: 1 });
+    await using _api = api;
+    const act = (body: object) => api.call('POST', '/v1/actions', { key: KEY, body: { filter: {}, ...body } });
+
+    const preview = await act({ action: 'retry', preview: true });
+    const [first, second] = [await act({ action: 'retry' }), await act({ action: 'retry' })];
+
+    expect([preview.status, first.status < 300, second.status]).toEqual([200, true, 429]);
+    expect((await act({ action: 'cancel' })).status).toBeLessThan(300);
+    expect((await api.call('POST', '/v1/batches/bat_1/retry-failed', { key: KEY })).status).toBe(429);
   });
 
   it('has room again once a minute has gone by since', async () => {

@@ -1,6 +1,7 @@
-import { type Batch, reroute } from '@darkroom/shared/domain';
+import { type Batch, lineStandingOf, reroute } from '@darkroom/shared/domain';
 import { withCrashPoints } from '@darkroom/shared/observability';
 import type { ObjectStore } from '@darkroom/shared/ports';
+import { createRedisLines } from '@darkroom/shared/storage/redis';
 import { getItem, loadBatch, type SweepBatchDeps, updateJob } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
@@ -59,6 +60,26 @@ describe('a batch', () => {
     expect(await test.settle(id)).toMatchObject({ loaded: 120, status: 'queued' });
     expect(await test.totals(id)).toMatchObject({ counts: { queued: 120 }, made: 120, enlisted: 120, next: 120 });
     expect((await test.messages()).length).toBe(120);
+  });
+
+  it('stands in line under the key it came with, where that is bounded, also with rows made again', async () => {
+    const keyed = await test.accept(rows(2), { key: 'key_1' });
+    const free = await test.accept([{ key: 'free', request: { prompt: 'another' } }]);
+    for (const { id } of [keyed, free]) await test.settle(id);
+    const jobs = [await test.job(keyed, 'row-0'), await test.job(keyed, 'row-1')] as const;
+    const { redis, prefix } = test;
+    const lines = createRedisLines({ redis, prefix, keyShareOf: () => ({ concurrency: 1 }) });
+    await lines.add(jobs.map((job) => lineStandingOf(job, [])));
+    const pick = () => lines.pick(jobs[0].request.model);
+
+    expect(await pick()).toMatchObject({ type: 'job', turn: { key: 'key_1' } });
+    expect(await pick()).toMatchObject({ type: 'wait' });
+    expect((await test.job(free, 'free')).request).not.toHaveProperty('key');
+
+    await test.fail(jobs[0].id);
+    await test.control(keyed.id, 'retry-failed');
+    await test.settle(keyed.id);
+    expect((await test.job(keyed, 'row-0', 1)).request.key).toBe('key_1');
   });
 
   it('tells of its progress every five percent, not with every row', async () => {

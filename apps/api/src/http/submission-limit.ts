@@ -1,22 +1,15 @@
+import { type ChannelsConfig, keyBoundsOf } from '@darkroom/shared/config';
 import { AppError } from '@darkroom/shared/domain';
-import type { Bounds, Caller, SubmissionRate } from '@darkroom/shared/ports';
+import type { Caller, SubmissionRate } from '@darkroom/shared/ports';
+import { isBounded } from '@darkroom/shared/usecases';
 import type { Response } from 'express';
 
-type KeyBounds = Bounds & { submissionsPerMinute?: number };
+type BoundsDeps = { channels: Pick<ChannelsConfig, 'keys'> };
+export type SubmissionLimitDeps = BoundsDeps & { submissions: SubmissionRate };
 
-export type SubmissionLimitDeps = {
-  submissions: SubmissionRate;
-  channels: { keys: Readonly<Record<string, KeyBounds>> };
-};
-
-/** Whether what a caller's key may have of the calls is bounded. */
-export function isBounded({ channels: { keys } }: Pick<SubmissionLimitDeps, 'channels'>, { keyId }: Caller): boolean {
-  const { concurrency, startsPerMinute } = boundsOf(keys, keyId);
-  return concurrency !== undefined || startsPerMinute !== undefined;
-}
-
-function boundsOf(keys: Readonly<Record<string, KeyBounds>>, keyId: string): KeyBounds {
-  return (Object.hasOwn(keys, keyId) && keys[keyId]) || {};
+/** The caller's key, where what it may have of the calls is bounded; what it submits stands in line by itself. */
+export function boundedKey({ channels }: BoundsDeps, { keyId }: Caller): { key?: string } {
+  return isBounded(keyBoundsOf(channels, keyId)) ? { key: keyId } : {};
 }
 
 /**
@@ -25,7 +18,7 @@ function boundsOf(keys: Readonly<Record<string, KeyBounds>>, keyId: string): Key
  * @throws AppError `rate_limited`, before anything of the submission is looked at
  */
 export async function limitSubmissions(deps: SubmissionLimitDeps, res: Response, { keyId }: Caller): Promise<void> {
-  const perMinute = boundsOf(deps.channels.keys, keyId).submissionsPerMinute;
+  const perMinute = keyBoundsOf(deps.channels, keyId).submissionsPerMinute;
   if (perMinute === undefined) return;
   const { granted, remaining, resetMs } = await deps.submissions.take(keyId, perMinute);
   res.set('ratelimit-policy', `"submissions";q=${perMinute};w=60`);

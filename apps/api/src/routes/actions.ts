@@ -15,6 +15,7 @@ import type { ApiDeps } from '../deps.ts';
 import { requireAccepting } from '../http/accepting.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { idempotencyKeyOf, jsonBody } from '../http/body.ts';
+import { boundedKey, limitSubmissions } from '../http/submission-limit.ts';
 
 /** A filter. */
 const BODY_MB = 1;
@@ -40,15 +41,20 @@ export function actionsRouter(deps: ApiDeps): Router {
 }
 
 async function create(deps: ApiDeps, req: Request, res: Response): Promise<void> {
-  const { tenant } = callerOf(res, 'jobs:write');
+  const caller = callerOf(res, 'jobs:write');
+  const { tenant } = caller;
   const key = idempotencyKeyOf(req);
   const body = parse(CreateActionBody, req.body);
   if (body.preview) {
     res.json(await previewAction(deps, tenant, body));
     return;
   }
-  if (body.action === 'retry') requireAccepting(deps);
-  sendAccepted(res, await submitAction(deps, { tenant, body, ...(key && { idempotencyKey: shortDigest(key) }) }));
+  if (body.action === 'retry') {
+    await limitSubmissions(deps, res, caller);
+    requireAccepting(deps);
+  }
+  const submission = { tenant, body, ...(key && { idempotencyKey: shortDigest(key) }), ...boundedKey(deps, caller) };
+  sendAccepted(res, await submitAction(deps, submission));
 }
 
 /** The handle of an action that was accepted just now, or by the same request before. */

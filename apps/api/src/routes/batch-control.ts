@@ -4,6 +4,7 @@ import type { Request, Response, Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { jsonBody } from '../http/body.ts';
+import { limitSubmissions } from '../http/submission-limit.ts';
 
 const ACTIONS: readonly BatchAction[] = ['pause', 'resume', 'cancel', 'retry-failed'];
 /** Three fields. */
@@ -13,7 +14,9 @@ const PATCH_MB = 1;
 export function controlRoutes(router: Router, deps: ApiDeps): void {
   for (const action of ACTIONS) {
     router.post(`/:id/${action}`, async (req: Request<{ id: string }>, res) => {
-      const { tenant } = callerOf(res, 'jobs:write');
+      const caller = callerOf(res, 'jobs:write');
+      const { tenant } = caller;
+      if (action === 'retry-failed') await limitSubmissions(deps, res, caller);
       await controlBatch(deps, tenant, req.params.id, action);
       await answer(deps, tenant, req.params.id, res);
     });

@@ -7,7 +7,7 @@ import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 import { openBatchBody } from '../http/batch-body.ts';
 import { idempotencyKeyOf } from '../http/body.ts';
-import { limitSubmissions } from '../http/submission-limit.ts';
+import { boundedKey, limitSubmissions } from '../http/submission-limit.ts';
 
 const MEBIBYTE = 1_048_576;
 /** Seconds after which a batch that was just accepted is worth a look. */
@@ -41,7 +41,8 @@ export function createBatchSubmission(deps: ApiDeps): (req: Request, res: Respon
 }
 
 async function submit(deps: ApiDeps, req: Request, res: Response): Promise<void> {
-  const { tenant } = callerOf(res, 'jobs:write');
+  const caller = callerOf(res, 'jobs:write');
+  const { tenant } = caller;
   const key = idempotencyKeyOf(req);
   const { bodyHash, ...body } = await openBatchBody(req, {
     tenant,
@@ -53,6 +54,7 @@ async function submit(deps: ApiDeps, req: Request, res: Response): Promise<void>
     tenant,
     ...body,
     ...(key && { idempotency: { key: shortDigest(key), bodyHash } }),
+    ...boundedKey(deps, caller),
   });
   if (submitted.type === 'checked') {
     res.json(submitted.check);

@@ -30,7 +30,7 @@ import { idempotencyKeyOf, jsonBody, preferredWaitMs } from '../http/body.ts';
 import { dropBody } from '../http/body-budget.ts';
 import { isSeen, waitOf } from '../http/conditional.ts';
 import { sendJson } from '../http/send-json.ts';
-import { isBounded, limitSubmissions } from '../http/submission-limit.ts';
+import { boundedKey, limitSubmissions } from '../http/submission-limit.ts';
 import { streamJobEvents } from './job-events.ts';
 
 /** Seconds after which an open job is worth another look. */
@@ -74,7 +74,7 @@ async function submit(deps: ApiDeps, req: Request, res: Response, own?: string):
     ...(body !== asked && { asked }),
     ...(key && { idempotencyKey: key }),
     ...(own && { ownId: own }),
-    ...(isBounded(deps, caller) && { key: caller.keyId }),
+    ...boundedKey(deps, caller),
   });
 }
 
@@ -167,7 +167,9 @@ async function retry(deps: ApiDeps, req: Request<{ id: string }>, res: Response)
   await limitSubmissions(deps, res, caller);
   const { tenant } = caller;
   requireAccepting(deps);
-  await respond(deps, req, res, await retryJob(deps, tenant, req.params.id, hashedKeyOf(req)));
+  const idempotencyKey = hashedKeyOf(req);
+  const again = { ...(idempotencyKey && { idempotencyKey }), ...boundedKey(deps, caller) };
+  await respond(deps, req, res, await retryJob(deps, tenant, req.params.id, again));
 }
 
 async function image(

@@ -28,10 +28,10 @@ export const ACTION_KINDS = [...JOB_ACTIONS, 'replay'] as const;
 
 /** What is to be done, and to which jobs. */
 export type JobsOrder =
-  /** `deadlineMs`: how long a job that is made again may take. */
+  /** Of a job that is made again: how long it may take, and the key that asks for it, where that has limits of its own. */
   { filter: JobFilter } & (
     | { action: 'cancel' }
-    | { action: 'retry'; deadlineMs: number }
+    | { action: 'retry'; deadlineMs: number; key?: string }
     | { action: 'reprioritise'; priority: number }
   );
 

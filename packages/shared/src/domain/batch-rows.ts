@@ -15,6 +15,7 @@ const CANARY_ROUTE = { lane: 'standard', reason: 'canary' } as const;
 export function jobOfRow(batch: Batch, row: BatchRow, generation: number, now: EpochMs): Job {
   const request: JobRequest = {
     ...row.request,
+    ...(batch.key !== undefined && { key: batch.key }),
     batch: { id: batch.id, key: row.key },
     priority: priorityOf(batch, row),
   };

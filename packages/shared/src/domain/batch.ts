@@ -103,6 +103,8 @@ export type Batch = {
   progress?: { at: EpochMs; done: number };
   metadata: Record<string, string>;
   tags: string[];
+  /** Id of the key it was submitted with, where that key has limits of its own: so have the jobs of its rows. */
+  key?: string;
   webhook?: OwnWebhook;
   /** W3C traceparent of its submission; absent when no trace was recorded. */
   trace?: string;

@@ -21,14 +21,22 @@ export type LineTurn = Stander & {
 /** What somebody may have at once, and in any minute. */
 export type Bounds = { concurrency?: number; startsPerMinute?: number };
 
+/** What one key may have: of each model's calls, and how often it may submit. */
+export type KeyBounds = Bounds & { submissionsPerMinute?: number };
+
 /** What a tenant may have of a model's calls: its share by weight, above 0, and bounds. */
 export type Share = Bounds & { weight: number };
+
+/** Jobs that wait, and those that are picked or run. */
+export type LineSize = { waiting: number; running: number };
 
 export type Picked =
   | { type: 'job'; turn: LineTurn }
   /** Somebody waits, or was just picked, and nobody may go before. */
   | { type: 'wait'; ms: number }
   | { type: 'empty' };
+
+export type TenantSize = LineSize & { tenant: Tenant; keys?: Record<string, LineSize> };
 
 /** Every method may be sent twice with the same effect as once. */
 export type Lines = {
@@ -53,6 +61,6 @@ export type Lines = {
   open(model: string, channel: string): Promise<void>;
   /** What stands around a job, for `jobsAhead` and `expectedAt`; `undefined` when it stands in no line. */
   crowd(stander: Stander): Promise<Crowd | undefined>;
-  /** Waiting jobs by tenant. */
-  sizes(model: string): Promise<{ tenant: Tenant; waiting: number; running: number }[]>;
+  /** By tenant; `keys` = those among them of keys that have limits of their own. */
+  sizes(model: string): Promise<TenantSize[]>;
 };

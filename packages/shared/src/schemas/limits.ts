@@ -18,7 +18,47 @@ export const LimitView = z
   .meta({ id: 'Limit', description: 'One model on one channel: how much of its limits is used.' });
 export type LimitView = z.output<typeof LimitView>;
 
-export const LimitList = z.object({ data: z.array(LimitView) }).meta({ id: 'LimitList' });
+const standing = z.object({ model: z.string(), waiting: z.int(), running: z.int() });
+const perModel = {
+  concurrency: z.int().optional().meta({ description: 'Calls of one model that may run at once.' }),
+  starts_per_minute: z.int().optional().meta({ description: 'Calls of one model that may begin in any minute.' }),
+};
+
+export const OwnLimits = z
+  .object({
+    tenant: z.object({
+      name: z.string(),
+      weight: z.number().meta({ description: 'Its share of the calls, beside other tenants that wait.' }),
+      ...perModel,
+      models: z
+        .array(standing)
+        .meta({ description: 'What stands in line and what runs now, of the models where anything does.' }),
+    }),
+    key: z
+      .object({
+        id: z.string(),
+        ...perModel,
+        submissions_per_minute: z
+          .int()
+          .optional()
+          .meta({ description: 'Jobs, batches and retries that it may hand in within any minute, of all models.' }),
+        models: z
+          .array(standing)
+          .optional()
+          .meta({ description: 'The same of what this key submitted; absent while its calls are not bounded.' }),
+      })
+      .optional()
+      .meta({ description: 'Absent while this key has no bounds of its own.' }),
+  })
+  .meta({
+    id: 'OwnLimits',
+    description:
+      'What bounds the caller itself, as the configuration says. Bounds of calls hold for each model by itself, and for the standard lane; one that is absent is none.',
+  });
+export type OwnLimits = z.output<typeof OwnLimits>;
+
+export const LimitList = z.object({ data: z.array(LimitView), own: OwnLimits }).meta({ id: 'LimitList' });
+export type LimitList = z.output<typeof LimitList>;
 
 export const ResumedModel = z
   .object({

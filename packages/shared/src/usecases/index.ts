@@ -20,6 +20,7 @@ export * from './list-events.ts';
 export * from './list-items.ts';
 export * from './list-jobs.ts';
 export * from './load-batch.ts';
+export * from './look-bounds.ts';
 export * from './look-channels.ts';
 export * from './manifest.ts';
 export * from './mind-batch.ts';

@@ -1,7 +1,7 @@
 import { shortDigest, type Tenant } from '../domain/index.ts';
 import { releaseJob } from './control-job.ts';
 import { getJob } from './get-job.ts';
-import { type RetryDeps, recall, type Submitted, submitAgain } from './submit-job.ts';
+import { type Again, type RetryDeps, recall, type Submitted, submitAgain } from './submit-job.ts';
 
 /**
  * Sends a held job on as itself, and makes an ended one again as a new job.
@@ -11,17 +11,13 @@ import { type RetryDeps, recall, type Submitted, submitAgain } from './submit-jo
  *
  * @throws AppError `conflict` when there is nothing to retry
  */
-export async function retryJob(
-  deps: RetryDeps,
-  tenant: Tenant,
-  id: string,
-  idempotencyKey?: string,
-): Promise<Submitted> {
+export async function retryJob(deps: RetryDeps, tenant: Tenant, id: string, again: Again = {}): Promise<Submitted> {
+  const { idempotencyKey } = again;
   const bodyHash = shortDigest({ retry: id });
   const seen = idempotencyKey ? await recall(deps, { tenant, idempotencyKey }, bodyHash) : undefined;
   if (seen) return seen;
   const released = await releaseJob(deps, tenant, id, { again: idempotencyKey !== undefined });
-  if (!released) return submitAgain(deps, await getJob(deps, tenant, id), idempotencyKey);
+  if (!released) return submitAgain(deps, await getJob(deps, tenant, id), again);
   if (idempotencyKey) await deps.ledger.remember(tenant, idempotencyKey, { id, bodyHash });
   return { job: released, replayed: false, dedup: 'miss' };
 }

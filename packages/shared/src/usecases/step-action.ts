@@ -106,7 +106,10 @@ async function doOne(
     case 'cancel':
       return cancelJob(deps, tenant, job);
     case 'retry':
-      return retryJob({ ...deps, deadlineMs: order.deadlineMs }, tenant, job, shortDigest({ action, job }));
+      return retryJob({ ...deps, deadlineMs: order.deadlineMs }, tenant, job, {
+        idempotencyKey: shortDigest({ action, job }),
+        ...(order.key && { key: order.key }),
+      });
     case 'reprioritise':
       return reprioritiseJob(deps, tenant, job, order.priority);
     default:

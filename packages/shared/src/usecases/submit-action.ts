@@ -23,13 +23,21 @@ export type SubmitActionDeps = {
   deadlineMs: number;
 };
 
+export type ActionSubmission = {
+  tenant: Tenant;
+  body: CreateActionBody;
+  idempotencyKey?: string;
+  /** Id of the key it came with, where that has bounds of its own. */
+  key?: string;
+};
+
 /** How many jobs it would be done to; nothing is done. @throws AppError `invalid_request` for an unknown model */
 export async function previewAction(
   deps: SubmitActionDeps,
   tenant: Tenant,
   body: CreateActionBody,
 ): Promise<ActionPreview> {
-  const order = toOrder(body, deps.deadlineMs);
+  const order = toOrder(body, deps);
   const { count, atLeast } = await countJobs(deps.walk, { tenant, order, createdAt: deps.clock.now() });
   return { preview: true, action: body.action, count, at_least: atLeast };
 }
@@ -41,9 +49,9 @@ export async function previewAction(
  */
 export async function submitAction(
   deps: SubmitActionDeps,
-  { tenant, body, idempotencyKey }: { tenant: Tenant; body: CreateActionBody; idempotencyKey?: string },
+  { tenant, body, idempotencyKey, key }: ActionSubmission,
 ): Promise<{ action: Action; replayed: boolean }> {
-  const order = toOrder(body, deps.deadlineMs);
+  const order = toOrder(body, { deadlineMs: deps.deadlineMs, ...(key && { key }) });
   const createdAt = deps.clock.now();
   const expected = await countJobs(deps.walk, { tenant, order, createdAt });
   const action = newAction({ id: deps.newActionId(), tenant, order, createdAt, expected });
@@ -80,13 +88,16 @@ export async function acceptAction(
   }
 }
 
-function toOrder({ action, filter: fields, priority = 0 }: CreateActionBody, deadlineMs: number): JobsOrder {
+function toOrder(
+  { action, filter: fields, priority = 0 }: CreateActionBody,
+  { deadlineMs, key }: { deadlineMs: number; key?: string },
+): JobsOrder {
   const filter = toJobFilter(fields, 'filter.model');
   switch (action) {
     case 'cancel':
       return { action, filter };
     case 'retry':
-      return { action, filter, deadlineMs };
+      return { action, filter, deadlineMs, ...(key && { key }) };
     case 'reprioritise':
       return { action, filter, priority };
     default:

@@ -59,6 +59,8 @@ export type BatchSubmission = {
   /** What is complete of the body so far, again and again until its end. */
   rows: AsyncIterable<IncomingRow[]>;
   idempotency?: Idempotency;
+  /** Id of the key it came with, where that has bounds of its own: its rows stand in line with the key's other jobs. */
+  key?: string;
 };
 
 export type BatchSubmitted = Accepted | { type: 'checked'; check: BatchCheckView };
@@ -163,7 +165,7 @@ async function readRows(deps: SubmitBatchDeps, submission: BatchSubmission, id: 
 }
 
 async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found: Stored): Promise<Batch> {
-  const { options, tenant } = submission;
+  const { options, tenant, key } = submission;
   const now = deps.clock.now();
   const { cap, ...route } = await routeBatch(deps, tenant, options, found);
   const trace = traceparent();
@@ -184,6 +186,7 @@ async function toBatch(deps: SubmitBatchDeps, submission: BatchSubmission, found
     metadata: options.metadata,
     tags: options.tags,
     ...ownWebhookOf(options.webhook),
+    ...(key && { key }),
     ...(trace && { trace }),
   });
 }

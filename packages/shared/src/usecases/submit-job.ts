@@ -144,13 +144,20 @@ async function quotedCost(
   return Math.min(await capOf(quotes, tenant, quote, 1), max_cost ?? Number.POSITIVE_INFINITY);
 }
 
+/** `idempotencyKey`: asked for again under it, it is the same new job. `key`: of who asks, where that has bounds of its own. */
+export type Again = Pick<Submit, 'idempotencyKey' | 'key'>;
+
 /**
- * Makes a finished job's image once more: a new job with the same request, since an ended one never changes.
- *
- * @param idempotencyKey asked for again under the same key, it is the same new job
+ * Makes a finished job's image once more: a new job with the same request, since an ended one never changes. It stands in
+ * line with the jobs of a bounded key that asks for it; of another one, with those it stood with at first.
  */
-export async function submitAgain(deps: RetryDeps, ended: Job, idempotencyKey?: string): Promise<Submitted> {
-  const { tenant, request, state } = ended;
+export async function submitAgain(
+  deps: RetryDeps,
+  ended: Job,
+  { idempotencyKey, key }: Again = {},
+): Promise<Submitted> {
+  const { tenant, state } = ended;
+  const request = key ? { ...ended.request, key } : ended.request;
   const estimated = estimateCost(request, request.lane);
   const facts = { request, estimated, warnings: state.warnings ?? [], prompt: promptDigest(request.prompt) };
   const job = newJob(deps, { tenant, body: { deadline: undefined } }, facts);

@@ -7,7 +7,7 @@ import {
   lineScore,
   type Stander,
 } from '../../domain/index.ts';
-import type { Bounds, Lines, LineTurn, Picked, Share } from '../../ports/index.ts';
+import type { Bounds, LineSize, Lines, LineTurn, Picked, Share, TenantSize } from '../../ports/index.ts';
 import { keySpace } from './keys.ts';
 import { createNonces } from './nonces.ts';
 import { loadScript } from './scripts.ts';
@@ -103,20 +103,7 @@ export function createRedisLines(options: LinesOptions): Lines {
     },
     sizes: async (model) => {
       const [waiting, running] = (await sizes([space.lines(model)], [])) as [(string | number)[], string[]];
-      const all = new Map<string, { tenant: string; waiting: number; running: number }>();
-      const of = (flow: string) => {
-        const { tenant } = parseFlow(flow);
-        const known = all.get(tenant) ?? { tenant, waiting: 0, running: 0 };
-        all.set(tenant, known);
-        return known;
-      };
-      for (let n = 0; n < waiting.length; n += 2) of(String(waiting[n])).waiting += Number(waiting[n + 1]);
-      for (let n = 0; n < running.length; n += 2) {
-        const name = String(running[n]);
-        // What a key runs is among what its tenant runs.
-        if (!name.includes('~')) of(name).running += Number(running[n + 1]);
-      }
-      return [...all.values()];
+      return parseSizes(waiting, running);
     },
   };
 }
@@ -166,6 +153,30 @@ function flowOf({ tenant, key }: Stander): string {
 function parseFlow(flow: string): Pick<LineTurn, 'tenant' | 'key'> {
   const at = flow.indexOf('~');
   return at < 0 ? { tenant: flow } : { tenant: flow.slice(0, at), key: flow.slice(at + 1) };
+}
+
+/** @param waiting flow, jobs … @param running tenant or flow of a key, jobs …: what a key runs is among what its tenant runs */
+function parseSizes(waiting: readonly (string | number)[], running: readonly string[]): TenantSize[] {
+  const all = new Map<string, TenantSize>();
+  for (let n = 0; n < waiting.length; n += 2) {
+    for (const size of sizesOf(all, String(waiting[n]))) size.waiting += Number(waiting[n + 1]);
+  }
+  for (let n = 0; n < running.length; n += 2) {
+    const size = sizesOf(all, String(running[n])).at(-1);
+    if (size) size.running += Number(running[n + 1]);
+  }
+  return [...all.values()];
+}
+
+/** The tenant's, and behind it the key's where the flow is one of a key. */
+function sizesOf(all: Map<string, TenantSize>, flow: string): LineSize[] {
+  const { tenant, key } = parseFlow(flow);
+  const own = all.get(tenant) ?? { tenant, waiting: 0, running: 0 };
+  all.set(tenant, own);
+  if (key === undefined) return [own];
+  own.keys ??= {};
+  own.keys[key] ??= { waiting: 0, running: 0 };
+  return [own, own.keys[key]];
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
