@@ -11,7 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
-async function darkroom(isTTY: boolean, ...args: string[]) {
+const darkroom = (isTTY: boolean, ...args: string[]) => run(api, isTTY, ...args);
+
+async function run(api: TestApi, isTTY: boolean, ...args: string[]) {
   const [out, err]: [string[], string[]] = [[], []];
   const code = await createProgram({
     env: { DARKROOM_URL: api.url, DARKROOM_API_KEY: api.key },
@@ -52,6 +54,17 @@ it('tells of a channel that there is not', async () => {
     2,
     'There is no channel gemmini; did you mean gemini?\nGET /v1/channels lists all of them.\n',
   ]);
+});
+
+it('tells who is bounded by what, a person in words and a script as it is', async () => {
+  const tenants = { default: { weight: 2, concurrency: 20 } };
+  await using bounded = await startApi({ replace: (deps) => ({ channels: { ...deps.channels, tenants } }) });
+
+  const [seen, read] = [await run(bounded, true, 'limits'), await run(bounded, false, 'limits')];
+
+  expect(seen.out.at(-1)).toBe('default: weight 2, at most 20 calls of a model at once');
+  expect(JSON.parse(read.out.at(-1) ?? '')).toMatchObject({ own: { tenant: { weight: 2, concurrency: 20 } } });
+  expect((await darkroom(true, 'limits')).out.join()).not.toContain('at most');
 });
 
 it('shows what is used, and ends a pause', async () => {

@@ -219,8 +219,11 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       ...channelPaths,
       '/v1/limits': {
         get: operation('listLimits', 'limits', {
-          summary: 'How much of its limits each model has used on each channel, and which are paused',
-          answers: { '200': json(LimitList, 'All models of all channels') },
+          summary:
+            'How much of its limits each model has used on each channel, which are paused, and what bounds the caller',
+          answers: {
+            '200': json(LimitList, 'All models of all channels, and the bounds of the tenant and key that ask'),
+          },
         }),
       },
       '/v1/limits/{model}/resume': {

@@ -1,6 +1,6 @@
 /** Ways to reach models, how they are, and what an operator says of them. */
 
-import type { ChannelView, LimitView, ModelView, ResumedModel } from '@darkroom/shared/schemas';
+import type { ChannelView, LimitList, ModelView, ResumedModel } from '@darkroom/shared/schemas';
 import type { Http } from './http.ts';
 
 type Options = { signal?: AbortSignal | undefined };
@@ -16,8 +16,8 @@ export type ChannelMethods = {
     /** Needs a key with the scope `admin`. Safe to repeat. */
     order(id: string, order: ChannelOrder, options?: Options): Promise<ChannelView>;
   };
-  /** How much of its limits each model has used on each channel. */
-  listLimits(options?: Options): Promise<{ data: LimitView[] }>;
+  /** How much of its limits each model has used on each channel, and what bounds the tenant and key that ask. */
+  listLimits(options?: Options): Promise<LimitList>;
   /** Ends the pauses of a model. Needs a key with the scope `admin`. */
   resumeModel(model: string, options?: Options): Promise<ResumedModel>;
   /** What each model can do, what it costs, and whether it can be had now. */

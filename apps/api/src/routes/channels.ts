@@ -1,6 +1,7 @@
 import { AppError, type ChannelSpec } from '@darkroom/shared/domain';
+import type { Caller } from '@darkroom/shared/ports';
 import { type ChannelView, didYouMean } from '@darkroom/shared/schemas';
-import { CHANNEL_ORDERS, lookAtChannels, orderChannel } from '@darkroom/shared/usecases';
+import { CHANNEL_ORDERS, lookAtChannels, orderChannel, sightOf } from '@darkroom/shared/usecases';
 import { Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
@@ -11,22 +12,23 @@ type Deps = Pick<ApiDeps, 'channels' | 'quotas' | 'breakers' | 'lines' | 'channe
 export function channelsRouter(deps: Deps): Router {
   const router = Router();
   const specs = deps.channels.channels;
-  const look = async (spec: ChannelSpec): Promise<ChannelView | undefined> => (await lookAtChannels(deps, [spec]))[0];
+  const look = async (spec: ChannelSpec, { scopes }: Caller): Promise<ChannelView | undefined> =>
+    (await lookAtChannels(deps, [spec], sightOf(scopes)))[0];
   router.get('/', async (_req, res) => {
-    callerOf(res, 'jobs:read');
-    res.json({ data: await lookAtChannels(deps, specs) });
+    const { scopes } = callerOf(res, 'jobs:read');
+    res.json({ data: await lookAtChannels(deps, specs, sightOf(scopes)) });
   });
   router.get('/:id', async (req, res) => {
-    callerOf(res, 'jobs:read');
-    res.json(await look(channelOf(specs, req.params.id)));
+    const caller = callerOf(res, 'jobs:read');
+    res.json(await look(channelOf(specs, req.params.id), caller));
   });
   for (const order of CHANNEL_ORDERS) {
     router.post(`/:id/${order}`, async (req, res) => {
-      const { keyId } = callerOf(res, 'admin');
+      const caller = callerOf(res, 'admin');
       const spec = channelOf(specs, req.params.id);
       await orderChannel(deps, spec, order);
-      deps.log.info({ channel: spec.id, order, keyId }, 'channel.ordered');
-      res.json(await look(spec));
+      deps.log.info({ channel: spec.id, order, keyId: caller.keyId }, 'channel.ordered');
+      res.json(await look(spec, caller));
     });
   }
   return router;

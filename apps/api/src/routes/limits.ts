@@ -1,16 +1,23 @@
+import { keyBoundsOf, shareOf } from '@darkroom/shared/config';
 import { AppError, chooseModel } from '@darkroom/shared/domain';
-import { lookAtLimits, resumeModel } from '@darkroom/shared/usecases';
+import { lookAtBounds, lookAtLimits, resumeModel, sightOf } from '@darkroom/shared/usecases';
 import { Router } from 'express';
 import type { ApiDeps } from '../deps.ts';
 import { callerOf } from '../http/authenticate.ts';
 
-/** How much of the provider's limits is used, whom they keep waiting, and an operator's way to end that. */
+/** How much of the provider's limits is used, whom they keep waiting, what bounds the caller itself, and an operator's way to end that. */
 export function limitsRouter(deps: Pick<ApiDeps, 'quotas' | 'lines' | 'channels' | 'log'>): Router {
   const router = Router();
-  const specs = deps.channels.channels;
+  const { channels } = deps;
+  const specs = channels.channels;
   router.get('/', async (_req, res) => {
-    callerOf(res, 'jobs:read');
-    res.json({ data: await lookAtLimits(deps, specs) });
+    const { tenant, keyId, scopes } = callerOf(res, 'jobs:read');
+    const key = { id: keyId, bounds: keyBoundsOf(channels, keyId) };
+    const [data, own] = await Promise.all([
+      lookAtLimits(deps, specs, sightOf(scopes)),
+      lookAtBounds(deps, specs, { tenant, share: shareOf(channels, tenant), key }),
+    ]);
+    res.json({ data, own });
   });
   router.post('/:model/resume', async (req, res) => {
     const { keyId } = callerOf(res, 'admin');

@@ -6,6 +6,7 @@ import type {
   DeliveryView,
   EventView,
   JobView,
+  OwnLimits,
   WebhookEndpointView,
 } from '@darkroom/shared/schemas';
 
@@ -80,4 +81,28 @@ export function describeDelivery({ id, type, status, cause, tries, next_try_at: 
 /** `2026-11-21T06:00:00.000Z  job.succeeded  job_…`. */
 export function describeEvent({ timestamp, type, data }: EventView): string {
   return `${timestamp}  ${type}  ${'id' in data ? data.id : data.message}`;
+}
+
+/** `acme: weight 2, at most 20 calls of a model at once; gemini-3-pro-image: 3 running, 7 waiting`; likewise of the key. */
+export function describeBounds({ tenant: { name, weight, ...tenant }, key }: OwnLimits): string[] {
+  const share = weight === 1 ? [] : [`weight ${weight}`];
+  return [
+    ...describeBounded(name, [...share, ...wordsOf(tenant)], tenant.models),
+    ...(key ? describeBounded(key.id, wordsOf(key), key.models) : []),
+  ];
+}
+
+function wordsOf(bounds: Partial<NonNullable<OwnLimits['key']>>): string[] {
+  const { concurrency, starts_per_minute: starts, submissions_per_minute: submissions } = bounds;
+  return [
+    ...(concurrency === undefined ? [] : [`at most ${concurrency} calls of a model at once`]),
+    ...(starts === undefined ? [] : [`at most ${starts} calls of a model a minute`]),
+    ...(submissions === undefined ? [] : [`at most ${submissions} submissions a minute`]),
+  ];
+}
+
+function describeBounded(name: string, words: string[], models: OwnLimits['tenant']['models'] = []): string[] {
+  if (words.length === 0) return [];
+  const now = models.map(({ model, waiting, running }) => `${model}: ${running} running, ${waiting} waiting`);
+  return [[`${name}: ${words.join(', ')}`, ...now].join('; ')];
 }

@@ -20,7 +20,7 @@ export const WindowView = z
   .object({
     window: z.string().meta({
       description:
-        'requests, images and tokens of a minute; requests of a day; spend of ten minutes, in dollars; calls in flight of the model (concurrency) and of the channel.',
+        'requests, images and tokens of a minute; requests of a day; spend of ten minutes, in dollars (of all tenants, so it is shown to keys with the scope admin alone); calls in flight of the model (concurrency) and of the channel.',
       examples: ['requests'],
     }),
     used: z.number(),

@@ -14,20 +14,31 @@ import {
   type ServedModel,
 } from '../domain/index.ts';
 import type { Breakers, PlaceHealth, PlaceState, Quotas } from '../ports/index.ts';
-import type { ChannelView, LimitView, PlaceView } from '../schemas/index.ts';
+import type { ChannelView, LimitView, PlaceView, Scope } from '../schemas/index.ts';
 
 type Deps = { quotas: Pick<Quotas, 'look'>; breakers: Pick<Breakers, 'look'> };
 type Looked = { spec: ChannelSpec; served: ServedModel; standing: PlaceHealth; quota: PlaceState };
 
 const MICROS = 1_000_000;
 
+/** What may be seen of places. `spend`: what all tenants together have spent. */
+export type Sight = { spend: boolean };
+
+const USUAL: Sight = { spend: false };
+
+/** What a key with these scopes may see. */
+export function sightOf(scopes: readonly Scope[]): Sight {
+  return { spend: scopes.includes('admin') };
+}
+
 /** In the order of the configuration. */
-export async function lookAtChannels(deps: Deps, specs: readonly ChannelSpec[]): Promise<ChannelView[]> {
+export async function lookAtChannels(deps: Deps, specs: readonly ChannelSpec[], sight = USUAL): Promise<ChannelView[]> {
   const looked = await lookAtPlaces(deps, specs);
   return specs.map((spec) =>
     presentChannel(
       spec,
       looked.filter((one) => one.spec === spec),
+      sight,
     ),
   );
 }
@@ -36,12 +47,13 @@ export async function lookAtChannels(deps: Deps, specs: readonly ChannelSpec[]):
 export async function lookAtLimits(
   { quotas }: Pick<Deps, 'quotas'>,
   specs: readonly ChannelSpec[],
+  sight = USUAL,
 ): Promise<LimitView[]> {
   const states = await quotas.look(placesOf(specs));
   return states.map(({ place, pause, windows }) => ({
     ...place,
     ...(pause && { reason: pause.reason, until: at(pause.until), why: pause.why }),
-    windows: windows.map(presentWindow),
+    windows: presentWindows(windows, sight),
   }));
 }
 
@@ -60,7 +72,7 @@ async function lookAtPlaces({ quotas, breakers }: Deps, specs: readonly ChannelS
   });
 }
 
-function presentChannel(spec: ChannelSpec, looked: Looked[]): ChannelView {
+function presentChannel(spec: ChannelSpec, looked: Looked[], sight: Sight): ChannelView {
   const override = looked.find(({ standing }) => standing.override)?.standing.override;
   return {
     id: spec.id,
@@ -71,11 +83,11 @@ function presentChannel(spec: ChannelSpec, looked: Looked[]): ChannelView {
     trust: { references: spec.trust.references, cost: spec.trust.cost },
     ...(override && { override }),
     health: bestHealth(looked.map(({ standing, quota }) => healthOf(standing, quota))).health,
-    models: looked.map(presentPlace),
+    models: looked.map((one) => presentPlace(one, sight)),
   };
 }
 
-function presentPlace({ spec, served, standing, quota }: Looked): PlaceView {
+function presentPlace({ spec, served, standing, quota }: Looked, sight: Sight): PlaceView {
   const { place, calls, ends, p50Ms, p95Ms, breaker, probeAt, out } = standing;
   const { aspectRatios, sizes, mimes, tools, ...capabilities } = served.capabilities;
   return {
@@ -83,7 +95,7 @@ function presentPlace({ spec, served, standing, quota }: Looked): PlaceView {
     provider_model: served.providerModel,
     ...presentHealth(healthOf(standing, quota)),
     breaker: { state: breaker, ...(probeAt !== undefined && { probe_at: at(probeAt) }), ...(out && { out }) },
-    windows: quota.windows.map(presentWindow),
+    windows: presentWindows(quota.windows, sight),
     ...(quota.pause && { parked: { ...quota.pause, until: at(quota.pause.until) } }),
     calls,
     ...(calls > 0 && { error_rate: share(faultsOf(ends), calls) }),
@@ -112,6 +124,10 @@ function pricesOf(model: string, served: ServedModel, lane: Lane): Record<string
   // A channel may be said to do more than its model can: it is asked for no more.
   const sizes = served.capabilities.sizes.filter((size) => row.sizes.includes(size));
   return Object.fromEntries(sizes.map((size) => [size, formatMicros(imagePriceOn(served, row, size, lane))]));
+}
+
+function presentWindows(windows: PlaceState['windows'], { spend }: Sight): LimitView['windows'] {
+  return windows.filter(({ window }) => spend || window !== 'spend').map(presentWindow);
 }
 
 /** Money is kept in micro-dollars, and told in dollars. */

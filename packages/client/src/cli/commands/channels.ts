@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ChannelOrder } from '../../channels.ts';
 import type { Open } from '../context.ts';
 import { channelTable, limitTable } from '../tables.ts';
+import { describeBounds } from '../words.ts';
 
 const ORDERS: Record<ChannelOrder, string> = {
   open: 'hold it back: no call goes until close or resume',
@@ -34,11 +35,13 @@ export function addChannels(program: Command, open: Open): void {
   }
   program
     .command('limits')
-    .description('how much of the limits is used, and who is kept waiting')
+    .description('how much of the limits is used, who is kept waiting, and what bounds you')
     .action(async () => {
       const { client, signal, say, print } = open();
-      const { data } = await client.listLimits({ signal });
-      for (const line of limitTable(data)) say(line);
+      const { data, own } = await client.listLimits({ signal });
+      const bounds = describeBounds(own);
+      for (const line of [...limitTable(data), ...bounds]) say(line);
       for (const limit of data) print(limit);
+      if (bounds.length) print({ own });
     });
 }
