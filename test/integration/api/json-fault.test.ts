@@ -1,6 +1,6 @@
+import { jsonFault } from '@darkroom/shared/schemas';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jsonFault } from '../../../apps/api/src/http/json-fault.ts';
 
 function isJson(text: string): boolean {
   try {

@@ -2,9 +2,8 @@
 
 import { AppError, type ErrorCode } from '@darkroom/shared/domain';
 import { describeError, type Log } from '@darkroom/shared/observability';
-import { ERROR_FACTS, FIXES, type Problem } from '@darkroom/shared/schemas';
+import { ERROR_FACTS, FIXES, jsonFault, type Problem } from '@darkroom/shared/schemas';
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
-import { jsonFault } from './json-fault.ts';
 
 /**
  * What no route has answered: 405 where another method would have been, 404 elsewhere.

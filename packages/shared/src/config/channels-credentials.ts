@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Credential } from './channel-connection.ts';
+import { whyUnreadable } from './channels-unreadable.ts';
 import { ConfigError, Secret } from './env.ts';
 
 const BYTES_MAX = 65_536;
@@ -41,11 +42,11 @@ function lookUp(
   }
   const path = resolve(folder, name);
   try {
-    if (statSync(path).size > BYTES_MAX) return { missing: `names the file ${path}, which is too large for a secret` };
+    if (statSync(path).size > BYTES_MAX)
+      return { missing: `names the file ${path}, which is too large for a secret: name one that holds nothing else` };
     const secret = readFileSync(path, 'utf8').trim();
-    return secret ? { secret } : { missing: `names the file ${path}, which is empty` };
+    return secret ? { secret } : { missing: `names the file ${path}, which is empty: put the secret there` };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    return { missing: `names the file ${path}, which cannot be read (${code})` };
+    return { missing: `names the file ${path}, which ${whyUnreadable(error)}` };
   }
 }

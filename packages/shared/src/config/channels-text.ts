@@ -1,55 +1,43 @@
 /** The text of the channels file: its value, and where in it each part stands. */
 
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isPair,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  visit,
-} from 'yaml';
+import { type Document, isAlias, isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { jsonFaults, yamlFaults } from './channels-syntax.ts';
 import { ConfigError } from './env.ts';
 
-/** JSON is YAML too. */
 export type ChannelsText = {
   value: unknown;
   /** 1-based; of what is not there, the line of what it is missing from. */
   lineOf(path: readonly PropertyKey[]): number;
 };
 
-/** @param name of the file, for messages. @throws ConfigError with every line that is no YAML */
-export function parseText(text: string, name: string): ChannelsText {
+/**
+ * @param name of the file, for messages; one that ends in `.json` must be JSON, any other YAML
+ * @throws ConfigError with every line that is neither
+ */
+export function parseText(given: string, name: string): ChannelsText {
+  const text = given.replace(/^\uFEFF/, '');
   const lines = new LineCounter();
   // Never pretty: that quotes lines of the file, and somebody may have put a secret there after all.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const errors = [...document.errors, ...document.warnings, ...unknownAliases(document)];
-  if (errors.length) {
-    throw new ConfigError(errors.map(({ pos, message }) => `${name}:${lines.linePos(pos[0]).line || 1}: ${message}`));
-  }
+  // JSON is read as YAML too, for the places of its parts.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
-  return { value: valueOf(document, name), lineOf: (path) => lineAt(offsetOf(document, path)) };
-}
-
-function unknownAliases(document: Document.Parsed): { pos: [number]; message: string }[] {
-  const found: { pos: [number]; message: string }[] = [];
-  visit(document, {
-    Alias: (_, node) => {
-      const message = `*${node.source} stands for nothing: &${node.source} must come before it`;
-      if (!node.resolve(document)) found.push({ pos: [node.range?.[0] ?? 0], message });
-    },
-  });
-  return found;
+  const isJson = name.endsWith('.json');
+  // Of one line the first is the cause of the others.
+  const byLine = new Map<number, string>();
+  for (const { offset, message } of isJson ? jsonFaults(text, document) : yamlFaults(document)) {
+    const line = lineAt(offset);
+    if (!byLine.has(line)) byLine.set(line, `${name}:${line}: ${message}`);
+  }
+  if (byLine.size) throw new ConfigError([...byLine].toSorted(([a], [b]) => a - b).map(([, said]) => said));
+  const value: unknown = isJson ? JSON.parse(text) : valueOf(document, name);
+  return { value, lineOf: (path) => lineAt(offsetOf(document, path)) };
 }
 
 function valueOf(document: Document.Parsed, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 }) as unknown;
-  } catch (error) {
-    throw new ConfigError([`${name}:1: ${error instanceof Error ? error.message : 'its aliases cannot be resolved'}`]);
+  } catch {
+    throw new ConfigError([`${name}:1: the file has aliases that stand for too much: write some of it out`]);
   }
 }
 

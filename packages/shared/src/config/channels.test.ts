@@ -101,7 +101,9 @@ describe('the file', () => {
   });
 
   it('that is named and not there is told', () => {
-    expect(() => read({ path: 'none.yaml' })).toThrow('DARKROOM_CONFIG names none.yaml, which cannot be read (ENOENT)');
+    expect(() => read({ path: 'none.yaml' })).toThrow(
+      'DARKROOM_CONFIG names none.yaml, which is not there: put it there, or mend the path',
+    );
   });
 
   it('names secrets by where they lie, and shows none', () => {
@@ -288,7 +290,7 @@ describe('a mistake is told with its line and what would be right', () => {
     ['no kind', 'channels:\n  - id: a', '2: channels[0].kind is required: one of gemini, vertex, openrouter, openai'],
     ['no channel', 'channels:\n  - 7', '2: channels[0] must be a channel, with id, kind, credentials and models'],
     ['no channels', 'channels: []', '1: channels must list at least one channel'],
-    ['an empty file', '', '1: the file must be an object, not null'],
+    ['an empty file', '', '1: the file is empty: list a channel in it, as darkroom.config.example.yaml does'],
     ['a part that is not known', `${channel('')}\ntenant: {}`, '7: tenant is not known here; did you mean tenants?'],
     [
       'a tenant that nobody can be',
@@ -299,12 +301,12 @@ describe('a mistake is told with its line and what would be right', () => {
     [
       'no YAML',
       'channels:\n  - a: [',
-      '2: Flow sequence in block collection must be sufficiently indented and end with a ]',
+      '2: is indented too little, or a bracket above it is not closed: indent it like its neighbours, close [ and {',
     ],
     [
       'a name twice',
       `${channel('')}\nhedge: { enabled: true }\nhedge: { enabled: false }`,
-      '8: Map keys must be unique',
+      '8: hedge stands here twice: leave one of them out',
     ],
   ])('%s', (_, text, mistake) => {
     expect(mistakesOf(text)).toEqual([`channels:${mistake}`]);
@@ -336,7 +338,7 @@ describe('a mistake is told with its line and what would be right', () => {
       'channels:4: channels[0].credentials.api_key names the variable NONE, which is not set: set it for this program',
     ]);
     expect(mistakesOf(channel('').replace('env:KEY', 'file:none.txt'))).toEqual([
-      `channels:4: channels[0].credentials.api_key names the file ${join(cwd, 'none.txt')}, which cannot be read (ENOENT)`,
+      `channels:4: channels[0].credentials.api_key names the file ${join(cwd, 'none.txt')}, which is not there: put it there, or mend the path`,
     ]);
   });
 

@@ -5,26 +5,27 @@
  * and what would be right. Without a file there is one channel, `gemini`, out of the environment.
  */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import type { Tenant } from '../domain/index.ts';
-import type { Bounds, KeyBounds, Share } from '../ports/index.ts';
+import type { Bounds, Share } from '../ports/index.ts';
 import { checkPlaces } from '../schemas/index.ts';
 import { createBuilder, type Defaults } from './build-channel.ts';
 import type { ConfiguredChannel } from './channel-connection.ts';
 import { createMistakes, unknownName } from './channel-mistakes.ts';
 import type { Env } from './channels-credentials.ts';
+import { readChannelsFile } from './channels-file.ts';
 import { ChannelsFile } from './channels-schema.ts';
 import { parseText } from './channels-text.ts';
 import { ConfigError } from './env.ts';
 import { channelOfEnv } from './env-channel.ts';
 
-export const CHANNELS_FILES = ['darkroom.config.yaml', 'darkroom.config.json'] as const;
-
-const BYTES_MAX = 1_048_576;
+export { CHANNELS_FILES } from './channels-file.ts';
 
 /** What the provider allows an account, less some room. */
 export const BATCH_DEFAULTS: Defaults = { batch: { slots: 80, enqueuedTokens: 2_000_000 } };
+
+/** What one key may have: of each model's calls, and how often it may submit. */
+export type KeyBounds = Bounds & { submissionsPerMinute?: number };
 
 export type ChannelsConfig = {
   /** In the order of the file. */
@@ -57,26 +58,15 @@ export type ReadChannels = {
 export function readChannels(options: ReadChannels): ChannelsConfig {
   const { path, text, cwd } = options;
   if (text !== undefined) return parseChannels(text, { ...options, name: 'channels', folder: cwd });
-  const file = path ? resolve(cwd, path) : CHANNELS_FILES.map((name) => join(cwd, name)).find((one) => existsSync(one));
-  if (file) {
-    const name = path ?? file.slice(cwd.length).replace(/^\//, '');
-    return { ...parseChannels(readText(file, name), { ...options, name, folder: dirname(file) }), file };
+  const found = readChannelsFile(path, cwd);
+  if (found) {
+    const { file, name } = found;
+    return { ...parseChannels(found.text, { ...options, name, folder: dirname(file) }), file };
   }
   return { channels: [channelOfEnv({ defaults: BATCH_DEFAULTS, ...options })], ...NOTHING_SAID };
 }
 
 const NOTHING_SAID = { tenants: {}, keys: {}, hedge: { enabled: false }, placeholder: { enabled: false } };
-
-function readText(file: string, name: string): string {
-  try {
-    if (statSync(file).size > BYTES_MAX) throw new ConfigError([`${name} has more than ${BYTES_MAX} bytes`]);
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new ConfigError([`DARKROOM_CONFIG names ${name}, which cannot be read (${code})`]);
-  }
-}
 
 type Named = ReadChannels & { name: string; folder: string };
 

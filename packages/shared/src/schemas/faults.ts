@@ -179,8 +179,13 @@ function childOf(node: Node, part: PropertyKey): Node {
 function resolve(root: Node, node: Node): Node {
   const name = node.$ref?.split('/').at(-1);
   if (name !== undefined) return resolve(root, asNode(root.$defs?.[name]));
-  const inside = node.anyOf?.map((branch) => resolve(root, asNode(branch))).find(({ properties }) => properties);
+  const inside = node.anyOf?.map((branch) => resolve(root, asNode(branch))).find(hasNames);
   return inside ? { ...inside, ...node } : node;
+}
+
+/** Those of an object, or whatever names a record is given. */
+function hasNames({ properties, additionalProperties }: Node): boolean {
+  return properties !== undefined || typeof additionalProperties === 'object';
 }
 
 function asNode(node: unknown): Node {

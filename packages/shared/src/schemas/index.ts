@@ -16,6 +16,7 @@ export * from './event.ts';
 export * from './event-types.ts';
 export { check, checkPlaces, didYouMean, pathOf } from './faults.ts';
 export * from './job-view.ts';
+export { jsonFault } from './json-fault.ts';
 export * from './limits.ts';
 export * from './list-jobs.ts';
 export * from './manifest.ts';

@@ -1,7 +1,7 @@
 /** Where a text stops being JSON. The parser itself says so for some mistakes only. */
 
 /** `offset` counts characters from 0; line and column count from 1. */
-export type JsonFault = { offset: number; line: number; column: number; what: string };
+type JsonFault = { offset: number; line: number; column: number; what: string };
 
 /** Some 20 ms of looking; of a longer text no more is said than the parser says. */
 const LENGTH_MAX = 262_144;
