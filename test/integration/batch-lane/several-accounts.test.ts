@@ -115,6 +115,33 @@ describe('an account that refuses to make a batch', () => {
   });
 });
 
+describe('an account that refuses its key before anything is sent', () => {
+  it('leaves its jobs to another one at once, and an operator is told', async () => {
+    lane.deps.accounts = new Map([...accountsOf([one], { order: 0 }), ...accountsOf([two])]);
+    const verdict = {
+      type: 'rejected',
+      code: 'upstream_auth',
+      retryable: false,
+      channelDown: true,
+      http: 401,
+    } as const;
+    one.broken.upload = Array.from({ length: 9 }, () => ({ type: 'rejected', verdict }));
+    await lane.submit(2);
+
+    await lane.send();
+    await collectOnce(lane.deps);
+    await lane.deps.outbox.flush();
+    await lane.send();
+
+    expect(made()).toEqual([0, 1]);
+    expect(one.calls).toEqual(['upload']);
+    const alarm = 'upload was refused (401 upstream_auth)';
+    expect((await lane.chunk(0)).alarms).toEqual([alarm]);
+    expect(lane.lines).toContainEqual(expect.objectContaining({ level: 'error', event: 'chunk.alarm', alarm }));
+    expect(await lane.totals()).toMatchObject({ inDoubt: 0, actualCost: 0 });
+  });
+});
+
 describe('an account that was taken out of the configuration', () => {
   it('gives back what was not sent, and keeps what was until it is there again', async () => {
     lane.deps.accounts = accountsOf([one]);

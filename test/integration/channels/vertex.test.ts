@@ -358,14 +358,58 @@ describe('a service account', () => {
     expect(sentWith(api)).toEqual(['Bearer ya29.one', 'Bearer ya29.two']);
   });
 
-  it('without a token sends nothing, and says why', async () => {
-    const refused = { error: 'invalid_grant', error_description: 'Invalid JWT Signature.' };
-    const { api, channel } = await anAccountChannel({ auth: replyWith(400, refused) });
+  it.each([
+    ['whose key was revoked', 400, { error: 'invalid_grant', error_description: 'Invalid JWT Signature.' }],
+    ['that is unknown', 401, { error: 'invalid_client', error_description: 'The OAuth client was not found.' }],
+    ['that may not', 403, { error: 'access_denied', error_description: 'Account disabled.' }],
+  ])('%s ends its calls like a refused key, and sends nothing', async (_, status, refused) => {
+    const { api, channel } = await anAccountChannel({ auth: replyWith(status, refused) });
 
     const { end } = await caller.call(channel);
 
-    expect(end).toEqual({ type: 'unsent', reason: expect.stringContaining('invalid_grant: Invalid JWT Signature.') });
+    expect(classify(answerOf(end))).toEqual({
+      type: 'rejected',
+      code: 'upstream_auth',
+      retryable: false,
+      channelDown: true,
+      http: 401,
+      message: expect.stringMatching(new RegExp(`refused with ${status}: .*${refused.error_description}`)),
+    });
     expect(api.connections).toBe(0);
+  });
+
+  it('whose token endpoint has trouble of its own sends nothing, and is not taken for refused', async () => {
+    const skewed = 'Invalid JWT: Token must be a short-lived token (60 minutes). Check your iat and exp values.';
+    const replies = [
+      replyWith(503, 'busy'),
+      replyWith(500, { error: 'internal_failure' }),
+      replyWith(429, { error: 'rate_limit_exceeded' }),
+      replyWith(400, '<html>Bad Request</html>'),
+      replyWith(400, { error: 'temporarily_unavailable' }),
+      replyWith(403, { error: { code: 403, status: 'RATE_LIMIT_EXCEEDED', message: 'Slow down.' } }),
+      replyWith(404, { error: 'not_found' }),
+      // The clock of this machine, and no fault of the key.
+      replyWith(400, { error: 'invalid_grant', error_description: skewed }),
+    ];
+
+    const calls = replies.map(async (auth) => {
+      const { api, channel } = await anAccountChannel({ auth });
+      return { ...(await caller.call(channel)).end, connections: api.connections };
+    });
+
+    const unsent = { type: 'unsent', reason: expect.stringContaining('no access token'), connections: 0 };
+    expect(await Promise.all(calls)).toEqual(replies.map(() => unsent));
+  });
+
+  it('that was refused serves again once it is mended', async () => {
+    const auth = await aStub(replyWith(400, { error: 'invalid_grant' }), tokens('ya29.mended'));
+    const api = await aStub(replyWith(200, SUCCESS));
+    const channel = aChannel(api, { credentials: anAccount(auth.url) });
+
+    const ends = [await caller.call(channel), await caller.call(channel)];
+
+    expect(ends.map(({ end }) => answerOf(end).httpStatus)).toEqual([401, 200]);
+    expect(sentWith(api)).toEqual(['Bearer ya29.mended']);
   });
 
   it.each([
@@ -424,21 +468,38 @@ describe('a service account', () => {
 });
 
 describe('the credentials of this machine', () => {
-  it('come from the metadata server of Google’s cloud', async () => {
+  /** A metadata server that answers the asking for a token so. */
+  async function aMachine(status: number, token: object | string) {
     const metadata = await aStub((response, call) => {
       const flavor = { 'metadata-flavor': 'Google' };
-      const token = { access_token: 'ya29.machine', expires_in: 3_599, token_type: 'Bearer' };
-      return replyWith(200, call.url.includes('/token') ? token : 'studio-1', flavor)(response, call);
+      const answer = call.url.includes('/token')
+        ? replyWith(status, token, flavor)
+        : replyWith(200, 'studio-1', flavor);
+      return answer(response, call);
     });
     vi.stubEnv('GCE_METADATA_HOST', new URL(metadata.url).host);
     vi.stubEnv('METADATA_SERVER_DETECTION', 'assume-present');
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '');
     vi.stubEnv('HOME', caller.folder);
+  }
+
+  it('come from the metadata server of Google’s cloud', async () => {
+    await aMachine(200, { access_token: 'ya29.machine', expires_in: 3_599, token_type: 'Bearer' });
     const api = await aStub(replyWith(200, SUCCESS));
 
     const { end } = await caller.call(aChannel(api, { credentials: { type: 'adc' } }));
 
     expect(end.type).toBe('answered');
     expect(api.calls[0]?.headers.authorization).toBe('Bearer ya29.machine');
+  });
+
+  it('that are refused end a call like a refused key', async () => {
+    await aMachine(403, 'Missing required scopes');
+    const api = await aStub(replyWith(200, SUCCESS));
+
+    const { end } = await caller.call(aChannel(api, { credentials: { type: 'adc' } }));
+
+    expect(classify(answerOf(end))).toMatchObject({ code: 'upstream_auth', channelDown: true });
+    expect(api.connections).toBe(0);
   });
 });

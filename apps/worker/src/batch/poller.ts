@@ -81,7 +81,12 @@ async function poll(
   const done = await channel.list(since, deadline(deps, CALL_MS));
   if (done.type !== 'done') {
     log.warn(
-      { channel: channel.id, outcome: done.type, ...(done.type === 'unknown' && { reason: done.reason }) },
+      {
+        channel: channel.id,
+        outcome: done.type,
+        ...(done.type === 'unknown' && { reason: done.reason }),
+        ...(done.type === 'rejected' && { http: done.verdict.http, error: done.verdict.code }),
+      },
       'chunk.list_failed',
     );
     return false;

@@ -143,11 +143,13 @@ async function createOnce(deps: BatchDeps, batch: ProviderBatch): Promise<void> 
     'chunk.created',
   );
   if (!written || done.type !== 'rejected') return;
+  const refused = refusedKey('create', done);
+  if (refused) tellRefusedKey(deps, batch, refused);
   await parkAccount(deps, next, done.verdict);
   await goElsewhere(deps, next, next.end?.message ?? `create was refused (${done.verdict.http} ${done.verdict.code})`);
 }
 
-/** An account that has refused the same step before is left to others who can take the chunk. */
+/** An account that has refused the same step before, or refuses its key, is left to others who can take the chunk. */
 async function trouble(
   deps: BatchDeps,
   batch: ProviderBatch,
@@ -155,14 +157,29 @@ async function trouble(
   done: Exclude<Done<object>, { type: 'done' }>,
 ): Promise<undefined> {
   const { batches, clock, random, log } = deps;
-  const next = troubled(batch, clock.now(), random);
-  const again = (await batches.write(next)) && next.troubles >= TROUBLES_MAX;
+  const refused = refusedKey(step, done);
+  const next = troubled(batch, clock.now(), random, refused);
+  const written = await batches.write(next);
   const why = done.type === 'unknown' ? { reason: done.reason } : { http: done.verdict.http, error: done.verdict.code };
   failSpan(done.type === 'unknown' ? done.type : done.verdict.code);
   log.warn({ ...idsOf(batch), step, ...why }, 'chunk.trouble');
-  if (!again) return;
+  if (!written) return;
+  if (refused) tellRefusedKey(deps, batch, refused);
+  else if (next.troubles < TROUBLES_MAX) return;
   await batches.park(batch, next.dueAt);
-  await goElsewhere(deps, next, `${step} has failed ${next.troubles} times`);
+  await goElsewhere(deps, next, refused ?? `${step} has failed ${next.troubles} times`);
+}
+
+/** In words, when it is the key that was refused: no other try there mends that. */
+function refusedKey(step: string, done: Exclude<Done<object>, { type: 'done' }>): string | undefined {
+  if (done.type !== 'rejected' || !done.verdict.channelDown) return undefined;
+  const { http, code, message } = done.verdict;
+  return `${step} was refused (${http} ${code}${message ? `: ${message}` : ''})`;
+}
+
+function tellRefusedKey({ metrics, log }: BatchDeps, batch: ProviderBatch, alarm: string): void {
+  metrics.batchAlarm();
+  log.error({ ...idsOf(batch), alarm }, 'chunk.alarm');
 }
 
 export function deadline({ stopping }: Pick<BatchDeps, 'stopping'>, ms: number): AbortSignal {

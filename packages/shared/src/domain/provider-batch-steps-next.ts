@@ -10,9 +10,9 @@ export function next(batch: ProviderBatch, change: Partial<ProviderBatch>): Prov
   return { ...batch, ...change, version: batch.version + 1 };
 }
 
-/** Notes something that an operator should know; the oldest of many goes. */
+/** Notes something that an operator should know, once; the oldest of many goes. */
 export function alarm({ alarms }: ProviderBatch, text: string): Pick<ProviderBatch, 'alarms'> {
-  return { alarms: [...alarms, text].slice(-ALARMS_MAX) };
+  return { alarms: [...alarms.filter((known) => known !== text), text].slice(-ALARMS_MAX) };
 }
 
 /** The record without what no longer holds. */

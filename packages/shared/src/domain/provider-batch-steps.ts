@@ -10,7 +10,7 @@
 
 import type { EpochMs, ProviderBatchId } from './job.ts';
 import type { ProviderBatch } from './provider-batch.ts';
-import { dropping, endedBy, next, returnAt, waitsUntil } from './provider-batch-steps-next.ts';
+import { alarm, dropping, endedBy, next, returnAt, waitsUntil } from './provider-batch-steps-next.ts';
 
 const MINUTE_MS = 60_000;
 const DISPLAY_PREFIX = 'darkroom-';
@@ -152,11 +152,16 @@ export function waitUntil(batch: ProviderBatch, at: EpochMs): ProviderBatch {
   return next(batch, { dueAt: waitsUntil(batch, at) });
 }
 
-/** A step failed: again later, each time twice as late. */
-export function troubled(batch: ProviderBatch, now: EpochMs, random: () => number): ProviderBatch {
+/**
+ * A step failed: again later, each time twice as late.
+ *
+ * @param told what an operator has to mend, where that is known
+ */
+export function troubled(batch: ProviderBatch, now: EpochMs, random: () => number, told?: string): ProviderBatch {
   const troubles = batch.troubles + 1;
   const most = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(troubles - 1, 10));
   const at = now + Math.round(most * (0.5 + random() / 2));
   // One whose time has come fails to be taken back: that is no reason to try it without a pause.
-  return next(batch, { troubles, dueAt: now < returnAt(batch) ? waitsUntil(batch, at) : at });
+  const dueAt = now < returnAt(batch) ? waitsUntil(batch, at) : at;
+  return next(batch, { troubles, dueAt, ...(told !== undefined && alarm(batch, told)) });
 }

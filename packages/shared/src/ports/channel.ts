@@ -7,6 +7,7 @@ import type { SpoolEntry } from './spool.ts';
 /**
  * How one HTTP exchange ended, before anybody judges what it means.
  *
+ * `answered` = also when whoever gives the channel its credentials has refused them: then no request was made.
  * `unsent` = not one byte of the request left this machine (refused, unresolved): certainly not billed.
  * `unknown` = bytes left and no whole answer came back (reset, cut, timeout, abort): perhaps billed.
  */

@@ -14,6 +14,7 @@ import type { Connections } from '../http/connections.ts';
 import { type HttpRequest, reasonOf, type WireEnd } from '../http/exchange.ts';
 import { keep } from '../http/keep.ts';
 import { assertCarried, providerModelOf, type ServedModels } from '../http/served.ts';
+import { asAnswer, CredentialsError } from './credentials-error.ts';
 import { buildRequest } from './request.ts';
 
 /** Given to the SDK, which insists on a key, and taken out of what it sends. */
@@ -24,7 +25,7 @@ export type Credentials = Readonly<Record<string, string>>;
 export type GenerateContentOptions = {
   gemini: GoogleGenAI;
   connections: Connections;
-  /** The headers that say who calls; when they cannot be had it throws, and nothing is sent. */
+  /** The headers that say who calls. @throws when they cannot be had, a CredentialsError when they are refused: then nothing is sent */
   authorize: (signal: AbortSignal) => Credentials | Promise<Credentials>;
   /** The provider's model as the SDK is to name it in the path. */
   pathOf: (providerModel: string) => string;
@@ -60,6 +61,7 @@ export async function generateContent(
       buildRequest(request, references, { httpOptions: { fetch: fetchOnce, headers }, model }),
     );
   } catch (error) {
+    if (error instanceof CredentialsError) return { type: 'answered', answer: asAnswer(error) };
     // Once the wire was reached it has said all there is; before that, the request was refused on this side.
     if (!end) return { type: 'unsent', reason: `the request was refused before it was sent: ${reasonOf(error)}` };
   }

@@ -10,6 +10,7 @@ import type { JobRequest } from '../../domain/job.ts';
 import { MODELS } from '../../domain/models.ts';
 import type { CallOptions, ChannelLook, Exchange, OpenChannel } from '../../ports/channel.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { CredentialsError } from '../genai/credentials-error.ts';
 import { type Credentials, generateContent, NO_KEY } from '../genai/generate-content.ts';
 import { lookAtModels } from '../genai/look-at-models.ts';
 import { factsOf, inCallSpan } from '../http/call-span.ts';
@@ -20,7 +21,6 @@ import { lookAt } from '../http/look.ts';
 import { providerModelOf, type ServedModels } from '../http/served.ts';
 import { createAuthorizer, type VertexCredentials } from './credentials.ts';
 import { modelPath, publisherPath, vertexBaseUrl } from './endpoint.ts';
-import { TokenError } from './tokens.ts';
 
 const VERSION = 'v1beta1';
 
@@ -100,8 +100,6 @@ export function createVertexChannel(options: VertexChannelOptions): OpenChannel 
 }
 
 function withoutToken(error: unknown): ChannelLook {
-  const message = reasonOf(error);
-  const http = error instanceof TokenError ? error.http : undefined;
-  if (http !== undefined && http >= 400 && http < 500) return { type: 'refused', http, message };
-  return { type: 'unreachable', reason: message };
+  if (error instanceof CredentialsError) return { type: 'refused', http: error.http, message: error.message };
+  return { type: 'unreachable', reason: reasonOf(error) };
 }

@@ -14,7 +14,7 @@ export type VertexCredentials =
   | { type: 'access_token'; read: () => string };
 
 export type Authorizer = {
-  /** @throws Error when no token can be had, a TokenError where Google was asked: then nothing is sent */
+  /** @throws CredentialsError when Google refuses them, another error when no token can be had now: then nothing is sent */
   authorize(signal: AbortSignal): Credentials | Promise<Credentials>;
   /** Gets a token ready, if one is needed soon. Never throws. */
   warm(): void;

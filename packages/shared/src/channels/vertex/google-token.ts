@@ -4,6 +4,7 @@ import { type AuthClient, GoogleAuth, JWT } from 'google-auth-library';
 import { objectOf, textOf } from '../../domain/lenient.ts';
 import { scrub } from '../../domain/scrub.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { CredentialsError } from '../genai/credentials-error.ts';
 import { reasonOf } from '../http/exchange.ts';
 import { type Token, TokenError } from './tokens.ts';
 
@@ -79,7 +80,9 @@ async function tokenOf(open: () => Promise<AuthClient>, clock: Clock): Promise<T
     return await Promise.race([fetchFrom(open, clock), late.promise]);
   } catch (error) {
     if (error instanceof TokenError) throw error;
-    throw new TokenError(scrub(reasonOf(error)) ?? 'nobody said why', statusOf(error));
+    const reason = scrub(reasonOf(error)) ?? 'nobody said why';
+    const http = refusalOf(error, reason);
+    throw http === undefined ? new TokenError(reason) : new CredentialsError(reason, http);
   } finally {
     clearTimeout(timer);
   }
@@ -92,7 +95,19 @@ async function fetchFrom(open: () => Promise<AuthClient>, clock: Clock): Promise
   return { value: token, expiresAt: client.credentials.expiry_date ?? clock.now() + LIFE_MS };
 }
 
-function statusOf(error: unknown): number | undefined {
-  const { status } = objectOf(error);
-  return typeof status === 'number' ? status : undefined;
+const REFUSALS: ReadonlySet<unknown> = new Set([400, 401, 403]);
+/** Told with the status of a refusal, and over by itself. */
+const PASSING = /temporarily_unavailable|server_error|internal_failure|rate_?limit|quota/i;
+/** This machine's clock is wrong: the same key is good for the others, and no channel of theirs must go out for it. */
+const CLOCK = /\biat and exp\b/i;
+
+/** The status that the credentials were refused with; `undefined` for whatever may pass, or is no fault of theirs. */
+function refusalOf(error: unknown, reason: string): number | undefined {
+  const { status, response } = objectOf(error);
+  const { error: told } = objectOf(objectOf(response)['data']);
+  const words = textOf(told) ?? textOf(objectOf(told)['status']);
+  if (typeof status !== 'number' || !REFUSALS.has(status)) return undefined;
+  // Without an error in it, a 400 was not written by whoever knows the credentials.
+  if (status === 400 && words === undefined) return undefined;
+  return PASSING.test(words ?? '') || CLOCK.test(reason) ? undefined : status;
 }

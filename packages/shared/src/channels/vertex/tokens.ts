@@ -11,7 +11,7 @@ import type { Clock } from '../../ports/clock.ts';
 export type Token = { value: string; expiresAt: number };
 
 export type Tokens = {
-  /** A token that is good now. @throws TokenError when none can be had, and once `signal` is aborted */
+  /** A token that is good now. @throws CredentialsError when it is refused; TokenError when none can be had now, and once `signal` is aborted */
   take(signal: AbortSignal): Promise<string>;
   /** Fetches one if it is time to. Never throws. */
   warm(): void;
@@ -19,13 +19,11 @@ export type Tokens = {
   drop(value: string): void;
 };
 
-/** No access token could be had. `http` = what the token endpoint answered, if it did. */
+/** No access token could be had, for a reason that may pass: nobody answered, or with a trouble of their own. */
 export class TokenError extends Error {
-  readonly http: number | undefined;
-  constructor(reason: string, http?: number) {
+  constructor(reason: string) {
     super(`no access token: ${reason}`);
     this.name = 'TokenError';
-    this.http = http;
   }
 }
 
@@ -36,7 +34,7 @@ const LEFT_MS = 10_000;
 /** After a fetch ahead that failed the next is not made sooner. */
 const PAUSE_MS = 10_000;
 
-/** @param fetchToken gets a new one, and throws TokenError; it bounds its own time */
+/** @param fetchToken gets a new one, and throws TokenError or CredentialsError; it bounds its own time */
 export function createTokens(fetchToken: () => Promise<Token>, clock: Clock): Tokens {
   let token: Token | undefined;
   let fetching: Promise<Token> | undefined;

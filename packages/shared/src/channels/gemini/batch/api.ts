@@ -7,6 +7,7 @@ import { objectOf } from '../../../domain/lenient.ts';
 import { scrub } from '../../../domain/scrub.ts';
 import type { Done } from '../../../ports/batch-channel.ts';
 import type { BlobSink } from '../../../ports/spool.ts';
+import { asAnswer, CredentialsError } from '../../genai/credentials-error.ts';
 import type { Credentials } from '../../genai/generate-content.ts';
 import { exchange, type HttpRequest, reasonOf } from '../../http/exchange.ts';
 import { createTurns } from '../../http/turns.ts';
@@ -42,7 +43,7 @@ export type Api = {
 };
 
 export type ApiOptions = {
-  /** The headers that say who calls. @throws when they cannot be had: then nothing is sent */
+  /** The headers that say who calls. @throws when they cannot be had, a CredentialsError when they are refused: then nothing is sent */
   authorize: (signal: AbortSignal) => Credentials | Promise<Credentials>;
   /** What was given was refused. */
   refused?: (credentials: Credentials) => void;
@@ -65,8 +66,8 @@ export function createApi({ authorize, refused, baseUrl, apiVersion, dispatcher,
 
   async function call(request: ApiRequest, signal: AbortSignal): Promise<Reply> {
     const { method, url, body } = request;
-    const given = await headers(signal).catch(reasonOf);
-    if (typeof given === 'string') return { type: 'unsent', reason: given };
+    const given = await headers(signal).catch(withoutCredentials);
+    if ('type' in given) return given;
     const json = body !== undefined && !Buffer.isBuffer(body);
     const sent = json ? JSON.stringify(body) : body;
     const end = await exchange(
@@ -92,6 +93,12 @@ export function createApi({ authorize, refused, baseUrl, apiVersion, dispatcher,
     baseUrl: new URL(baseUrl),
     dispatcher,
   };
+}
+
+function withoutCredentials(error: unknown): Exclude<Reply, { type: 'ok' }> {
+  return error instanceof CredentialsError
+    ? { type: 'refused', answer: asAnswer(error) }
+    : { type: 'unsent', reason: reasonOf(error) };
 }
 
 /** What a reply that is no success means to the caller. */

@@ -59,7 +59,7 @@ export function createVertexBatchChannel(options: VertexBatchChannelOptions): Ba
     id,
     takesUris: true,
     formatLine,
-    ...createFiles(bucket, place),
+    ...createFiles(bucket, place, (signal) => authorizer.authorize(signal)),
     ...createBatches(
       api,
       dialectOf(parent, place, (model) => providerModelOf(models, model)),

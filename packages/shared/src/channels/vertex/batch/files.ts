@@ -3,8 +3,9 @@
 import { Readable } from 'node:stream';
 import { AppError } from '../../../domain/errors.ts';
 import type { BatchChannel, Done } from '../../../ports/batch-channel.ts';
-import { rejected, unknown } from '../../gemini/batch/api.ts';
+import { type NotDone, notDone, rejected, unknown } from '../../gemini/batch/api.ts';
 import { chosenFile } from '../../gemini/batch/names.ts';
+import { asAnswer, CredentialsError } from '../../genai/credentials-error.ts';
 import { reasonOf } from '../../http/exchange.ts';
 import { type Bucket, nameBelow, type Place } from './bucket.ts';
 
@@ -14,8 +15,11 @@ const SHARD = /\/predictions?[^/]*\.jsonl(?:-\d+-of-\d+)?$|\/prediction\.results
 
 type Files = Pick<BatchChannel, 'upload' | 'download' | 'deleteFile'>;
 
-/** @param place below which all of it lies */
-export function createFiles(bucket: Bucket, place: Place): Files {
+/**
+ * @param place below which all of it lies
+ * @param authorize asked before each step: a bucket does not tell credentials that are refused from one that is out of reach
+ */
+export function createFiles(bucket: Bucket, place: Place, authorize: (signal: AbortSignal) => unknown): Files {
   const root = place.prefix === '' ? '' : `${place.prefix}/`;
 
   async function* joined(names: string[], first: Readable): AsyncGenerator<Buffer> {
@@ -36,16 +40,27 @@ export function createFiles(bucket: Bucket, place: Place): Files {
     return body ? Readable.from(joined(shards, body), { objectMode: false }) : 'gone';
   }
 
+  /** What is done to a bucket can be done again: nothing is billed by it. */
+  async function attempted<T extends object>(signal: AbortSignal, act: () => Promise<T>): Promise<Done<T>> {
+    try {
+      await authorize(signal);
+      return { type: 'done', ...(await act()) };
+    } catch (error) {
+      if (error instanceof RangeError || error instanceof TypeError) throw error;
+      return failed(error);
+    }
+  }
+
   return {
-    upload: ({ path, bytes, name }) =>
-      attempted(async () => {
+    upload: ({ path, bytes, name }, signal) =>
+      attempted(signal, async () => {
         const object = `${root}${chosenFile(name).slice('files/'.length)}/${INPUT}`;
         await bucket.put(object, { path, bytes });
         return { fileName: `gs://${place.bucket}/${object}` };
       }),
-    download: (directory) => attempted(async () => ({ body: await outputOf(directory) })),
-    deleteFile: (uri) =>
-      attempted(async () => {
+    download: (directory, signal) => attempted(signal, async () => ({ body: await outputOf(directory) })),
+    deleteFile: (uri, signal) =>
+      attempted(signal, async () => {
         const name = nameBelow(place, uri);
         const names = name.endsWith(`/${INPUT}`) ? [name] : await bucket.list(`${name}/`);
         for (const one of names) await bucket.remove(one);
@@ -54,16 +69,11 @@ export function createFiles(bucket: Bucket, place: Place): Files {
   };
 }
 
-/** What is done to a bucket can be done again: nothing is billed by it. */
-async function attempted<T extends object>(act: () => Promise<T>): Promise<Done<T>> {
-  try {
-    return { type: 'done', ...(await act()) };
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof TypeError) throw error;
-    if (error instanceof AppError && error.code === 'object_conflict')
-      return rejected({ code: 'object_conflict', retryable: false, http: 409 }, error.message);
-    return unknown(reasonOf(error));
-  }
+function failed(error: unknown): NotDone {
+  if (error instanceof CredentialsError) return notDone({ type: 'refused', answer: asAnswer(error) });
+  if (error instanceof AppError && error.code === 'object_conflict')
+    return rejected({ code: 'object_conflict', retryable: false, http: 409 }, error.message);
+  return unknown(reasonOf(error));
 }
 
 function byText(a: string, b: string): number {
