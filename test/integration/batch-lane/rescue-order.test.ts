@@ -1,6 +1,7 @@
 /** Which chunks are taken back, and when: one by one as time runs out, and none whose rows have not the money to leave. */
 
-import { costOfLeaving } from '@darkroom/shared/domain';
+import { costOfLeaving, estimateCost } from '@darkroom/shared/domain';
+import { aChannel } from '@darkroom/shared/testing/channels';
 import { HOUR, MINUTE, SECOND } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { BatchDeps } from '../../../apps/worker/src/batch/deps.ts';
@@ -73,7 +74,9 @@ it('takes a chunk back when there is money for most of its rows, and the others 
   const room = 8 * 23_000;
   const id = await pooled(10, { ms: 5 * HOUR, maxCost: 10 * 23_000 + room });
   await lane.send();
-  const leaving = Math.floor(room / costOfLeaving(await callers.job(await callers.batch(id), 'row-0')));
+  const leaving = Math.floor(
+    room / costOfLeaving(await callers.job(await callers.batch(id), 'row-0'), lane.deps.specs),
+  );
 
   for (const secondsLeft of [leaving, leaving - 1]) {
     lane.test.clock.advance(began + 5 * HOUR - STANDARD_MS - secondsLeft * SECOND - lane.test.clock.now());
@@ -100,6 +103,21 @@ it('leaves rows with the provider that their batch has no money to make by thems
 
   expect(lane.account.made).toBe(1);
   expect((await callers.totals(id)).counts).toMatchObject({ succeeded: 3 });
+});
+
+it('takes rows back that a cheap channel can make by themselves for no more than the provider', async () => {
+  lane.deps.specs = [aChannel(), aChannel({ id: 'cheap', lanes: ['standard'], price: { factor: 0.4 } })];
+  const id = await pooled(3, { ms: 5 * HOUR, maxCost: 3 * ROW_COST });
+  await lane.send();
+
+  lane.test.clock.advance(5 * HOUR - 5 * MINUTE);
+  await round(lane.deps);
+  await round(lane.deps);
+
+  expect(lane.account.cancels()).toHaveLength(1);
+  const { rescued, openEstimated } = await callers.totals(id);
+  const { request } = await callers.job(await callers.batch(id), 'row-0');
+  expect([rescued, openEstimated]).toEqual([3, 3 * Math.round(0.4 * estimateCost(request, 'standard'))]);
 });
 
 it('sends rows that have not the money to leave, however many they are for the time left', async () => {

@@ -3,10 +3,10 @@
  * keeps as many rows as it has no room for.
  */
 
-import { costOfLeaving, type Job, mayAfford } from '@darkroom/shared/domain';
+import { costOfLeaving, type Job, mayLeaveBatch } from '@darkroom/shared/domain';
 import type { BatchDeps } from './deps.ts';
 
-type FundsDeps = Pick<BatchDeps, 'callers'>;
+type FundsDeps = Pick<BatchDeps, 'callers' | 'specs'>;
 
 /** A job that can leave. `share` = how many of its batch's open jobs money lets go, of all of them: in (0, 1]. */
 export type Leaver = { job: Job; share: number };
@@ -36,18 +36,19 @@ export async function sampleLeavers(deps: FundsDeps & Pick<BatchDeps, 'random'>,
 type Funds = { group: Job[]; share: number; suffices: boolean };
 
 async function fundsOf(deps: FundsDeps, jobs: Job[]): Promise<Funds[]> {
-  const able = jobs.filter((job) => mayAfford(job, 'standard'));
+  const able = jobs.filter((job) => mayLeaveBatch(job, deps.specs));
   const groups = Map.groupBy(able, ({ tenant, request }) => request.batch && `${tenant}~${request.batch.id}`);
   return Promise.all([...groups.values()].map((group) => fund(deps, group)));
 }
 
 /** @param group jobs of one batch, or of none */
-async function fund({ callers }: FundsDeps, group: Job[]): Promise<Funds> {
+async function fund({ callers, specs }: FundsDeps, group: Job[]): Promise<Funds> {
   const enough = { group, share: 1, suffices: true };
   const [first] = group;
   const batch = first?.request.batch && (await callers.read(first.tenant, first.request.batch.id));
-  const cost = group.reduce((sum, job) => sum + costOfLeaving(job), 0);
-  if (batch?.maxCost === undefined || cost <= 0) return enough;
+  if (batch?.maxCost === undefined) return enough;
+  const cost = group.reduce((sum, job) => sum + costOfLeaving(job, specs), 0);
+  if (cost <= 0) return enough;
   const { costs, counts, openEstimated } = await callers.totals(batch.tenant, batch.id);
   const room = Math.max(0, batch.maxCost - costs.actual - costs.inDoubt - openEstimated);
   const open = Math.max(group.length, counts.queued + counts.running);

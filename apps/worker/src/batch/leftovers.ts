@@ -11,11 +11,11 @@ import {
   type JobError,
   laneOf,
   lastSent,
+  leaveBatch,
   leaveBatchBy,
   type Onward,
   type ProviderBatch,
   type ProviderBatchMember,
-  reroute,
 } from '@darkroom/shared/domain';
 import { handOff, ifReadable, updateJob } from '@darkroom/shared/usecases';
 import { inSettleSpan } from '../attempt-span.ts';
@@ -178,18 +178,18 @@ function isFailure({ end }: ProviderBatch): boolean {
  * does one that has not the money to go. But not for ever.
  */
 async function moveOn(deps: BatchDeps, batch: ProviderBatch, member: ProviderBatchMember, failures: number) {
-  const { ledger, clock, outbox, plan, rules } = deps;
+  const { ledger, clock, outbox, plan, rules, specs } = deps;
   const { tenant, job: id } = member;
-  const times = await plan.times(batch.model);
+  const way = { ...(await plan.times(batch.model)), specs };
   const { code } = batch.end ?? {};
   const updated = await updateJob(ledger, tenant, id, (job) => {
     if (!isBack(job, member)) return undefined;
     if (code && !staysInLane(deps, batch, job))
-      return hasStandardLane(deps, job) ? reroute(job, 'standard', REFUSED, clock.now()) : undefined;
-    const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
-    const late = isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, times, clock.now());
+      return hasStandardLane(deps, job) ? leaveBatch(job, { reason: REFUSED, specs }, clock.now()) : undefined;
+    const leaveBy = leaveBatchBy(job, way) ?? Number.POSITIVE_INFINITY;
+    const late = isRescued(batch, leaveBy, rules.lifeMs) || isLateForBatch(job, way, clock.now());
     if (!late && failures < FAILURES_MAX) return undefined;
-    return reroute(job, 'standard', 'rescued from a provider batch', clock.now());
+    return leaveBatch(job, { reason: 'rescued from a provider batch', specs }, clock.now());
   });
   if (!updated?.changed) {
     if (failures >= FAILURES_MAX_POOR) return giveUp(deps, member, tooOften(failures));

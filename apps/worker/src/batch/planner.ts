@@ -16,10 +16,10 @@ import {
   isLateForBatch,
   type Job,
   laneOf,
+  leaveBatch,
   type Place,
   type ProviderBatch,
   planChunk,
-  reroute,
   weigh,
 } from '@darkroom/shared/domain';
 import type { PoolMember } from '@darkroom/shared/ports';
@@ -90,10 +90,10 @@ async function weighMembers(deps: BatchDeps, model: string, members: PoolMember[
  * time that the standard lane could not make them any more.
  */
 async function sendLateOn(deps: BatchDeps, model: string): Promise<void> {
-  const { plan, clock } = deps;
+  const { plan, clock, specs } = deps;
   const times = await plan.times(model);
   const lateUntil = clock.now() + times.standardMs + times.batchMsMin;
-  const late = (job: Job) => isLateForBatch(job, times, clock.now());
+  const late = (job: Job) => isLateForBatch(job, { ...times, specs }, clock.now());
   await sendDueOn(deps, model, { until: lateUntil, most: LATE_MAX }, late, 'too late for a provider batch');
   const spill = await spillOf(deps, model, times, clock.now());
   await sendDueOn(deps, model, spill, () => true, 'too many are due for all to wait for a provider batch');
@@ -132,8 +132,9 @@ async function sendDueOn(
 
 /** @returns `poor` when the `max_cost` of its batch has no room for it */
 async function sendOn(deps: BatchDeps, job: Job, reason: string): Promise<'sent' | 'stayed' | 'poor'> {
-  const { ledger, clock, outbox, log, pool } = deps;
-  const updated = await updateJob(ledger, job.tenant, job.id, (now) => reroute(now, 'standard', reason, clock.now()));
+  const { ledger, clock, outbox, log, pool, specs } = deps;
+  const leave = (now: Job) => leaveBatch(now, { reason, specs }, clock.now());
+  const updated = await updateJob(ledger, job.tenant, job.id, leave);
   if (!updated?.changed) return updated?.poor ? 'poor' : 'stayed';
   outbox.push(updated.job);
   await pool.remove(job.request.model, [job]);
@@ -166,14 +167,14 @@ type Learnt = ReadonlyMap<string, number>;
 
 /** The first chunk that is due of those jobs which the account may carry. */
 async function cutFor(
-  { plan, clock }: BatchDeps,
+  { plan, clock, specs }: BatchDeps,
   { account, room }: RoomyAccount,
   waiting: Job[],
   { model, learnt }: { model: string; learnt: Learnt },
 ): Promise<Chunk | undefined> {
   const own = waiting.filter((job) => carries(account, job) && fitsAlone(account, job, { plan, learnt }));
   const limits = { ...plan.limits, tokens: room.tokens };
-  const groups = byHaste(own, await plan.times(model), clock.now());
+  const groups = byHaste(own, { ...(await plan.times(model)), specs }, clock.now());
   return groups.map((jobs) => cutChunk(jobs, limits, learnt)).find((one) => isDue(one, { plan, clock }));
 }
 

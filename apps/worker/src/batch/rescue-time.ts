@@ -21,6 +21,7 @@ import {
   type Rescue,
   rescheduled,
   takenBack,
+  type WayOut,
 } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
 import { ifReadable } from '@darkroom/shared/usecases';
@@ -37,7 +38,7 @@ const WIDTH = 50;
 const REVIEW_MS = 300_000;
 
 type Chunk = Pick<ProviderBatch, 'id' | 'model' | 'createdAt'> & Partial<Pick<ProviderBatch, 'state' | 'submittedAt'>>;
-type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches' | 'callers' | 'clock'>;
+type RescueDeps = Pick<BatchDeps, 'plan' | 'rules' | 'pool' | 'batches' | 'callers' | 'specs' | 'clock'>;
 /** A member that has to leave the lane by then, and its share of those that can. @see Leaver */
 type Leaving = { at: EpochMs; share: number };
 /** `kept` = those that would have to, and may not: they have not the money, or their batch is paused. */
@@ -55,12 +56,13 @@ export async function rescueTime(deps: RescueDeps, chunk: Chunk, jobs: Job[]): P
 async function endsOf(deps: RescueDeps, jobs: Job[], times: LaneTimes, paused: Job[] = []): Promise<Ends> {
   const { leavers, poor } = await leaversOf(deps, jobs);
   const kept = [...poor, ...paused].map((job) => ({ job, share: 1 }));
-  return { leaving: leavingOf(leavers, times), kept: leavingOf(kept, times) };
+  const way = { ...times, specs: deps.specs };
+  return { leaving: leavingOf(leavers, way), kept: leavingOf(kept, way) };
 }
 
-function leavingOf(leavers: Leaver[], times: LaneTimes): Leaving[] {
+function leavingOf(leavers: Leaver[], way: WayOut): Leaving[] {
   return leavers.flatMap(({ job, share }) => {
-    const at = leaveBatchBy(job, times);
+    const at = leaveBatchBy(job, way);
     return at === undefined ? [] : [{ at, share }];
   });
 }

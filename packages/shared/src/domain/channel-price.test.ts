@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { costOn, estimateOn } from './channel-price.ts';
+import { aChannel } from '../testing/channels.ts';
+import { aRequest } from '../testing/factories.ts';
+import { cheapestOn, costOn, estimateOn } from './channel-price.ts';
 import { actualCost, estimateCost } from './price.ts';
 import type { Usage } from './verdict.ts';
 
@@ -53,5 +55,28 @@ describe('the price of a channel', () => {
         expect(Number.isInteger(cost) && cost >= 0).toBe(true);
       }),
     );
+  });
+});
+
+describe('the cheapest channel', () => {
+  const lite = 'gemini-3.1-flash-image';
+  const asked = aRequest({ model: MUG.model, size: '2K' });
+  const only = aChannel({ id: 'lite', models: [lite], price: { perImage: { '2K': 10_000 } } });
+
+  it('is one of those that carry the request on that lane', () => {
+    const batches = aChannel({ id: 'batches', lanes: ['batch'], price: { perImage: { '2K': 20_000 } } });
+    const specs = [aChannel({ price: FLAT.price }), batches, only];
+
+    expect([cheapestOn(asked, 'standard', specs), cheapestOn(asked, 'batch', specs)]).toEqual([90_000, 10_000]);
+    expect(cheapestOn(asked, 'standard', [batches, only])).toBeUndefined();
+  });
+
+  it('may be one of the next model of a chain, by a call of its own', () => {
+    const chained = { ...asked, routing: { models: [MUG.model, lite] } };
+
+    expect([cheapestOn(chained, 'standard', [only]), cheapestOn(chained, 'batch', [only])]).toEqual([
+      10_000,
+      undefined,
+    ]);
   });
 });

@@ -1,6 +1,7 @@
 /** What a call costs on a channel, whose price may be another than the catalogue's. Integer micro-dollars. */
 
-import type { ServedModel } from './channel.ts';
+import type { ChannelSpec, ServedModel } from './channel.ts';
+import { type Carried, eligible } from './eligible.ts';
 import type { Lane, Micros } from './job.ts';
 import type { Model } from './models.ts';
 import { actualCost, estimateCost, imagePrice, LANE_SHARE } from './price.ts';
@@ -12,6 +13,25 @@ type Asked = Parameters<typeof actualCost>[0];
 /** What one image is expected to cost there. @param request with the model that would make it */
 export function estimateOn(served: Pick<ServedModel, 'price'>, request: Request, lane: Lane): Micros {
   return flatPrice(served, request.size, lane) ?? Math.round(factorOf(served) * estimateCost(request, lane));
+}
+
+/**
+ * What the cheapest channel that carries a request on a lane is expected to charge; `undefined` when none carries it.
+ *
+ * A model of `routing.models` that takes over does so by calls of its own: it opens the standard lane alone.
+ */
+export function cheapestOn(
+  request: Omit<Request, 'references'> & Carried,
+  lane: Lane,
+  specs: readonly ChannelSpec[],
+): Micros | undefined {
+  const chain = lane === 'standard' ? (request.routing?.models ?? [request.model]) : [request.model];
+  for (const model of chain) {
+    const { channels } = eligible(request, { model, lane }, specs);
+    const costs = channels.map(({ served }) => estimateOn(served, { ...request, model }, lane));
+    if (costs.length) return Math.min(...costs);
+  }
+  return undefined;
 }
 
 /** What the image alone costs there, by the list. @throws RangeError for a size that the model does not make */

@@ -1,18 +1,23 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { aChannel } from '../testing/channels.ts';
 import { aJob, aRequest, HOUR, MINUTE, NOON } from '../testing/factories.ts';
 import {
   byHaste,
   type ChunkLimits,
+  costOfLeaving,
   cutChunk,
   fitsChunk,
   isLateForBatch,
+  leaveBatch,
   leaveBatchBy,
   lineBytes,
+  mayLeaveBatch,
   weigh,
   weighAll,
 } from './chunk.ts';
 import type { Job } from './job.ts';
+import { estimateCost } from './price.ts';
 
 const LEARNT = new Map<string, number>();
 const WIDE: ChunkLimits = { outputBytes: 1e9, inputBytes: 1e8, lines: 2_000, tokens: Number.POSITIVE_INFINITY };
@@ -117,7 +122,7 @@ describe('what a job weighs', () => {
 });
 
 describe('the time to leave the batch lane', () => {
-  const times = { standardMs: 20 * MINUTE, batchMsMin: 2 * MINUTE };
+  const times = { standardMs: 20 * MINUTE, batchMsMin: 2 * MINUTE, specs: [aChannel()] };
 
   it('is a call of the standard lane before the deadline', () => {
     expect(leaveBatchBy(aJob({ state: { expiresAt: NOON + HOUR } }), times)).toBe(NOON + 40 * MINUTE);
@@ -136,5 +141,40 @@ describe('the time to leave the batch lane', () => {
     const poor = aJob({ request: { maxCost: 30_000 }, state: { expiresAt: NOON + 1 } });
 
     expect([leaveBatchBy(poor, times), isLateForBatch(poor, times, NOON)]).toEqual([undefined, false]);
+  });
+});
+
+describe('what a job costs once it has left the batch lane', () => {
+  const flat = (id: string, micros: number) => aChannel({ id, price: { perImage: { '1K': micros } } });
+  const cheap = flat('cheap', 20_000);
+  const dear = flat('dear', 300_000);
+  const tied = { channels: ['dear'] };
+  const aRow = (request: Partial<Job['request']> = {}) =>
+    aJob({ request: { lane: 'batch', size: '1K', ...request }, state: { estimated: 15_000 } });
+
+  it('is the price of the cheapest channel that may carry it', () => {
+    expect(costOfLeaving(aRow(), [dear, cheap])).toBe(5_000);
+    expect(costOfLeaving(aRow({ routing: tied }), [dear, cheap])).toBe(285_000);
+  });
+
+  it('is the catalogue’s where no channel may carry it', () => {
+    const row = aRow();
+
+    expect(costOfLeaving(row, [aChannel({ lanes: ['batch'] })])).toBe(estimateCost(row.request, 'standard') - 15_000);
+  });
+
+  it('decides whether max_cost lets it go', () => {
+    const may = (maxCost: number, ...specs: ReturnType<typeof flat>[]) => mayLeaveBatch(aRow({ maxCost }), specs);
+
+    expect([may(20_000, dear, cheap), may(19_999, dear, cheap), may(20_000, dear)]).toEqual([true, false, false]);
+    expect(mayLeaveBatch(aRow({ maxCost: 20_000, routing: tied }), [dear, cheap])).toBe(false);
+    expect(mayLeaveBatch(aRow(), [dear])).toBe(true);
+  });
+
+  it('is what its record says from there on, and what its batch must have room for', () => {
+    const leave = (...specs: ReturnType<typeof flat>[]) => leaveBatch(aRow(), { reason: 'too late', specs }, NOON);
+
+    expect(leave(dear, cheap)).toMatchObject({ dearer: 5_000, after: { state: { estimated: 20_000 } } });
+    expect(leave(flat('free', 0))).not.toHaveProperty('dearer');
   });
 });

@@ -5,8 +5,11 @@
  * cannot be fetched, and a small chunk loses less when it expires.
  */
 
+import type { Change } from './change.ts';
+import type { ChannelSpec } from './channel.ts';
+import { cheapestOn } from './channel-price.ts';
 import type { EpochMs, Job, JobRequest, Micros } from './job.ts';
-import { mayAfford } from './next-step.ts';
+import { mayAfford, reroute } from './next-step.ts';
 import { estimateCost, inputTokens } from './price.ts';
 
 /** What a job, or a chunk of them, is expected to weigh. */
@@ -94,20 +97,52 @@ export type LaneTimes = {
   batchMsMin: number;
 };
 
+type Specs = readonly ChannelSpec[];
+
+/** The way out of the batch lane: how long it takes, and the channels there are. */
+export type WayOut = LaneTimes & { specs: Specs };
+
+/**
+ * What a job is expected to cost by itself: the price of the cheapest channel that may carry it, and the catalogue's when
+ * none may.
+ *
+ * The cheapest, because that is what it needs at least: the standard lane asks no channel that the job's own `max_cost`
+ * does not pay for, so whoever can pay for one of them need not stay. And a submission or a quote reserves by the same
+ * measure: by the dearest, the `max_cost` of a batch would keep rows from a lane that they could have been sent to at first.
+ */
+function costByItself({ request }: Job, specs: Specs): Micros {
+  return cheapestOn(request, 'standard', specs) ?? estimateCost(request, 'standard');
+}
+
+/** Whether the job's own `max_cost` lets it leave for the standard lane. */
+export function mayLeaveBatch(job: Job, specs: Specs): boolean {
+  // Most have none, and there are thousands of them to be asked about, again and again.
+  return job.request.maxCost === undefined || mayAfford(job, costByItself(job, specs));
+}
+
 /** When a job has to leave the batch lane to be made in time; `undefined` when `max_cost` keeps it there. */
-export function leaveBatchBy(job: Job, { standardMs }: LaneTimes): EpochMs | undefined {
-  return mayAfford(job, 'standard') ? job.state.expiresAt - standardMs : undefined;
+export function leaveBatchBy(job: Job, { standardMs, specs }: Omit<WayOut, 'batchMsMin'>): EpochMs | undefined {
+  return mayLeaveBatch(job, specs) ? job.state.expiresAt - standardMs : undefined;
 }
 
 /** What the job is expected to cost more once it has left for the standard lane. */
-export function costOfLeaving({ request, state }: Job): Micros {
-  return estimateCost(request, 'standard') - state.estimated;
+export function costOfLeaving(job: Job, specs: Specs): Micros {
+  return costByItself(job, specs) - job.state.estimated;
+}
+
+/** Sends a waiting job on by itself. @see reroute */
+export function leaveBatch(
+  job: Job,
+  { reason, specs }: { reason: string; specs: Specs },
+  now: EpochMs,
+): Change | undefined {
+  return reroute(job, 'standard', reason, now, costByItself(job, specs));
 }
 
 /** Too late for a provider batch, and not for an ordinary call. */
-export function isLateForBatch(job: Job, times: LaneTimes, now: EpochMs): boolean {
-  const leaveBy = leaveBatchBy(job, times);
-  return leaveBy !== undefined && now + times.batchMsMin >= leaveBy;
+export function isLateForBatch(job: Job, way: WayOut, now: EpochMs): boolean {
+  const leaveBy = leaveBatchBy(job, way);
+  return leaveBy !== undefined && now + way.batchMsMin >= leaveBy;
 }
 
 const HOUR_MS = 3_600_000;
@@ -115,9 +150,9 @@ const HOUR_MS = 3_600_000;
 const HASTE_MS = [HOUR_MS, 4 * HOUR_MS, Number.MAX_SAFE_INTEGER];
 
 /** Jobs in groups that have about as long to stay, so that nobody's chunk is taken back for the haste of a stranger. */
-export function byHaste(jobs: Job[], times: LaneTimes, now: EpochMs): Job[][] {
+export function byHaste(jobs: Job[], way: WayOut, now: EpochMs): Job[][] {
   const hasteOf = (job: Job) => {
-    const leaveBy = leaveBatchBy(job, times) ?? Number.POSITIVE_INFINITY;
+    const leaveBy = leaveBatchBy(job, way) ?? Number.POSITIVE_INFINITY;
     return HASTE_MS.filter((ms) => leaveBy > now + ms).length;
   };
   return [...Map.groupBy(jobs, hasteOf).values()];

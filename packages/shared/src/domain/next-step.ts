@@ -251,9 +251,9 @@ export function moveToModel(job: Job, next: NonNullable<Onward['next']>, now: Ep
   return changeTo(job, { ...state, ...next, phase: 'backoff', runAt: now }, [], now);
 }
 
-/** Whether `max_cost` has room for one more call, on that lane. */
-export function mayAfford(job: Job, lane: Lane): boolean {
-  return hasRoom(job, job.state, estimateCost(job.request, lane));
+/** Whether `max_cost` has room for one more call, at that price. */
+export function mayAfford(job: Job, estimated: Micros): boolean {
+  return hasRoom(job, job.state, estimated);
 }
 
 function hasRoom({ request: { maxCost } }: Job, base: JobState, estimated: Micros): boolean {
@@ -264,15 +264,23 @@ function hasRoom({ request: { maxCost } }: Job, base: JobState, estimated: Micro
 /**
  * Sends a waiting job on in another lane, at once; `undefined` when it does not wait, or its own `max_cost` forbids it.
  * The `max_cost` of a batch is looked at as the change is written: many rows may be leaving at the same time.
+ *
+ * @param estimated what it is expected to cost there; by the catalogue, if nobody says
  */
-export function reroute(job: Job, lane: Lane, reason: string, now: EpochMs): Change | undefined {
-  const { state, request } = job;
-  if (!isAwaitingWake(state) || laneOf(job) === lane || !mayAfford(job, lane)) return undefined;
+export function reroute(
+  job: Job,
+  lane: Lane,
+  reason: string,
+  now: EpochMs,
+  estimated: Micros = estimateCost(job.request, lane),
+): Change | undefined {
+  const { state } = job;
+  if (!isAwaitingWake(state) || laneOf(job) === lane || !mayAfford(job, estimated)) return undefined;
   const next: JobState = {
     ...without(state, 'phase'),
     ...(lane === 'batch' && { phase: 'accumulating' }),
     route: { lane, reason },
-    estimated: estimateCost(request, lane),
+    estimated,
     runAt: now,
   };
   const dearer = next.estimated - state.estimated;

@@ -4,9 +4,9 @@ import {
   AppError,
   type Carried,
   type ChannelSpec,
+  cheapestOn,
   eligible,
   estimateCost,
-  estimateOn,
   LANES,
   type Lane,
   type Micros,
@@ -47,20 +47,11 @@ export function wantedOf(
   };
 }
 
-/**
- * In the order of `LANES`; none when nothing can carry it.
- *
- * A model of `routing.models` that takes over does so by calls of its own: it opens the standard lane alone.
- */
+/** In the order of `LANES`; none when nothing can carry it. */
 export function offersOf(wanted: Wanted, specs: readonly ChannelSpec[]): LaneOffer[] {
   return LANES.flatMap((lane) => {
-    const chain = lane === 'standard' ? (wanted.routing?.models ?? [wanted.model]) : [wanted.model];
-    for (const model of chain) {
-      const { channels } = eligible(wanted, { model, lane }, specs);
-      const costs = channels.map(({ served }) => estimateOn(served, { ...wanted, model }, lane));
-      if (costs.length) return [{ lane, cost: Math.min(...costs) }];
-    }
-    return [];
+    const cost = cheapestOn(wanted, lane, specs);
+    return cost === undefined ? [] : [{ lane, cost }];
   });
 }
 
