@@ -5,8 +5,12 @@ import { scrub } from '../../../domain/scrub.ts';
 import type { RemoteBatch } from '../../../ports/batch-channel.ts';
 
 /**
- * The ends. Of one that succeeded in part, the lines tell which did. Any other state (queued, paused, updating, canceling,
- * or not known yet) means that it may still run, and cost.
+ * The ends. Any other state (queued, paused, updating, canceling, or not known yet) means that it may still run, and cost.
+ *
+ * Of one that succeeded in part, the lines tell which did; whoever has none is in doubt, as with one that succeeded. The
+ * SDK says of that state that "some results may be missing due to errors": a missing result may have been made. Counts do
+ * not settle it: nowhere is written that what they call failed or incomplete is not billed, and no bill must pass what is
+ * settled and in doubt.
  */
 const ENDS: Readonly<Record<string, NonNullable<RemoteBatch['end']>>> = {
   SUCCEEDED: 'succeeded',
