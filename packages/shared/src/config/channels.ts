@@ -7,7 +7,7 @@
 
 import { dirname } from 'node:path';
 import type { Tenant } from '../domain/index.ts';
-import type { Bounds, Share } from '../ports/index.ts';
+import type { Bounds, KeyBounds, Share } from '../ports/index.ts';
 import { checkPlaces } from '../schemas/index.ts';
 import { createBuilder, type Defaults } from './build-channel.ts';
 import type { ConfiguredChannel } from './channel-connection.ts';
@@ -23,9 +23,6 @@ export { CHANNELS_FILES } from './channels-file.ts';
 
 /** What the provider allows an account, less some room. */
 export const BATCH_DEFAULTS: Defaults = { batch: { slots: 80, enqueuedTokens: 2_000_000 } };
-
-/** What one key may have: of each model's calls, and how often it may submit. */
-export type KeyBounds = Bounds & { submissionsPerMinute?: number };
 
 export type ChannelsConfig = {
   /** In the order of the file. */
