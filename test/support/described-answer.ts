@@ -36,21 +36,22 @@ export function assertDescribed(
   const responses = paths[name]?.[method.toLowerCase()]?.responses;
   if (!responses) {
     // Not one of our routes: only an error may come of it, or a signed file.
-    if (status >= 400) check(where, problemSchema(), json);
+    if (status >= 400) assertFits(where, problemSchema(), json);
     return;
   }
   const described = responses[String(status)] ?? responses[`${Math.floor(status / 100)}XX`];
   if (!described) throw new Error(`${where}: the status is not in the document`);
   const schema = described.content?.[type]?.schema;
   if (json !== undefined && !schema) throw new Error(`${where}: ${type} is not in the document`);
-  if (schema && (json !== undefined || /[/+]json/.test(type))) check(where, schema, json);
+  if (schema && (json !== undefined || /[/+]json/.test(type))) assertFits(where, schema, json);
 }
 
 function problemSchema(): Schema {
   return { $ref: '#/$defs/Problem' };
 }
 
-function check(where: string, schema: Schema, json: unknown): void {
+/** @param schema as the document has it, with `#/$defs/` in its references. @throws when `json` is not what it says */
+export function assertFits(where: string, schema: Schema, json: unknown): void {
   const key = JSON.stringify(schema);
   const parser = parsers.get(key) ?? z.fromJSONSchema({ ...schema, $defs: document().components?.schemas ?? {} });
   parsers.set(key, parser);

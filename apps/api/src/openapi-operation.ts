@@ -17,10 +17,10 @@ const problem = {
   }),
   content: { 'application/problem+json': { schema: Problem } },
 };
-/** A JSON answer or body of this shape. */
-export const json = (schema: z.ZodType, description: string) => ({
+/** A JSON answer or body of this shape; `example` is a whole one. */
+export const json = (schema: z.ZodType, description: string, example?: object) => ({
   description,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema, ...(example && { example }) } },
 });
 
 type Facts = {
@@ -28,13 +28,15 @@ type Facts = {
   params?: ZodOpenApiParameters;
   body?: ZodOpenApiOperationObject['requestBody'];
   answers: ZodOpenApiOperationObject['responses'];
+  /** Whole problems that are typical of it, by the name that each is shown under. */
+  problems?: Record<string, Problem>;
 };
 
 /** One operation; every one may answer with a problem. */
 export function operation(
   operationId: string,
   tag: string,
-  { summary, params, body, answers }: Facts,
+  { summary, params, body, answers, problems = {} }: Facts,
 ): ZodOpenApiOperationObject {
   return {
     operationId,
@@ -42,8 +44,15 @@ export function operation(
     summary,
     ...(params && { requestParams: params }),
     ...(body && { requestBody: body }),
-    responses: { ...answers, '4XX': problem, '5XX': problem },
+    responses: { ...answers, '4XX': withExamples(problems), '5XX': problem },
   };
+}
+
+function withExamples(problems: Record<string, Problem>): typeof problem {
+  const examples = Object.entries(problems).map(([name, value]) => [name, { summary: value.detail, value }]);
+  if (!examples.length) return problem;
+  const content = { schema: Problem, examples: Object.fromEntries(examples) };
+  return { ...problem, content: { 'application/problem+json': content } };
 }
 
 /** Without an API key. */

@@ -21,6 +21,7 @@ import { z } from 'zod';
 import { createDocument } from 'zod-openapi';
 import { actionPaths } from './openapi-actions.ts';
 import { batchPaths } from './openapi-batches.ts';
+import { CHANNEL_EXAMPLES, CHANNEL_PROBLEMS } from './openapi-channel-examples.ts';
 import { channelPaths } from './openapi-channels.ts';
 import { eventPaths } from './openapi-events.ts';
 import { json, open, operation } from './openapi-operation.ts';
@@ -202,7 +203,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       '/v1/models': {
         get: operation('listModels', 'models', {
           summary: 'What each model can do, what it costs, and whether it can be had now',
-          answers: { '200': json(ModelList, 'All') },
+          answers: { '200': json(ModelList, 'All', CHANNEL_EXAMPLES.models) },
         }),
       },
       ...templatePaths,
@@ -222,7 +223,11 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
           summary:
             'How much of its limits each model has used on each channel, which are paused, and what bounds the caller',
           answers: {
-            '200': json(LimitList, 'All models of all channels, and the bounds of the tenant and key that ask'),
+            '200': json(
+              LimitList,
+              'All models of all channels, and the bounds of the tenant and key that ask',
+              CHANNEL_EXAMPLES.limits,
+            ),
           },
         }),
       },
@@ -230,13 +235,15 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         post: operation('resumeModel', 'limits', {
           summary: 'End the pause of a model now (scope admin)',
           params: { path: z.object({ model: z.string() }) },
-          answers: { '200': json(ResumedModel, 'It may be called again') },
+          answers: { '200': json(ResumedModel, 'It may be called again', CHANNEL_EXAMPLES.resumed) },
+          problems: { not_found: CHANNEL_PROBLEMS.noModel, forbidden: CHANNEL_PROBLEMS.noAdmin },
         }),
       },
       '/v1/doctor': {
         get: operation('examine', 'health', {
           summary: 'What is wrong with this installation, and how to mend it; costs nothing (scope admin)',
-          answers: { '200': json(DoctorView, 'All that was looked at') },
+          answers: { '200': json(DoctorView, 'All that was looked at', CHANNEL_EXAMPLES.doctor) },
+          problems: { forbidden: CHANNEL_PROBLEMS.noAdmin },
         }),
       },
       '/v1/keys': {
