@@ -58,12 +58,18 @@ it('tells of a channel that there is not', async () => {
 
 it('tells who is bounded by what, a person in words and a script as it is', async () => {
   const tenants = { default: { weight: 2, concurrency: 20 } };
-  await using bounded = await startApi({ replace: (deps) => ({ channels: { ...deps.channels, tenants } }) });
+  const keys: Record<string, object> = {};
+  await using bounded = await startApi({ replace: (deps) => ({ channels: { ...deps.channels, tenants, keys } }) });
+  const { keyId = '' } = (await bounded.deps.keys.authenticate(bounded.key)) ?? {};
+  keys[keyId] = { submissionsPerMinute: 60 };
 
   const [seen, read] = [await run(bounded, true, 'limits'), await run(bounded, false, 'limits')];
 
-  expect(seen.out.at(-1)).toBe('default: weight 2, at most 20 calls of a model at once');
-  expect(JSON.parse(read.out.at(-1) ?? '')).toMatchObject({ own: { tenant: { weight: 2, concurrency: 20 } } });
+  expect(seen.out.slice(-2)).toEqual([
+    'default: weight 2, at most 20 calls of a model at once',
+    `${keyId}: at most 60 submissions a minute`,
+  ]);
+  expect(JSON.parse(read.out.at(-1) ?? '')).toMatchObject({ own: { tenant: { weight: 2 }, key: { id: keyId } } });
   expect((await darkroom(true, 'limits')).out.join()).not.toContain('at most');
 });
 
