@@ -26,6 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
+const isFlash = ({ model }: Json) => model === FLASH;
 const ownOf = async (key?: string): Promise<Json> =>
   (await api.call('GET', '/v1/limits', key === undefined ? {} : { key })).json.own;
 
@@ -86,10 +87,21 @@ describe('what all tenants together spend', () => {
     expect(seen).toContain('requests');
   });
 
-  it('is no secret as far as it keeps everybody away, and until when', async () => {
+  it('is no secret as far as it keeps everybody away of itself', async () => {
+    const place = { channel: 'gemini', model: FLASH };
+    await api.deps.quotas.learn(place, { type: 'limit', window: 'spend', retryAfterMs: 120_000 });
+
+    const limit = (await api.call('GET', '/v1/limits', { key: FREE })).json.data.find(isFlash);
+    const seen = (await api.call('GET', '/v1/channels/gemini', { key: FREE })).json.models.find(isFlash);
+
+    expect(limit).toMatchObject({ reason: 'rate_limited', why: 'what may be spent in ten minutes is spent' });
+    expect(Date.parse(limit.until)).toBeGreaterThan(Date.now() + 100_000);
+    expect(seen).toMatchObject({ health: 'parked', parked: { reason: 'rate_limited' } });
+  });
+
+  it('is no secret where the provider says that it was too much, nor until when', async () => {
     const pause = { type: 'pause', ms: 3_600_000, reason: 'parked', why: 'too much was spent' } as const;
     await api.deps.quotas.learn({ channel: 'gemini', model: FLASH }, pause);
-    const isFlash = ({ model }: Json) => model === FLASH;
 
     const limit = (await api.call('GET', '/v1/limits', { key: FREE })).json.data.find(isFlash);
     const place = (await api.call('GET', '/v1/channels/gemini', { key: FREE })).json.models.find(isFlash);

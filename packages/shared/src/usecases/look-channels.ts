@@ -20,6 +20,7 @@ type Deps = { quotas: Pick<Quotas, 'look'>; breakers: Pick<Breakers, 'look'> };
 type Looked = { spec: ChannelSpec; served: ServedModel; standing: PlaceHealth; quota: PlaceState };
 
 const MICROS = 1_000_000;
+const SPENT = 'what may be spent in ten minutes is spent';
 
 /** What may be seen of places. `spend`: what all tenants together have spent. */
 export type Sight = { spend: boolean };
@@ -49,7 +50,7 @@ export async function lookAtLimits(
   specs: readonly ChannelSpec[],
   sight = USUAL,
 ): Promise<LimitView[]> {
-  const states = await quotas.look(placesOf(specs));
+  const states = (await quotas.look(placesOf(specs))).map(withSpendPause);
   return states.map(({ place, pause, windows }) => ({
     ...place,
     ...(pause && { reason: pause.reason, until: at(pause.until), why: pause.why }),
@@ -68,8 +69,15 @@ async function lookAtPlaces({ quotas, breakers }: Deps, specs: readonly ChannelS
   return places.flatMap(({ channel, model }, n) => {
     const spec = specs.find(({ id }) => id === channel);
     const [served, quota, standing] = [spec?.models[model], states[n], standings[n]];
-    return spec && served && quota && standing ? [{ spec, served, quota, standing }] : [];
+    return spec && served && quota && standing ? [{ spec, served, quota: withSpendPause(quota), standing }] : [];
   });
+}
+
+/** Not everybody sees that window: that it keeps everybody away, and until when, is told as a pause. */
+function withSpendPause(state: PlaceState): PlaceState {
+  const spentUntil = state.windows.find(({ window }) => window === 'spend')?.freeAt ?? 0;
+  if (spentUntil <= (state.pause?.until ?? 0)) return state;
+  return { ...state, pause: { until: spentUntil, reason: 'rate_limited', why: SPENT } };
 }
 
 function presentChannel(spec: ChannelSpec, looked: Looked[], sight: Sight): ChannelView {
