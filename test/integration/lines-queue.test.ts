@@ -20,7 +20,7 @@ async function openQueue() {
     if (keys.length) await redis.unlink(keys);
   });
   const lines = createRedisLines({ redis, prefix });
-  const queue = opened.use(createWakeQueue({ redis, prefix, lines: { lines, channels: [] } }));
+  const queue = opened.use(createWakeQueue({ redis, prefix, lines, channels: [] }));
   const messages = new Queue<WakeData>(queueName(model), {
     connection: redis,
     prefix: queuePrefix(prefix, model),
@@ -32,7 +32,6 @@ async function openQueue() {
     lines,
     messages,
     send: (jobs: Job[]) => queue.enqueue(jobs.map(toWake), NOON),
-    withdraw: (job: Job) => queue.withdraw(toWake(job)),
     order: async () => {
       const ids: string[] = [];
       for (let picked = await lines.pick(model); picked.type === 'job'; picked = await lines.pick(model)) {
@@ -81,7 +80,6 @@ describe('a queue with lines', () => {
 
     const changed = reprioritise(old, 8, NOON);
     if (changed) await test.send([changed.after]);
-    await test.withdraw(old);
 
     expect(await test.messages.getJobCounts('wait')).toEqual({ wait: 3 });
     expect(await test.order()).toEqual(['b', 'a']);

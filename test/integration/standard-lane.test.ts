@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MODELS } from '@darkroom/shared/domain';
 import type { Log } from '@darkroom/shared/observability';
 import { createWakeQueue, queueName } from '@darkroom/shared/queue/bullmq';
-import { openBlockingRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
+import { createRedisLines, openBlockingRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
 import { aJob } from '@darkroom/shared/testing/factories';
 import { describe, expect, it, vi } from 'vitest';
 import { WorkerEnv } from '../../apps/worker/src/config.ts';
@@ -39,7 +39,8 @@ async function openLane(
     const keys = await redis.keys(`${prefix}*`);
     if (keys.length) await redis.unlink(keys);
   });
-  const wakes = opened.use(createWakeQueue({ redis, prefix }));
+  const lines = createRedisLines({ redis, prefix });
+  const wakes = opened.use(createWakeQueue({ redis, prefix, lines, channels: [] }));
   const connections = opened.use(new DisposableStack());
   const ended: string[] = [];
   const lane = opened.use(

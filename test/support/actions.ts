@@ -2,10 +2,7 @@
 
 import type { Action } from '@darkroom/shared/domain';
 import type { Actions, Submission } from '@darkroom/shared/ports';
-import { createLaneQueue } from '@darkroom/shared/queue';
-import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { ListJobsQuery, SubmitJobBody } from '@darkroom/shared/schemas';
-import { createRedisPool } from '@darkroom/shared/storage/redis';
 import { listJobs, stepAction, submitJob } from '@darkroom/shared/usecases';
 import { type ActionsDeps, createActionRounds } from '../../apps/worker/src/sweeper/actions.ts';
 import type { Json, TestApi } from './start-api.ts';
@@ -21,13 +18,10 @@ export type TestActions = AsyncDisposable & {
 
 /** Workers for the actions of `api`. */
 export function actionWorkers(api: TestApi): TestActions {
-  const { redis, prefix } = api;
-  const standard = createWakeQueue({ redis, prefix });
   const lines: Record<string, unknown>[] = [];
   const note = (fields: object, event: string) => void lines.push({ ...fields, event });
   const deps: ActionsDeps = {
     ...api.deps,
-    queue: createLaneQueue({ standard, pool: createRedisPool({ redis, prefix }) }),
     log: { debug: note, info: note, warn: note, error: note },
     draining: new AbortController().signal,
   };
@@ -38,7 +32,6 @@ export function actionWorkers(api: TestApi): TestActions {
     round: (parts) => createActionRounds({ ...deps, ...parts })(),
     [Symbol.asyncDispose]: async () => {
       await api.deps.outbox.flush();
-      await standard[Symbol.asyncDispose]();
     },
   };
 }

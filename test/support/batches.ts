@@ -17,12 +17,7 @@ import {
 } from '@darkroom/shared/domain';
 import type { Batches } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
-import {
-  createRedisBatches,
-  createRedisLines,
-  createRedisPool,
-  createRedisProviderBatches,
-} from '@darkroom/shared/storage/redis';
+import { createRedisBatches, createRedisPool, createRedisProviderBatches } from '@darkroom/shared/storage/redis';
 import { aRequest, HOUR } from '@darkroom/shared/testing/factories';
 import {
   type BatchAction,
@@ -63,12 +58,11 @@ export type TestBatches = AsyncDisposable &
 /** @param opened what other parts of the test work with already; it is closed by whoever opened it */
 export async function openTestBatches(opened?: TestUsecases): Promise<TestBatches> {
   const test = opened ?? (await openTestUsecases());
-  const { ledger, store, outbox, clock, redis, prefix } = test;
+  const { ledger, store, outbox, clock, lines, redis, prefix } = test;
   const queue = createLaneQueue({ standard: test.queue, pool: createRedisPool({ redis, prefix }) });
   await redis.sadd(`${prefix}tenants`, TENANT);
   const batches = createRedisBatches({ redis, prefix });
   const chunks = createRedisProviderBatches({ redis, prefix });
-  const lines = createRedisLines({ redis, prefix });
   const deps: SweepBatchDeps = { batches, chunks, ledger, store, queue, outbox, clock };
   const batch = async (id: string) => {
     const found = await batches.read(TENANT, id);

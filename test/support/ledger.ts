@@ -115,6 +115,8 @@ async function valueOf(redis: Redis, key: string): Promise<unknown> {
       return redis.hgetall(key);
     case 'set':
       return (await redis.smembers(key)).toSorted();
+    case 'list':
+      return redis.lrange(key, 0, -1);
     case 'zset':
       return redis.zrange(key, '0', '-1', 'WITHSCORES');
     case 'stream':

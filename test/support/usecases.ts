@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readChannels } from '@darkroom/shared/config';
 import { begin, idFrom, type Job, MODELS, type Reference, settle } from '@darkroom/shared/domain';
-import type { ObjectStore, WakeQueue } from '@darkroom/shared/ports';
+import type { Lines, ObjectStore, WakeQueue } from '@darkroom/shared/ports';
 import { createWakeQueue, queueName, queuePrefix, type WakeData } from '@darkroom/shared/queue/bullmq';
 import { SubmitJobBody } from '@darkroom/shared/schemas';
 import { createFolderStore } from '@darkroom/shared/storage';
-import { createRedisLatency, createRedisQuotes, type LedgerOptions } from '@darkroom/shared/storage/redis';
+import {
+  createRedisLatency,
+  createRedisLines,
+  createRedisQuotes,
+  type LedgerOptions,
+} from '@darkroom/shared/storage/redis';
 import { HOUR, imageEnd, NOON } from '@darkroom/shared/testing/factories';
 import {
   createOutbox,
@@ -30,6 +35,7 @@ export type TestUsecases = AsyncDisposable &
     outbox: Outbox;
     deps: SubmitDeps;
     queue: WakeQueue;
+    lines: Lines;
     /** How often references were resolved. */
     resolved: () => number;
     /** Submits a body as a caller would write it. */
@@ -53,8 +59,10 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
   let now = NOON;
   const clock = { now: () => now, advance: (ms: number) => void (now += ms) };
   const store = createFolderStore({ root, publicUrl: 'http://127.0.0.1/', signingKey: randomBytes(32), clock });
-  const queue = opened.use(createWakeQueue({ redis: test.redis, prefix: test.prefix }));
   const { ledger, redis, prefix } = test;
+  const channels = readChannels({ env: {}, cwd: root, credentials: 'leave' });
+  const lines = createRedisLines({ redis, prefix });
+  const queue = opened.use(createWakeQueue({ redis, prefix, lines, channels: channels.channels }));
   const problems: unknown[] = [];
   const outbox = createOutbox({ ledger, queue, clock, onError: (error) => problems.push(error) });
   let resolutions = 0;
@@ -64,7 +72,7 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
     outbox,
     quotes: createRedisQuotes({ redis, prefix }),
     latency: createRedisLatency({ redis, prefix, now: clock.now }),
-    channels: readChannels({ env: {}, cwd: root, credentials: 'leave' }),
+    channels,
     clock,
     newJobId: () => idFrom('job', randomUUIDv7()),
     resolveReferences: async () => {
@@ -95,12 +103,13 @@ export async function openTestUsecases(options: Omit<LedgerOptions, 'redis' | 'p
     store,
     outbox,
     queue,
+    lines,
     deps,
     resolved: () => resolutions,
     submit: (body, how = {}) => submitJob(deps, { tenant: TENANT, body: SubmitJobBody.parse(body), ...how }),
     messages: () =>
       withQueues(async (queues) => {
-        const waiting = await Promise.all(queues.map((one) => one.getJobs(['waiting', 'prioritized', 'delayed'])));
+        const waiting = await Promise.all(queues.map((one) => one.getJobs(['waiting', 'delayed'])));
         return waiting.flat().map(({ data: [, id] }) => id);
       }),
     loseMessages: async () => {

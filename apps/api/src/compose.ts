@@ -104,7 +104,7 @@ export async function compose(
     shareOf: (tenant) => shareOf(channels, tenant),
     keyShareOf: (key) => keyBoundsOf(channels, key),
   });
-  const standard = opened.use(createWakeQueue({ redis: bull, prefix, lines: { lines, channels: channels.channels } }));
+  const standard = opened.use(createWakeQueue({ redis: bull, prefix, lines, channels: channels.channels }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'outbox.gathered', after: 'outbox.enqueued' },
   });

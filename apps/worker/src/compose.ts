@@ -116,7 +116,7 @@ export async function compose(
     keyShareOf: (key) => keyBoundsOf(shares, key),
     lapseMs: config.MESSAGE_LOCK * 1_000,
   });
-  const standard = opened.use(createWakeQueue({ redis: connect(), prefix, lines: { lines, channels: configured } }));
+  const standard = opened.use(createWakeQueue({ redis: connect(), prefix, lines, channels: configured }));
   const queue = withCrashPoints(createLaneQueue({ standard, pool }), crash, {
     enqueue: { before: 'wake.gathered', after: 'wake.enqueued' },
   });

@@ -36,7 +36,8 @@ export async function createSubmitter({ redisUrl, folder }: Stand): Promise<Subm
   const configured = readChannels({ env: {}, cwd: folder, credentials: 'leave' });
   const queue = createWakeQueue({
     redis: await openRequestRedis(redisUrl),
-    lines: { lines: createRedisLines({ redis }), channels: configured.channels },
+    lines: createRedisLines({ redis }),
+    channels: configured.channels,
   });
   const failures: unknown[] = [];
   const outbox = createOutbox({ ledger, queue, clock, onError: (error) => failures.push(error) });

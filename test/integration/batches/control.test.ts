@@ -288,16 +288,19 @@ describe('a patch', () => {
     expect((await test.batches.paused(TENANT)).size).toBe(0);
   });
 
-  it('of the priority leaves no message at the former one', async () => {
+  it('of the priority moves the jobs in their line, and leaves nobody at the former place', async () => {
     const batch = await loaded(3);
+    const other = await test.submit({ prompt: 'another mug', priority: 4 });
     await test.outbox.flush();
-    expect(await test.messages()).toHaveLength(3);
+    const { model } = other.job.request;
+    expect(await test.lines.sizes(model)).toMatchObject([{ waiting: 4 }]);
 
     await test.change(batch.id, { priority: 1 });
     await test.settle(batch.id);
     await test.outbox.flush();
 
-    expect(await test.messages()).toHaveLength(3);
+    expect(await test.lines.sizes(model)).toMatchObject([{ waiting: 4 }]);
+    expect(await test.lines.pick(model)).toMatchObject({ type: 'job', turn: { id: other.job.id } });
   });
 
   it('reaches open jobs and rows to come', async () => {

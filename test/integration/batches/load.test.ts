@@ -73,8 +73,10 @@ describe('a batch', () => {
     const pick = () => lines.pick(jobs[0].request.model);
 
     expect(await pick()).toMatchObject({ type: 'job', turn: { key: 'key_1' } });
+    const { id, request } = await test.job(free, 'free');
+    expect(request).not.toHaveProperty('key');
+    expect(await pick()).toMatchObject({ type: 'job', turn: { id } });
     expect(await pick()).toMatchObject({ type: 'wait' });
-    expect((await test.job(free, 'free')).request).not.toHaveProperty('key');
 
     await test.fail(jobs[0].id);
     await test.control(keyed.id, 'retry-failed');

@@ -20,9 +20,4 @@ export type WakeMessage = {
 export type WakeQueue = {
   /** Safe to send twice: one version of a job has one message. */
   enqueue(messages: WakeMessage[], now: EpochMs): Promise<void>;
-  /**
-   * Takes back the message of a version whose place among the others is no longer right, unless a worker has it already.
-   * Where jobs stand in lines their messages have no places, and it stays: one too many is heard for nothing.
-   */
-  withdraw(message: WakeMessage): Promise<void>;
 };

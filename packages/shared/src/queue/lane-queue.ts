@@ -9,10 +9,6 @@ export function createLaneQueue({ standard, pool }: { standard: WakeQueue; pool:
       if (!pooled.length) return standard.enqueue(messages, now);
       await Promise.all([pool.add(pooled), standard.enqueue(messages.filter(isStandard), now)]);
     },
-    withdraw: async (message) => {
-      // In the pool a job lies once: it moves when it is added again.
-      if (isStandard(message)) await standard.withdraw(message);
-    },
   };
 }
 

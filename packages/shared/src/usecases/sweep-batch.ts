@@ -32,7 +32,7 @@ import { findJob } from './get-job.ts';
 import { handOff } from './hand-off.ts';
 import { ifReadable } from './if-readable.ts';
 import { enlistRows, type LoadDeps, type RowToEnlist, rowsWithin } from './load-batch.ts';
-import { type Outbox, toWake } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { readRows } from './read-rows.ts';
 import { updateJob } from './update-job.ts';
 
@@ -71,18 +71,12 @@ async function endRows(deps: SweepBatchDeps, batch: Batch, rows: KnownRow[], ste
     rows.map(async ({ row, generation }) => {
       if (generation === undefined) return; // Nothing of it is open, and nothing of it will be.
       const id = rowJobId(batch.id, row.key, generation);
-      let before: Job | undefined;
-      const decideOn = (job: Job) => {
-        before = job;
-        return decide(deps, batch, job, step.action);
-      };
+      const decideOn = (job: Job) => decide(deps, batch, job, step.action);
       const updated = await ifReadable(updateJob(deps.ledger, batch.tenant, id, decideOn));
       const carrier = updated && (step.action === 'patch' || step.action === 'wake') && carrierOf(updated.job);
       if (carrier) carriers.add(carrier);
       if (!updated || !(updated.changed || step.action === 'wake')) return;
       if (isAwaitingWake(updated.job.state)) deps.outbox.push(updated.job, { anew: step.action === 'wake' });
-      // The message before it would wake the job in its former place.
-      if (before && before.request.priority !== updated.job.request.priority) await deps.queue.withdraw(toWake(before));
       if (updated.followers) await handOff(deps, batch.tenant, id);
     }),
   );

@@ -18,7 +18,8 @@ beforeAll(async () => {
   api = await startApi();
   const { redis, prefix, deps } = api;
   await redis.sadd(`${prefix}tenants`, 'default');
-  const standard = createWakeQueue({ redis, prefix });
+  const { channels } = deps.channels;
+  const standard = createWakeQueue({ redis, prefix, lines: deps.lines, channels });
   closeQueue = async () => standard[Symbol.asyncDispose]();
   const queue = createLaneQueue({ standard, pool: createRedisPool({ redis, prefix }) });
   const own: SweepBatchDeps = { ...deps, queue, chunks: createRedisProviderBatches({ redis, prefix }) };

@@ -18,8 +18,10 @@ export type WakeQueueOptions = {
   /** A connection of its own: BullMQ defines some 60 commands on it. */
   redis: Redis;
   prefix?: string;
-  /** Where jobs stand that are due, with the channels that there are; without it, messages themselves are in order. */
-  lines?: { lines: Pick<Lines, 'add' | 'addLater'>; channels: readonly ChannelSpec[] };
+  /** Where jobs stand that are due. */
+  lines: Pick<Lines, 'add' | 'addLater'>;
+  /** Those that there are: which of them could carry a job says in which line it stands. */
+  channels: readonly ChannelSpec[];
 };
 
 /**
@@ -30,8 +32,12 @@ export type WakeQueueOptions = {
  * A job that is not due yet stands in line once it is, whether its message comes or not: every message may be in the hands of
  * workers that wait for other lines.
  */
-export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDisposable {
-  const { redis, prefix = '', lines } = options;
+export function createWakeQueue({
+  redis,
+  prefix = '',
+  lines,
+  channels,
+}: WakeQueueOptions): WakeQueue & AsyncDisposable {
   const queues = new Map<string, Queue<WakeData>>();
   const queueOf = (model: string) => {
     const known = queues.get(model);
@@ -49,23 +55,16 @@ export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDis
 
   return {
     enqueue: async (messages, now) => {
-      if (lines) {
-        const due = messages.filter(({ runAt }) => runAt <= now);
-        if (due.length) await lines.lines.add(due.map(({ job }) => lineStandingOf(job, lines.channels)));
-        const later = messages.filter(({ runAt }) => runAt > now);
-        await Promise.all(
-          later.map(({ job, runAt }) => lines.lines.addLater(lineStandingOf(job, lines.channels), runAt - now)),
-        );
-      }
+      const due = messages.filter(({ runAt }) => runAt <= now);
+      if (due.length) await lines.add(due.map(({ job }) => lineStandingOf(job, channels)));
+      const later = messages.filter(({ runAt }) => runAt > now);
+      await Promise.all(later.map(({ job, runAt }) => lines.addLater(lineStandingOf(job, channels), runAt - now)));
       const byModel = Map.groupBy(messages, ({ model }) => model);
       for (const [model, group] of byModel) {
         for (let i = 0; i < group.length; i += BULK) {
-          await queueOf(model).addBulk(group.slice(i, i + BULK).map((message) => toBullJob(message, now, !lines)));
+          await queueOf(model).addBulk(group.slice(i, i + BULK).map((message) => toBullJob(message, now)));
         }
       }
-    },
-    withdraw: async ({ tenant, id, version, model }) => {
-      if (!lines) await queueOf(model).remove(messageName(tenant, id, version));
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()));
@@ -75,13 +74,9 @@ export function createWakeQueue(options: WakeQueueOptions): WakeQueue & AsyncDis
 
 // Redis keeps a hash compactly, at less than half the size, while none of its values passes 64 bytes. That is why the
 // name is short, the data a pair, and what happens to an ended message is said by the worker and not here.
-function toBullJob({ tenant, id, version, priority, runAt }: WakeMessage, now: number, inOrder: boolean) {
+function toBullJob({ tenant, id, version, runAt }: WakeMessage, now: number) {
   const data: WakeData = [tenant, id];
-  const opts: JobsOptions = {
-    jobId: messageName(tenant, id, version),
-    ...(inOrder && { priority: 10 - priority }),
-    delay: Math.max(0, runAt - now),
-  };
+  const opts: JobsOptions = { jobId: messageName(tenant, id, version), delay: Math.max(0, runAt - now) };
   return { name: 'wake', data, opts };
 }
 
