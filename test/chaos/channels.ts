@@ -1,7 +1,7 @@
 /** The proofs of several channels in full, and their tables. */
 
 import { type ChaosFigures, type ChaosPlan, type KillableRedis, runChaos } from '../support/chaos.ts';
-import { type OutageFigures, type OutagePlan, runOutage } from '../support/outage.ts';
+import { addedLatency, type OutageFigures, type OutagePlan, runOutage } from '../support/outage.ts';
 
 /** An outage of the first of two channels, then chaos over three. @returns what was broken */
 export async function channelRounds(
@@ -27,17 +27,16 @@ export async function channelRounds(
   return broken;
 }
 
-function outageTable(figures: OutageFigures, { share, someMs, allMs, workers }: OutagePlan): string {
+function outageTable(figures: OutageFigures, plan: OutagePlan): string {
   const { jobs, byStatus, refused, opened, recovered, probes, probesAtOnce } = figures;
-  const added = (ms: number) => `${ms} ms (${ms - figures.wellMs >= 0 ? '+' : ''}${ms - figures.wellMs})`;
+  const { share, someMs, allMs, workers, warmUp } = plan;
   return table(`outage of the first channel, ${workers} workers`, [
-    ['jobs, of them succeeded', `${jobs}, ${byStatus['succeeded']}`],
+    ['jobs, of them succeeded, of them to warm up', `${jobs}, ${byStatus['succeeded']}, ${warmUp}`],
+    [`seconds in which it refused ${100 * share} % of calls / all of them`, `${someMs / 1_000} / ${allMs / 1_000}`],
     ['calls it refused', refused],
     ['times the breaker opened / closed', `${opened} / ${recovered}`],
     ['probes, most of them at once', `${probes}, ${probesAtOnce}`],
-    ['median from submission to image, before', `${figures.wellMs} ms`],
-    [`while it refused ${100 * share} % of calls, for ${someMs / 1_000} s`, added(figures.someMs)],
-    [`while it refused all, for ${allMs / 1_000} s`, added(figures.allMs)],
+    ...addedLatency(figures, plan),
     ['images it made afterwards', figures.madeAfter],
   ]);
 }

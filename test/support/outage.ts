@@ -9,6 +9,8 @@ import type { JobView } from '@darkroom/shared/schemas';
 import { aBody, type Figures, type System, startSystem } from './system.ts';
 
 export type OutagePlan = {
+  /** Jobs made before anything is measured: first calls open connections and compile code. */
+  warmUp: number;
   /** How long it is well before, refuses some calls, refuses all, and is well again. */
   wellMs: number;
   someMs: number;
@@ -25,6 +27,7 @@ export type OutagePlan = {
 
 /** Five minutes and more of an outage, in shorter ones: its calls and the cool-downs are shorter in proportion. */
 export const OUTAGE_FULL: OutagePlan = {
+  warmUp: 80,
   wellMs: 15_000,
   someMs: 45_000,
   allMs: 30_000,
@@ -37,6 +40,7 @@ export const OUTAGE_FULL: OutagePlan = {
 };
 
 export const OUTAGE_SHORT: OutagePlan = {
+  warmUp: 30,
   wellMs: 2_000,
   someMs: 5_000,
   allMs: 4_000,
@@ -56,7 +60,7 @@ export type OutageFigures = Figures & {
   /** Calls made while the breaker was half open, and the most of them that were in flight at once. */
   probes: number;
   probesAtOnce: number;
-  /** Medians from submission to image, and what the outage added to them. */
+  /** Medians from submission to image: before the outage, and in its parts. */
   wellMs: number;
   someMs: number;
   allMs: number;
@@ -78,6 +82,7 @@ export async function runOutage(plan: OutagePlan, redisUrl: string): Promise<Out
     emulator: { settings: { latency: plan.latency, longest_side: 64 } },
   });
   const { client, emulator } = system;
+  await warmUp(system, plan);
   const began = Date.now();
   const fault = { kind: 'overloaded' } as const;
   emulator.control.startOutage({
@@ -121,6 +126,22 @@ export async function runOutage(plan: OutagePlan, redisUrl: string): Promise<Out
     allMs,
     madeAfter: calls.filter(({ at, billed }) => billed && at > wellAgainAt).length,
   };
+}
+
+/** Medians in words, each with what the outage added to it. */
+export function addedLatency({ wellMs, someMs, allMs }: OutageFigures, { share }: OutagePlan): [string, string][] {
+  const added = (ms: number) => `${ms} ms (${ms < wellMs ? '' : '+'}${ms - wellMs})`;
+  return [
+    ['median from submission to image, all well', `${wellMs} ms`],
+    [`while ${100 * share} % of calls were refused`, added(someMs)],
+    ['while all of them were', added(allMs)],
+  ];
+}
+
+/** As many at once as the workers have places, so that each place of each worker is used. */
+async function warmUp({ client }: System, plan: OutagePlan): Promise<void> {
+  const jobs = await Promise.all(Array.from({ length: plan.warmUp }, () => client.submit(aBody())));
+  await Promise.all(jobs.map(({ body }) => client.end(body.id, 60_000)));
 }
 
 async function submitSteadily({ client }: System, plan: OutagePlan): Promise<JobView[]> {
