@@ -44,7 +44,7 @@ export * from './lesson.ts';
 export * from './line-order.ts';
 export * from './models.ts';
 export * from './money.ts';
-export { failWaiting, MAX_ATTEMPTS, moveToModel, type Onward, pauseAfter, reroute } from './next-step.ts';
+export { failWaiting, MAX_ATTEMPTS, moveToModel, type Onward, reroute } from './next-step.ts';
 export * from './object-names.ts';
 export { bestHealth, faultsOf, type Health, healthOf } from './place-health.ts';
 export { allowsPlaceholder } from './placeholder.ts';

@@ -30,16 +30,10 @@ export const MAX_ATTEMPTS = 10;
 const MAX_NO_IMAGE = 2;
 /** Attempts with unknown outcome after which a job is not sent again, under the policy `retry`. */
 const MAX_DOUBTS = 2;
-
 /** Failed calls of a model before the next one of the chain takes over, while some channel could still make it. */
 const MODEL_TRIES = 3;
 /** A call refused by a limit is looked at again after this; how long the limit lasts is for the quota to say. */
 const LIMIT_LOOK_MS = 1_000;
-
-const UNSENT_PAUSE_MS = 1_000;
-const CHANNEL_DOWN_PAUSE_MS = 60_000;
-
-export type Pause = { ms: number; reason: 'rate_limited' | 'parked' };
 
 /** Where a job may go on from here, as its channels stand. Known to the shell, and given to the decision. */
 export type Onward = {
@@ -201,18 +195,6 @@ export function afterDoubt(
   const again = job.request.onUnknownOutcome === 'retry' && doubts < MAX_DOUBTS;
   const change = again ? requeue(job, base, now, error, now) : giveUp(job, base, error, { now, onward });
   return { ...change, events: [...events, ...change.events] };
-}
-
-/** How long one call's end keeps every worker away from the model, when it says anything about the others' calls. */
-export function pauseAfter(end: AttemptEnd, now: EpochMs): Pause | undefined {
-  if (end.type === 'unsent') return { ms: UNSENT_PAUSE_MS, reason: 'rate_limited' };
-  if (end.type !== 'rejected') return undefined;
-  const { channelDown, limit, retryable, retryAfterMs } = end.verdict;
-  // Each job that meets a refused key fails and says so; the pause keeps the rest of the queue from following it at once.
-  if (channelDown) return { ms: CHANNEL_DOWN_PAUSE_MS, reason: 'parked' };
-  // An overload hits some calls and spares others: whoever met it backs off by itself.
-  if (!limit || limit === 'overload' || !retryable) return undefined;
-  return { ms: limitDelay(limit, retryAfterMs, 1, now), reason: limit === 'day' ? 'parked' : 'rate_limited' };
 }
 
 /** Back to the queue, unless one more call could pass `max_cost`. */
