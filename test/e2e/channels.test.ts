@@ -2,10 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRule } from '@darkroom/emulator';
+import { parseMicros } from '@darkroom/shared/domain';
 import type { JobView } from '@darkroom/shared/schemas';
 import { createRedisBreakers, createRedisLedger } from '@darkroom/shared/storage/redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { testRedisUrl } from '../support/redis.ts';
+import { readScrape } from '../support/scrape.ts';
 import { wasQuick } from '../support/system/quick-place.ts';
 import { aBody, type System, startSystem } from '../support/system.ts';
 
@@ -62,6 +64,19 @@ async function wasDueAtOnce(id: string): Promise<boolean> {
     system.workers.map((worker) => worker.line((line) => line.event === 'attempt.ended' && line['attempt'] === first)),
   );
   return job !== undefined && job.state.runAt <= Number(told['time']);
+}
+
+/** What the worker tells of calls beside others: their steps, and dollars for those that were not the result. */
+async function hedgesTold(): Promise<Record<string, number>> {
+  const listening = await system.workers[0]?.line(({ event }) => event === 'worker.listening');
+  const told = readScrape(await (await fetch(String(listening?.['metrics']))).text());
+  const samples = ['hedges_total', 'hedge_usd_total'].flatMap(
+    (name) => told.get(`darkroom_channel_${name}`)?.samples ?? [],
+  );
+  const ofModel = samples.filter(({ labels }) => labels['model'] === FLASH);
+  return Object.fromEntries(
+    ofModel.map(({ labels, value }) => [`${labels['channel']} ${labels['step'] ?? 'usd'}`, value]),
+  );
 }
 
 const placesOf = ({ attempts }: JobView) => attempts.map(({ channel }) => channel);
@@ -163,8 +178,9 @@ describe('routing', () => {
 
 describe('a second call beside a slow one', () => {
   beforeEach(() => wasQuick(system, { channel: 'a', model: FLASH }));
+  const slowFor = (ms: number): Fault => ({ kind: 'slow', ms });
   const slow = (ms: number) =>
-    system.emulator.control.putFaults([{ match: { project: 'a' }, times: 1, fault: { kind: 'slow', ms } }]);
+    system.emulator.control.putFaults([{ match: { project: 'a' }, times: 1, fault: slowFor(ms) }]);
 
   it('wins with the first image; the other is paid, on record and kept', async () => {
     slow(1_500);
@@ -185,6 +201,44 @@ describe('a second call beside a slow one', () => {
     expect(body.late_images).toHaveLength(1);
     expect(body.late_images?.[0]?.id).not.toBe(body.images[0]?.id);
   });
+
+  it.each([
+    { step: 'won', slowMs: { a: 1_500 }, loser: 'a', late: 1 },
+    { step: 'lost', slowMs: { a: 1_200, b: 1_500 }, loser: 'b', late: 1 },
+    // Of two images that are the same, one is kept, and both are paid.
+    { step: 'won', slowMs: { a: 1_500 }, loser: 'a', late: 0 },
+  ])(
+    'that $step is counted, the loser at what its account is billed; $late late',
+    async ({ step, slowMs, loser, late }) => {
+      const { control } = system.emulator;
+      const rules = Object.entries(slowMs).map(([project, ms]) => ({
+        match: { project },
+        times: 1,
+        fault: slowFor(ms),
+      }));
+      control.putFaults(rules);
+      const before = await hedgesTold();
+      if (late) control.patchSettings({ image_bytes: 90_000 });
+
+      const job = await run({ routing: { hedge: true } });
+      control.patchSettings({ image_bytes: 'auto' });
+      await system.idle();
+
+      const { body } = await system.client.get(job.id);
+      expect(body.late_images ?? []).toHaveLength(late);
+      const settled = body.attempts.map(({ channel, cost }) => ({ channel, cost: parseMicros(cost ?? '') }));
+      const calls = control.journal().entries.filter(({ prompt }) => prompt === body.prompt);
+      expect(calls.map(({ project, billed }) => ({ channel: project, cost: billed?.cost_micros }))).toEqual(settled);
+      const spare = settled.find(({ channel }) => channel === loser)?.cost ?? 0;
+      expect(spare).toBeGreaterThan(0);
+      const after = await hedgesTold();
+      const steps = Object.keys(after).filter((name) => after[name] !== before[name]);
+      expect(steps.toSorted()).toEqual([`b ${step}`, 'b made', `${loser} usd`].toSorted());
+      const grown = (name: string) => (after[name] ?? 0) - (before[name] ?? 0);
+      expect([grown('b made'), grown(`b ${step}`)]).toEqual([1, 1]);
+      expect(grown(`${loser} usd`)).toBeCloseTo(spare / 1e6, 9);
+    },
+  );
 
   it.each<[string, Record<string, unknown>]>([
     ['when max_cost does not pay for both', { max_cost: '0.06', routing: { hedge: true } }],

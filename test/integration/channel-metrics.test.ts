@@ -125,3 +125,17 @@ it.each([
   expect(of('hedges_total')).toEqual({ [`other ${model} ${step}`]: 1 });
   expect(of('hedge_usd_total')).toEqual({ [`${loser} ${model}`]: 0.1 });
 });
+
+it('counts the later of two images that are the same as lost', async () => {
+  const job = aRunningJob();
+  const beside = hedge(job, 'att_1', { id: 'att_2', channel: 'other', estimate: 100_000 }, NOON);
+  const same = imageEnd({ cost: 100_000 });
+
+  const { of, model } = await courseOf(beside?.after ?? job, [
+    ['att_1', same],
+    ['att_2', same],
+  ]);
+
+  expect(of('hedges_total')).toEqual({ [`other ${model} lost`]: 1 });
+  expect(of('hedge_usd_total')).toEqual({ [`other ${model}`]: 0.1 });
+});

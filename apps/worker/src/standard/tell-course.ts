@@ -36,7 +36,10 @@ function tellPair({ metrics }: Deps, { ref, end, before, after: { state } }: Cou
   const attempt = state.attempts[at];
   if (!attempt || !(attempt.hedge || state.attempts[at + 1]?.hedge)) return;
   const place = { channel: attempt.channel, model: attempt.model };
-  const won = end.type === 'image' && state.images.some(({ key }) => key === end.image.key);
+  // Of two images that are the same one is kept, and it is that of the call which brought it first.
+  const other = state.attempts[attempt.hedge ? at - 1 : at + 1];
+  const isFirst = other?.state !== 'settled' || other.error !== undefined;
+  const won = end.type === 'image' && isFirst && state.images.some(({ key }) => key === end.image.key);
   if (attempt.hedge) metrics.hedged(place, won ? 'won' : 'lost');
   if (!won) metrics.hedgePaid(place, attempt.cost ?? 0);
 }
