@@ -14,7 +14,7 @@ import {
 import { begin, hedge, settle } from './attempt.ts';
 import type { AttemptEnd } from './attempt-end.ts';
 import type { Job } from './job.ts';
-import type { Onward } from './next-step.ts';
+import type { Onward } from './next-step-ways.ts';
 import { costOf } from './price.ts';
 
 const LATER = NOON + 10 * SECOND;

@@ -22,8 +22,8 @@ import {
   afterRejection,
   afterUnsent,
   isUncharged,
-  type Onward,
 } from './next-step.ts';
+import type { Onward } from './next-step-ways.ts';
 import { costOf } from './price.ts';
 
 /** Attempts kept on the record; older refusals by a limit are dropped from it, since they cost nothing. */

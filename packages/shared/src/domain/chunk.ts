@@ -9,7 +9,7 @@ import type { Change } from './change.ts';
 import type { ChannelSpec } from './channel.ts';
 import { cheapestOn } from './channel-price.ts';
 import type { EpochMs, Job, JobRequest, Micros } from './job.ts';
-import { mayAfford, reroute } from './next-step.ts';
+import { mayAfford, reroute } from './next-step-ways.ts';
 import { estimateCost, inputTokens } from './price.ts';
 
 /** What a job, or a chunk of them, is expected to weigh. */

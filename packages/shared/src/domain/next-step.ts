@@ -8,21 +8,8 @@ import type { AttemptEnd } from './attempt-end.ts';
 import { backoffDelay, limitDelay } from './backoff.ts';
 import { type Change, changeTo, type EventType, without } from './change.ts';
 import type { ErrorCode } from './errors.ts';
-import {
-  type EpochMs,
-  isAwaitingWake,
-  isTerminal,
-  type Job,
-  type JobError,
-  type JobState,
-  type Lane,
-  laneOf,
-  type Micros,
-  modelOf,
-  type StoredImage,
-} from './job.ts';
-import { endWith } from './placeholder.ts';
-import { costOf, estimateCost } from './price.ts';
+import { type EpochMs, isTerminal, type Job, type JobError, type JobState, laneOf, modelOf } from './job.ts';
+import { finish, giveUp, moveOn, type Onward, payableNext, requeue } from './next-step-ways.ts';
 
 /** Attempts that may be charged to one job: rejected by a fault of the provider or of the request. */
 export const MAX_ATTEMPTS = 10;
@@ -35,17 +22,8 @@ const MODEL_TRIES = 3;
 /** A call refused by a limit is looked at again after this; how long the limit lasts is for the quota to say. */
 const LIMIT_LOOK_MS = 1_000;
 
-/** Where a job may go on from here, as its channels stand. Known to the shell, and given to the decision. */
-export type Onward = {
-  /** Another channel may be called with it at once. */
-  elsewhere?: boolean;
-  /** No channel can be called for the model now: each is out, broken or parked for long. */
-  stuck?: boolean;
-  /** What comes after its model in the chain, with what it is expected to cost. */
-  next?: { model: string; estimated: Micros };
-  /** What ends it when nothing else can. */
-  placeholder?: StoredImage;
-};
+/** When, by what chance, and where to from here. */
+export type At = { now: EpochMs; random: () => number; onward: Onward };
 
 /** A paid image: the job's result while it waits for one, and kept beside the end it came to otherwise. */
 export function afterImage(
@@ -78,6 +56,7 @@ function keepLate(job: Job, base: JobState, end: Extract<AttemptEnd, { type: 'im
   return changeTo(job, { ...base, lateImages }, ['image.recovered'], now);
 }
 
+/** Paid for, and no image: blocked for good, or once more as long as that is rare. */
 export function afterRefusal(
   job: Job,
   base: JobState,
@@ -90,6 +69,7 @@ export function afterRefusal(
   return requeue(job, base, now + (onward.elsewhere ? 0 : backoffDelay(seen, random)), end.error, now);
 }
 
+/** Not paid for: another try, unless none could end otherwise. */
 export function afterRejection(
   job: Job,
   base: JobState,
@@ -130,12 +110,10 @@ export function afterUnsent(job: Job, base: JobState, at: At): Change {
   return retry(job, base, { error }, at);
 }
 
-/** When, by what chance, and where to from here. */
-export type At = { now: EpochMs; random: () => number; onward: Onward };
-
 /**
- * Another attempt, as long as money and time allow: at once where another channel can make it. Tries that are charged are bounded besides; the others go on until
- * the deadline, since an outage of half an hour must not fail whoever was tried meanwhile.
+ * Another attempt, as long as money and time allow: at once where another channel can make it. Tries that are charged are
+ * bounded besides; the others go on until the deadline, since an outage of half an hour must not fail whoever was tried
+ * meanwhile.
  */
 function retry(
   job: Job,
@@ -175,6 +153,7 @@ function failuresOf({ attempts }: JobState, model: string): number {
   return attempts.filter((one) => one.model === model && (one.state === 'rejected' || one.state === 'in_doubt')).length;
 }
 
+/** Nobody saw the end of a call that counts as spent: the caller has said what is to happen then. */
 export function afterDoubt(
   job: Job,
   base: JobState,
@@ -195,87 +174,4 @@ export function afterDoubt(
   const again = job.request.onUnknownOutcome === 'retry' && doubts < MAX_DOUBTS;
   const change = again ? requeue(job, base, now, error, now) : giveUp(job, base, error, { now, onward });
   return { ...change, events: [...events, ...change.events] };
-}
-
-/** Back to the queue, unless one more call could pass `max_cost`. */
-function requeue(job: Job, base: JobState, runAt: EpochMs, error: JobError, now: EpochMs): Change {
-  if (!hasRoom(job, base, base.estimated)) return finish(job, base, 'failed', error, now);
-  const phase = laneOf(job) === 'batch' ? 'accumulating' : 'backoff';
-  return changeTo(job, { ...base, status: 'queued', phase, runAt }, [], now);
-}
-
-/** No more of this model. Another of the chain may make it; else it ends, with a placeholder where that was allowed. */
-function giveUp(job: Job, base: JobState, error: JobError, { now, onward }: Pick<At, 'now' | 'onward'>): Change {
-  if (REQUEST_FAULTS.has(error.code)) return finish(job, base, 'failed', error, now);
-  const next = payableNext(job, base, onward);
-  if (next) return moveOn(job, base, next, error, now);
-  if (!onward.placeholder) return finish(job, base, 'failed', error, now);
-  return endWith(job, base, onward.placeholder, now);
-}
-
-/** No channel and no other model would do better with it. */
-const REQUEST_FAULTS: ReadonlySet<ErrorCode> = new Set(['upstream_rejected']);
-
-/** The next model of the chain: one that `max_cost` has no room for helps nobody, and must not end a job that can wait. */
-function payableNext(job: Job, base: JobState, { next }: Onward): Onward['next'] {
-  return next && hasRoom(job, base, next.estimated) ? next : undefined;
-}
-
-/** To the next model of the chain, at once. */
-function moveOn(job: Job, base: JobState, next: NonNullable<Onward['next']>, error: JobError, now: EpochMs): Change {
-  return requeue(job, { ...base, ...next }, now, error, now);
-}
-
-/** A waiting job goes on to the next model of its chain; `undefined` when it does not wait, or its `max_cost` forbids it. */
-export function moveToModel(job: Job, next: NonNullable<Onward['next']>, now: EpochMs): Change | undefined {
-  if (!isAwaitingWake(job.state) || !hasRoom(job, job.state, next.estimated)) return undefined;
-  const { state } = job;
-  return changeTo(job, { ...state, ...next, phase: 'backoff', runAt: now }, [], now);
-}
-
-/** Whether `max_cost` has room for one more call, at that price. */
-export function mayAfford(job: Job, estimated: Micros): boolean {
-  return hasRoom(job, job.state, estimated);
-}
-
-function hasRoom({ request: { maxCost } }: Job, base: JobState, estimated: Micros): boolean {
-  const { actual, inDoubt } = costOf(base);
-  return maxCost === undefined || actual + inDoubt + estimated <= maxCost;
-}
-
-/**
- * Sends a waiting job on in another lane, at once; `undefined` when it does not wait, or its own `max_cost` forbids it.
- * The `max_cost` of a batch is looked at as the change is written: many rows may be leaving at the same time.
- *
- * @param estimated what it is expected to cost there; by the catalogue, if nobody says
- */
-export function reroute(
-  job: Job,
-  lane: Lane,
-  reason: string,
-  now: EpochMs,
-  estimated: Micros = estimateCost(job.request, lane),
-): Change | undefined {
-  const { state } = job;
-  if (!isAwaitingWake(state) || laneOf(job) === lane || !mayAfford(job, estimated)) return undefined;
-  const next: JobState = {
-    ...without(state, 'phase'),
-    ...(lane === 'batch' && { phase: 'accumulating' }),
-    route: { lane, reason },
-    estimated,
-    runAt: now,
-  };
-  const dearer = next.estimated - state.estimated;
-  return { ...changeTo(job, next, [], now), ...(dearer > 0 && { dearer }) };
-}
-
-/** Ends a waiting job for good, with the placeholder if there is one; `undefined` when it does not wait. */
-export function failWaiting(job: Job, error: JobError, now: EpochMs, placeholder?: StoredImage): Change | undefined {
-  if (!isAwaitingWake(job.state)) return undefined;
-  return placeholder ? endWith(job, job.state, placeholder, now) : finish(job, job.state, 'failed', error, now);
-}
-
-function finish(job: Job, base: JobState, status: 'blocked' | 'failed', error: JobError, now: EpochMs): Change {
-  const next: JobState = { ...without(base, 'phase'), status, completedAt: now, error };
-  return changeTo(job, next, [`job.${status}`], now);
 }
