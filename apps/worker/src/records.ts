@@ -34,8 +34,6 @@ type RecordsOptions = {
   log: Log;
 };
 
-export type Records = ReturnType<typeof createRecords>;
-
 /** `batches` are the provider's, `callers` the callers'. */
 export function createRecords(config: WorkerConfig, { redis, shares, clock, crash, log }: RecordsOptions) {
   const at = { redis, prefix: config.REDIS_PREFIX };
