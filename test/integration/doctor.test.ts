@@ -215,6 +215,16 @@ ${channel('unknown', 'models: { pro: { id: gemini-9 } }')}${channel('old', 'mode
     ]);
   });
 
+  it('names a channels file that nobody looks for', async () => {
+    const file = join(cwd, 'darkroom.config.yml');
+    await writeFile(file, 'channels: []\n');
+
+    const { findings } = await report({}, {}).finally(() => rm(file));
+
+    const [found] = findings.filter(({ group }) => group === 'Channels');
+    expect(found).toMatchObject({ level: 'problem', what: expect.stringContaining('call it darkroom.config.yaml') });
+  });
+
   it('tells of a clock that is an hour off, by Redis and by the provider', async () => {
     const { findings } = await report(fit(), {
       channels: `channels:\n${channel('a', 'models: { pro: {} }')}`,

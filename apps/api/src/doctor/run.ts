@@ -145,10 +145,6 @@ function channelsOf(given: Given): Check[] {
   const { env, cwd, clock } = given;
   const path = env['DARKROOM_CONFIG'] || undefined;
   const file = path ?? CHANNELS_FILES.find((name) => existsSync(resolve(cwd, name)));
-  if (!file && !env['GEMINI_API_KEY']) {
-    const what = 'no GEMINI_API_KEY and no channels file: npm start runs the emulator, which bills nothing';
-    return [said('Channels', 'file', ok(what))];
-  }
   const name = file ? 'file' : 'environment';
   const read = (credentials: 'leave' | 'resolve') => readChannels({ path, env, cwd, credentials });
   // Secrets that are missing are told of with their channel; the others are looked at all the same.
@@ -156,6 +152,10 @@ function channelsOf(given: Given): Check[] {
   if (problems.length > 0) {
     const mistakes = problemsIn(() => read('resolve')).map((text) => problem(text, 'mend it there, then look again'));
     return [{ group: 'Channels', name, run: async () => mistakes }];
+  }
+  if (!file && !env['GEMINI_API_KEY']) {
+    const what = 'no GEMINI_API_KEY and no channels file: npm start runs the emulator, which bills nothing';
+    return [said('Channels', 'file', ok(what))];
   }
   const where = file ? `${file} is valid` : 'one channel, out of GEMINI_API_KEY';
   return [said('Channels', name, ok(where)), ...channelChecks(read('leave').channels, { clock, secretsHere: true })];

@@ -9,8 +9,8 @@ import { ConfigError } from './env.ts';
 /** Where the program starts; the first that is there. */
 export const CHANNELS_FILES = ['darkroom.config.yaml', 'darkroom.config.json'] as const;
 
-/** Names that are taken for one of them. */
-const NEARLY = ['darkroom.config.yml', 'darkroom.yaml', 'darkroom.yml', 'darkroom.json'];
+/** Easily taken for one of them. */
+const NEARLY = 'darkroom.config.yml';
 const BYTES_MAX = 1_048_576;
 
 /** @param name for messages */
@@ -27,9 +27,10 @@ export function readChannelsFile(path: string | undefined, cwd: string): Channel
     const file = resolve(cwd, name);
     return { file, name, text: textOf(file, path ? `DARKROOM_CONFIG names ${name}, which` : name) };
   }
-  const other = NEARLY.find((one) => existsSync(join(cwd, one)));
-  if (!other) return undefined;
-  throw new ConfigError([`${other} is not looked for: call it ${CHANNELS_FILES[0]}, or set DARKROOM_CONFIG=${other}`]);
+  if (!existsSync(join(cwd, NEARLY))) return undefined;
+  throw new ConfigError([
+    `${NEARLY} is not looked for: call it ${CHANNELS_FILES[0]}, or set DARKROOM_CONFIG=${NEARLY}`,
+  ]);
 }
 
 /** @param called what its faults are said of */
