@@ -1,28 +1,35 @@
 /** What every kind of batch channel does, against the emulator: by the Gemini API, and by Vertex with a bucket. */
 
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Emulator, type EmulatorOptions, type FaultRule, startEmulator } from '@darkroom/emulator';
 import { createGeminiBatchChannel, createVertexBatchChannel } from '@darkroom/shared/channels';
-import { classify } from '@darkroom/shared/domain';
-import { type BatchChannel, type Done, type RemoteBatch, type ResultLine, systemClock } from '@darkroom/shared/ports';
+import { type BatchChannel, systemClock } from '@darkroom/shared/ports';
 import { openBucket } from '@darkroom/shared/storage';
-import { createFileSums, createTempBlob } from '@darkroom/shared/storage/spool';
 import { aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  aBatch,
+  aFile,
+  BATCH_MODEL,
+  byKey,
+  course,
+  done,
+  judged,
+  results,
+  theBatch,
+} from '../support/batch-account.ts';
 import { type GcsEmulator, startGcsEmulator } from '../support/gcs-emulator/index.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const MODEL = 'gemini-3-pro-image';
 const { signal } = new AbortController();
 
 const KINDS = ['gemini', 'vertex'] as const;
 type Kind = (typeof KINDS)[number];
-type Account = { emulator: Emulator; channel: BatchChannel; gcs: GcsEmulator };
+type Account = { emulator: Emulator; channel: BatchChannel; gcs: GcsEmulator; folder: string };
 
 let cleanup: AsyncDisposableStack;
 let folder: string;
@@ -50,7 +57,7 @@ async function anAccount(
       faults,
     }),
   );
-  return { emulator, gcs, channel: cleanup.use(channelOf(kind, emulator, gcs)) };
+  return { emulator, gcs, folder, channel: cleanup.use(channelOf(kind, emulator, gcs)) };
 }
 
 function channelOf(kind: Kind, { url: baseUrl }: Emulator, { url: apiEndpoint }: GcsEmulator) {
@@ -64,59 +71,6 @@ function channelOf(kind: Kind, { url: baseUrl }: Emulator, { url: apiEndpoint }:
     bucket: 'gs://studio/darkroom',
     openBucket: (bucket) => openBucket({ bucket, apiEndpoint }),
   });
-}
-
-const course = (more: Omit<Extract<FaultRule['fault'], { kind: 'course' }>, 'kind'>): FaultRule => ({
-  fault: { kind: 'course', ...more },
-});
-
-async function aFile(name: string, bytes: string | Buffer) {
-  const path = join(folder, name);
-  await writeFile(path, bytes);
-  return { path, bytes: Buffer.byteLength(bytes), name, displayName: name };
-}
-
-function inputOf({ channel }: Account, keys: string[]) {
-  const lines = keys.map((key) =>
-    channel.formatLine(key, aRequest({ prompt: `a picture of ${key}`, model: MODEL }), []),
-  );
-  return aFile('chunk-1', Buffer.concat(lines));
-}
-
-async function aBatch(account: Account, keys: string[], displayName = 'dk-1'): Promise<string> {
-  const { fileName } = done(await account.channel.upload(await inputOf(account, keys), signal));
-  return done(await account.channel.create({ model: MODEL, fileName, displayName }, signal)).name;
-}
-
-function done<T>(end: Done<T>): T {
-  if (end.type !== 'done') throw new Error(JSON.stringify(end));
-  return end;
-}
-
-async function theBatch({ channel }: Account): Promise<RemoteBatch> {
-  const [batch] = done(await channel.list(0, signal)).batches;
-  if (!batch) throw new Error('there is no batch');
-  return batch;
-}
-
-async function bodyOf({ channel }: Account, { responsesFile = '' }: RemoteBatch): Promise<Readable> {
-  const { body } = done(await channel.download(responsesFile, signal));
-  if (body === 'gone') throw new Error('it is gone');
-  return body;
-}
-
-async function results(account: Account): Promise<ResultLine[]> {
-  const body = await bodyOf(account, await theBatch(account));
-  await using sums = createFileSums();
-  const sink = (line: number, index: number) => createTempBlob(join(folder, `${line}-${index}.blob`), sums);
-  return await Array.fromAsync(account.channel.readLines(body, sink));
-}
-
-function judged(lines: ResultLine[]): [string, string][] {
-  const pairs = lines.map((line): [string, string] =>
-    line.type === 'line' ? [line.key, classify(line.answer).type] : ['', line.type],
-  );
-  return pairs.toSorted(([a], [b]) => a.localeCompare(b));
 }
 
 describe.each(KINDS)('a batch channel of kind %s', (kind) => {
@@ -136,7 +90,7 @@ describe.each(KINDS)('a batch channel of kind %s', (kind) => {
     expect(waiting.state).toMatch(/PENDING|QUEUED/);
     expect(Math.abs(waiting.createdAt - Date.now())).toBeLessThan(MINUTE);
     expect(over).toMatchObject({ end: 'succeeded', stats: { total: 3, succeeded: 3, failed: 0 } });
-    expect(judged(lines)).toEqual(keys.map((key) => [key, 'image']));
+    expect(byKey(judged(lines))).toEqual(keys.map((key) => [key, 'image']));
     const [first] = lines;
     const image = first?.type === 'line' ? first.answer.blobs[0] : undefined;
     expect((await readFile(image?.path ?? '')).length).toBe(image?.bytes);
@@ -161,11 +115,11 @@ describe.each(KINDS)('a batch channel of kind %s', (kind) => {
       { match: { route: 'create_batch' }, times: 1, fault: { kind: 'quota_help_only' } },
     ];
     const { channel } = await anAccount(kind, lost);
-    const { fileName } = done(await channel.upload(await aFile('chunk-1', '{}\n'), signal));
+    const { fileName } = done(await channel.upload(await aFile(folder, 'chunk-1', '{}\n'), signal));
 
     const ends = [];
     for (const displayName of ['one', 'two', 'three'])
-      ends.push((await channel.create({ model: MODEL, fileName, displayName }, signal)).type);
+      ends.push((await channel.create({ model: BATCH_MODEL, fileName, displayName }, signal)).type);
 
     expect(ends).toEqual(['unknown', 'unknown', 'rejected']);
     const { batches } = done(await channel.list(0, signal));
@@ -202,10 +156,10 @@ describe.each(KINDS)('a batch channel of kind %s', (kind) => {
 
   it('reads its list in pages, as far back as asked', async () => {
     const { channel, emulator } = await anAccount(kind, [], { batches: { jobs_max: 1_000 } });
-    const { fileName } = done(await channel.upload(await aFile('chunk-1', '{}\n'), signal));
+    const { fileName } = done(await channel.upload(await aFile(folder, 'chunk-1', '{}\n'), signal));
     const names: string[] = [];
     for (let n = 0; n < 105; n++) {
-      names.push(done(await channel.create({ model: MODEL, fileName, displayName: `dk-${n}` }, signal)).name);
+      names.push(done(await channel.create({ model: BATCH_MODEL, fileName, displayName: `dk-${n}` }, signal)).name);
       emulator.control.advance(1);
     }
 
@@ -231,7 +185,7 @@ describe.each(KINDS)('a batch channel of kind %s', (kind) => {
 
     const lines = await results(account);
 
-    expect(judged(lines)).toEqual([
+    expect(byKey(judged(lines))).toEqual([
       ['blocked', 'blocked'],
       ['deadline', 'rejected'],
       ['good', 'image'],
@@ -245,12 +199,12 @@ describe.each(KINDS)('a batch channel of kind %s', (kind) => {
 
   it('uploads twice what is there once, and does not give a name to other bytes', async () => {
     const { channel } = await anAccount(kind);
-    const file = await aFile('chunk-1', 'line\n'.repeat(2_000));
+    const file = await aFile(folder, 'chunk-1', 'line\n'.repeat(2_000));
 
     const first = done(await channel.upload(file, signal));
 
     expect(done(await channel.upload(file, signal))).toEqual(first);
-    expect(await channel.upload(await aFile('chunk-1', 'other\n'), signal)).toMatchObject({
+    expect(await channel.upload(await aFile(folder, 'chunk-1', 'other\n'), signal)).toMatchObject({
       type: 'rejected',
       verdict: { code: 'object_conflict' },
     });
@@ -267,7 +221,7 @@ describe('the batches of Vertex', () => {
       ['darkroom/output/p/prediction.errors_stats-00000-of-00001', 'no line'],
       ['darkroom/output/pq/predictions.jsonl', '{"key":"stranger"}\n'],
     ] as const)
-      await bucket.put(name, await aFile('shard', body));
+      await bucket.put(name, await aFile(folder, 'shard', body));
 
     const { body } = done(await channel.download('gs://studio/darkroom/output/p', signal));
 
@@ -307,7 +261,9 @@ describe('the batches of Vertex', () => {
       }),
     );
 
-    expect(await channel.create({ model: MODEL, fileName: 'gs://studio/a', displayName: 'a' }, signal)).toMatchObject({
+    expect(
+      await channel.create({ model: BATCH_MODEL, fileName: 'gs://studio/a', displayName: 'a' }, signal),
+    ).toMatchObject({
       type: 'rejected',
       verdict: { code: 'upstream_unreachable', message: 'the token file is gone' },
     });

@@ -1,21 +1,30 @@
 /** What the Gemini API has of its own about batches, against the emulator; what all kinds do is in `batch-channels.test.ts`. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Emulator, type EmulatorOptions, type FaultRule, startEmulator } from '@darkroom/emulator';
 import { createGeminiBatchChannel } from '@darkroom/shared/channels';
-import { classify } from '@darkroom/shared/domain';
-import type { BatchChannel, Done, RemoteBatch, ResultLine } from '@darkroom/shared/ports';
-import { createFileSums, createTempBlob } from '@darkroom/shared/storage/spool';
-import { aRequest } from '@darkroom/shared/testing/factories';
+import type { BatchChannel } from '@darkroom/shared/ports';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  aBatch,
+  aFile,
+  BATCH_MODEL,
+  bodyOf,
+  byKey,
+  course,
+  done,
+  inputOf,
+  judged,
+  results,
+  theBatch,
+} from '../support/batch-account.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const MODEL = 'gemini-3-pro-image';
 const { signal } = new AbortController();
 
 let cleanup: AsyncDisposableStack;
@@ -29,7 +38,7 @@ beforeEach(async () => {
 
 afterEach(() => cleanup.disposeAsync());
 
-type Account = { emulator: Emulator; channel: BatchChannel };
+type Account = { emulator: Emulator; channel: BatchChannel; folder: string };
 
 /** An account whose time stands still until it is moved on. */
 async function anAccount(faults: FaultRule[] = [], settings: EmulatorOptions['settings'] = {}): Promise<Account> {
@@ -39,64 +48,7 @@ async function anAccount(faults: FaultRule[] = [], settings: EmulatorOptions['se
   const channel = cleanup.use(
     createGeminiBatchChannel({ apiKey: 'test-key', baseUrl: emulator.url, apiVersion: 'v1beta' }),
   );
-  return { emulator, channel };
-}
-
-const course = (more: Omit<Extract<FaultRule['fault'], { kind: 'course' }>, 'kind'>): FaultRule => ({
-  fault: { kind: 'course', ...more },
-});
-
-async function aFile(name: string, bytes: string | Buffer) {
-  const path = join(folder, name);
-  await writeFile(path, bytes);
-  return { path, bytes: Buffer.byteLength(bytes), name, displayName: name };
-}
-
-async function inputOf({ channel }: Account, keys: string[]) {
-  const lines = keys.map((key) =>
-    channel.formatLine(key, aRequest({ prompt: `a picture of ${key}`, model: MODEL }), []),
-  );
-  return aFile('chunk-1', Buffer.concat(lines));
-}
-
-/** A batch with a line for each key. */
-async function aBatch(account: Account, keys: string[]): Promise<string> {
-  const { fileName } = done(await account.channel.upload(await inputOf(account, keys), signal));
-  return done(await account.channel.create({ model: MODEL, fileName, displayName: 'dk-1' }, signal)).name;
-}
-
-function done<T>(end: Done<T>): T {
-  if (end.type !== 'done') throw new Error(JSON.stringify(end));
-  return end;
-}
-
-async function theBatch({ channel }: Account): Promise<RemoteBatch> {
-  const { batches } = done(await channel.list(0, signal));
-  const [batch] = batches;
-  if (!batch) throw new Error('there is no batch');
-  return batch;
-}
-
-async function bodyOf({ channel }: Account, { responsesFile = '' }: RemoteBatch): Promise<Readable> {
-  const { body } = done(await channel.download(responsesFile, signal));
-  if (body === 'gone') throw new Error('it is gone');
-  return body;
-}
-
-async function results(account: Account): Promise<ResultLine[]> {
-  const body = await bodyOf(account, await theBatch(account));
-  await using sums = createFileSums();
-  const sink = (line: number, index: number) => createTempBlob(join(folder, `${line}-${index}.blob`), sums);
-  return await Array.fromAsync(account.channel.readLines(body, sink));
-}
-
-/** What became of the lines: a key and a verdict each. */
-function judged(lines: ResultLine[]): [string, string][] {
-  return lines.map((line) => (line.type === 'line' ? [line.key, classify(line.answer).type] : ['', line.type]));
-}
-
-function sorted(pairs: [string, string][]): [string, string][] {
-  return pairs.toSorted(([a], [b]) => a.localeCompare(b));
+  return { emulator, channel, folder };
 }
 
 describe('a batch', () => {
@@ -110,7 +62,7 @@ describe('a batch', () => {
     const account = await anAccount(lost);
     const { channel } = account;
     const { fileName } = done(await channel.upload(await inputOf(account, ['a']), signal));
-    const create = (displayName: string) => channel.create({ model: MODEL, fileName, displayName }, signal);
+    const create = (displayName: string) => channel.create({ model: BATCH_MODEL, fileName, displayName }, signal);
 
     const ends = [];
     for (const name of ['one', 'two', 'three', 'four']) ends.push((await create(name)).type);
@@ -144,7 +96,7 @@ describe('the list', () => {
     const { fileName } = done(await channel.upload(await inputOf(account, ['a']), signal));
     const names: string[] = [];
     for (let n = 0; n < 120; n++) {
-      names.push(done(await channel.create({ model: MODEL, fileName, displayName: `dk-${n}` }, signal)).name);
+      names.push(done(await channel.create({ model: BATCH_MODEL, fileName, displayName: `dk-${n}` }, signal)).name);
       emulator.control.advance(1_000);
     }
 
@@ -183,7 +135,7 @@ describe('a result file', () => {
 
     const lines = await results(account);
 
-    expect(sorted(judged(lines))).toEqual([
+    expect(byKey(judged(lines))).toEqual([
       ['', 'unreadable'],
       ['blocked', 'blocked'],
       ['deadline', 'rejected'],
@@ -245,11 +197,11 @@ describe('a result file', () => {
 describe('an upload', () => {
   it('twice is once, and other bytes do not get the name', async () => {
     const { channel, emulator } = await anAccount();
-    const file = await aFile('chunk-1', 'line\n'.repeat(2_000_000));
+    const file = await aFile(folder, 'chunk-1', 'line\n'.repeat(2_000_000));
 
     expect(await channel.upload(file, signal)).toEqual({ type: 'done', fileName: 'files/chunk-1' });
     expect(await channel.upload(file, signal)).toEqual({ type: 'done', fileName: 'files/chunk-1' });
-    expect(await channel.upload(await aFile('chunk-1', 'other\n'), signal)).toMatchObject({
+    expect(await channel.upload(await aFile(folder, 'chunk-1', 'other\n'), signal)).toMatchObject({
       type: 'rejected',
       verdict: { code: 'object_conflict' },
     });
@@ -265,7 +217,7 @@ describe('an upload', () => {
     { kind: 'unavailable' },
   ])('whose chunks fail goes on: %j', async (fault) => {
     const { channel, emulator } = await anAccount([{ match: { route: 'upload_chunk' }, times: 2, fault }]);
-    const file = await aFile('chunk-1', 'line\n'.repeat(2_000_000));
+    const file = await aFile(folder, 'chunk-1', 'line\n'.repeat(2_000_000));
 
     expect(await channel.upload(file, signal)).toEqual({ type: 'done', fileName: 'files/chunk-1' });
 
@@ -276,7 +228,7 @@ describe('an upload', () => {
   it('without room is refused', async () => {
     const { channel } = await anAccount([], { files: { storage_bytes: 4 } });
 
-    expect(await channel.upload(await aFile('chunk-1', '12345'), signal)).toMatchObject({
+    expect(await channel.upload(await aFile(folder, 'chunk-1', '12345'), signal)).toMatchObject({
       type: 'rejected',
       verdict: { http: 429, retryable: true },
     });
