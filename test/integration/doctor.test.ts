@@ -219,7 +219,8 @@ ${channel('unknown', 'models: { pro: { id: gemini-9 } }')}${channel('old', 'mode
     const file = join(cwd, 'darkroom.config.yml');
     await writeFile(file, 'channels: []\n');
 
-    const { findings } = await report({}, {}).finally(() => rm(file));
+    const { findings } = await report({}, {});
+    await rm(file);
 
     const [found] = findings.filter(({ group }) => group === 'Channels');
     expect(found).toMatchObject({ level: 'problem', what: expect.stringContaining('call it darkroom.config.yaml') });
