@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { createGeminiChannel, type GeminiChannelOptions } from '@darkroom/shared/channels';
-import type { JobRequest, Reference } from '@darkroom/shared/domain';
+import type { JobRequest } from '@darkroom/shared/domain';
 import type { Exchange, SpoolEntry } from '@darkroom/shared/ports';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
+import { aReference } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   dropConnection,
@@ -91,10 +92,6 @@ function aRequest(more: Partial<JobRequest> = {}): JobRequest {
     metadata: {},
     ...more,
   };
-}
-
-function aReference(more: Partial<Reference> = {}): Reference {
-  return { key: 'k', sha256: 'ab', mime: 'image/png', bytes: 3, width: 1, height: 1, ...more };
 }
 
 type Sent = { request?: JobRequest; references?: Buffer[]; timeoutMs?: number; signal?: AbortSignal };

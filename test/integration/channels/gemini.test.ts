@@ -3,9 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createGeminiChannel, type GeminiChannelOptions } from '@darkroom/shared/channels';
-import { actualCost, type Capabilities, classify, type JobRequest, type Reference } from '@darkroom/shared/domain';
+import { actualCost, type Capabilities, classify, type JobRequest } from '@darkroom/shared/domain';
 import type { Exchange } from '@darkroom/shared/ports';
-import { aRequest } from '@darkroom/shared/testing/factories';
+import { aReference, aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCaller, type Caller, type Sent } from '../../support/channel-calls.ts';
 import { replyWith, type StubProvider, type StubReply, startStubProvider } from '../../support/stub-provider.ts';
@@ -120,21 +120,13 @@ describe('what the relay cannot carry is never sent without it', () => {
     tools: [],
     signatures: false,
   };
-  const aReference = (mime: Reference['mime'] = 'image/png'): Reference => ({
-    key: 'k',
-    sha256: 'ab',
-    mime,
-    bytes: 3,
-    width: 1,
-    height: 1,
-  });
   const bytes = Buffer.from('one');
 
   it.each<[string, Partial<JobRequest>, Sent['references']]>([
     ['does not make size 4K', { size: '4K' }, []],
     ['does not make ratio 21:9', { aspectRatio: '21:9' }, []],
     ['takes at most 1 reference image, the job has 2', { references: [aReference(), aReference()] }, [bytes, bytes]],
-    ['takes no image/webp', { references: [aReference('image/webp')] }, [bytes]],
+    ['takes no image/webp', { references: [aReference({ mime: 'image/webp' })] }, [bytes]],
     ['takes references as bytes only', { references: [aReference()] }, [{ uri: 'gs://bucket/k' }]],
     ['has no thinking levels', { thinking: 'high' }, []],
     ['takes no seed', { seed: 7 }, []],

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { startEmulator } from '@darkroom/emulator';
 import { createOpenAiChannel, createOpenRouterChannel, type OpenAiChannelOptions } from '@darkroom/shared/channels';
-import { classify, type Reference } from '@darkroom/shared/domain';
+import { classify } from '@darkroom/shared/domain';
 import { channelContract } from '@darkroom/shared/testing/channel-contract';
-import { aRequest } from '@darkroom/shared/testing/factories';
+import { aReference, aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCaller } from '../../support/channel-calls.ts';
 import { startChannelWorld } from '../../support/channel-world.ts';
@@ -103,16 +103,6 @@ const aStub = async (...script: [StubReply, ...StubReply[]]) => cleanup.use(awai
 function aChannel(stub: StubProvider, more: Partial<OpenAiChannelOptions> = {}) {
   return cleanup.use(createOpenAiChannel({ apiKey: GOOD, baseUrl: `${stub.url}/v1`, models, ...more }));
 }
-
-const aReference = (more: Partial<Reference> = {}): Reference => ({
-  key: 'k',
-  sha256: 'ab',
-  mime: 'image/png',
-  bytes: 3,
-  width: 1,
-  height: 1,
-  ...more,
-});
 
 describe('a generation', () => {
   it('sends model, prompt, n, size and output_format to OpenAI’s own models', async () => {

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { startEmulator } from '@darkroom/emulator';
 import { createOpenRouterChannel, type OpenRouterChannelOptions } from '@darkroom/shared/channels';
-import { classify, type JobRequest, type Reference } from '@darkroom/shared/domain';
+import { classify, type JobRequest } from '@darkroom/shared/domain';
 import { channelContract } from '@darkroom/shared/testing/channel-contract';
-import { aRequest } from '@darkroom/shared/testing/factories';
+import { aReference, aRequest } from '@darkroom/shared/testing/factories';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aCaller, type Sent } from '../../support/channel-calls.ts';
 import { startChannelWorld } from '../../support/channel-world.ts';
@@ -107,15 +107,6 @@ async function sentBy(stub: StubProvider, shape: 'chat' | 'images', sent: Sent) 
   return { end, call, body: call && JSON.parse(call.body) };
 }
 
-const aReference = (more: Partial<Reference> = {}): Reference => ({
-  key: 'k',
-  sha256: 'ab',
-  mime: 'image/png',
-  bytes: 3,
-  width: 1,
-  height: 1,
-  ...more,
-});
 const named = aReference({ mime: 'image/jpeg', name: 'Ada', role: 'character' });
 const two = { request: { references: [named, aReference()] }, references: [Buffer.from('one'), Buffer.from('two')] };
 const ONE = 'data:image/jpeg;base64,b25l';

@@ -3,6 +3,7 @@
 import { createGeminiChannel } from '@darkroom/shared/channels';
 import type { JobRequest, Reference } from '@darkroom/shared/domain';
 import type { SpoolEntry } from '@darkroom/shared/ports';
+import { aReference } from '@darkroom/shared/testing/factories';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aBatchChannel, batchChannelTo, PROVIDER_KEY, refuse } from '../../support/batch-channel.ts';
@@ -20,15 +21,6 @@ afterEach(() => cleanup.disposeAsync());
 const { signal } = new AbortController();
 
 describe('a line of the input', () => {
-  const aReference = (more: Partial<Reference>): Reference => ({
-    key: 'k',
-    sha256: 'ab',
-    mime: 'image/png',
-    bytes: 3,
-    width: 1,
-    height: 1,
-    ...more,
-  });
   const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
   const request = fc
     .record({
@@ -91,7 +83,7 @@ describe('a line of the input', () => {
   it('is refused when the provider could not take it as one request', () => {
     const channel = batchChannelTo(cleanup, 'http://127.0.0.1:9');
     const bytes = Buffer.alloc(40 * MIB);
-    const references = [aReference({}), aReference({})];
+    const references = [aReference(), aReference()];
 
     expect(() => channel.formatLine('a', aRequest({ references }), [bytes, bytes])).toThrow(
       expect.objectContaining({ code: 'payload_too_large', param: 'references' }),

@@ -1,7 +1,7 @@
 /** Jobs and what happens to them, filled in where a test does not care. */
 
 import type { AttemptEnd } from '../domain/attempt-end.ts';
-import type { Attempt, EpochMs, Job, JobError, JobRequest, JobState, StoredImage } from '../domain/job.ts';
+import type { Attempt, EpochMs, Job, JobError, JobRequest, JobState, Reference, StoredImage } from '../domain/job.ts';
 import type { Verdict } from '../domain/verdict.ts';
 
 export const SECOND = 1_000;
@@ -47,6 +47,11 @@ export function aRequest(overrides: Partial<JobRequest> = {}): JobRequest {
     metadata: {},
     ...overrides,
   };
+}
+
+/** Three bytes that a request brings along. */
+export function aReference(overrides: Partial<Reference> = {}): Reference {
+  return { key: 'k', sha256: 'ab', mime: 'image/png', bytes: 3, width: 1, height: 1, ...overrides };
 }
 
 /** Queued, due at once, never attempted. */
