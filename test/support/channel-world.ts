@@ -1,6 +1,6 @@
 /** A channel and the emulator in the mode that matches it, for the contract of channels. */
 
-import { type Emulator, type FaultRule, type SettingsPatch, startEmulator } from '@darkroom/emulator';
+import { type Emulator, type FaultRule, makesImages, type SettingsPatch, startEmulator } from '@darkroom/emulator';
 import type { OpenChannel } from '@darkroom/shared/ports';
 import type { ChannelUnderTest, Trouble } from '@darkroom/shared/testing/channel-contract';
 import { startWireTap } from './wire-tap.ts';
@@ -24,13 +24,6 @@ export type ChannelWorldOptions = Pick<
 
 /** A port on which nobody listens, and nobody may. */
 const NOWHERE = 'http://127.0.0.1:1';
-const ROUTES: ReadonlySet<string> = new Set([
-  'generate_content',
-  'chat_completions',
-  'create_images',
-  'image_generations',
-  'image_edits',
-]);
 
 const FAULTS: Record<Trouble, FaultRule['fault']> = {
   reset: { kind: 'reset' },
@@ -54,7 +47,7 @@ export async function startChannelWorld(options: ChannelWorldOptions): Promise<C
   const emulator = await startEmulator({ settings: { render: 'fast', signature_bytes: 4_096, ...settings } });
   const tap = await startWireTap(emulator.url);
   begin?.(emulator);
-  const calls = () => emulator.control.journal().entries.filter(({ route }) => ROUTES.has(route));
+  const calls = () => emulator.control.journal().entries.filter(({ route }) => makesImages(route));
   return {
     ...rest,
     cannot,

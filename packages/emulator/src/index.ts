@@ -8,7 +8,7 @@ export type { OutageView } from './faults/outages.ts';
 export type { Fault, FaultRule } from './faults/rules.ts';
 export type { JournalEntry, JournalPage, Outcome } from './journal.ts';
 export type { WindowName, WindowReport } from './quota.ts';
-export type { RouteName } from './routes/names.ts';
+export { makesImages, type RouteName } from './routes/names.ts';
 export { type Emulator, type EmulatorOptions, startEmulator } from './server.ts';
 export { LIFELIKE, QUIET, type Quotas, type Settings, type SettingsPatch } from './settings.ts';
 export type { Delivery } from './webhooks/deliver.ts';

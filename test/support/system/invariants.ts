@@ -7,7 +7,7 @@
  * image is stored and whole, the spool ends empty · I7 an end never changes and is told once · I13 nothing is left pending.
  */
 
-import type { JournalEntry } from '@darkroom/emulator';
+import { type JournalEntry, makesImages } from '@darkroom/emulator';
 import type { AttemptRecord, JobRecord, TenantRecords } from './records.ts';
 
 export type Seen = {
@@ -204,17 +204,8 @@ function byPrompt({ journal }: Seen, jobs: JobRecord[]): Map<string, OfPrompt> {
   return groups;
 }
 
-/** The routes that make images, in whatever way they are asked for. */
-const ROUTES: ReadonlySet<string> = new Set([
-  'generate_content',
-  'chat_completions',
-  'create_images',
-  'image_generations',
-  'image_edits',
-]);
-
 function isCall({ route }: JournalEntry): boolean {
-  return ROUTES.has(route);
+  return makesImages(route);
 }
 
 /** I2 and I3 for one prompt: no call without an attempt, no charge that is neither settled nor in doubt. */
