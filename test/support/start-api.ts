@@ -2,7 +2,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,8 @@ export type StartApi = {
   redisUrl?: string;
   /** Environment beyond what the test needs anyway. */
   env?: Record<string, string>;
+  /** Text of a channels file; without it there is the one channel that needs none. */
+  channelsFile?: string;
   /** The way out to callers' URLs; by default there is none. */
   safeFetch?: SafeFetch;
   /** Where the host names of webhooks lead; by default nowhere. */
@@ -94,6 +96,7 @@ export async function startApi(options: StartApi = {}): Promise<TestApi> {
     DARKROOM_API_KEY: key,
     ...options.env,
   });
+  if (options.channelsFile !== undefined) await writeFile(join(folder, 'darkroom.config.yaml'), options.channelsFile);
   const channels = readChannels({ path: config.DARKROOM_CONFIG, env: {}, cwd: folder, credentials: 'leave' });
   const composed = opened.use(await compose(config, linesLog(lines), { publicUrl: () => url, channels }));
   opened.defer(composed.drain);

@@ -1,6 +1,3 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { CallEnd } from '@darkroom/shared/domain';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Json, startApi, type TestApi } from '../../support/start-api.ts';
@@ -31,9 +28,7 @@ channels:
 
 let api: TestApi;
 beforeAll(async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'channels-')), 'darkroom.config.yaml');
-  writeFileSync(file, CHANNELS);
-  api = await startApi({ env: { DARKROOM_CONFIG: file } });
+  api = await startApi({ channelsFile: CHANNELS });
 });
 afterAll(() => api[Symbol.asyncDispose]());
 beforeEach(async () => {

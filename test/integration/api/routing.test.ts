@@ -1,6 +1,3 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startApi, type TestApi } from '../../support/start-api.ts';
 
@@ -24,9 +21,7 @@ channels:
 
 let api: TestApi;
 beforeAll(async () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'routing-')), 'darkroom.config.yaml');
-  writeFileSync(file, CHANNELS);
-  api = await startApi({ env: { DARKROOM_CONFIG: file } });
+  api = await startApi({ channelsFile: CHANNELS });
 });
 afterAll(() => api[Symbol.asyncDispose]());
 
