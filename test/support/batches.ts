@@ -28,6 +28,7 @@ import {
   type SweepBatchDeps,
   sweepBatch,
 } from '@darkroom/shared/usecases';
+import { sweepOnce } from '../../apps/worker/src/sweeper/sweep.ts';
 import { TENANT } from './ledger.ts';
 import { failJob } from './run-job.ts';
 import { openTestUsecases, type TestUsecases } from './usecases.ts';
@@ -43,6 +44,8 @@ export type TestBatches = AsyncDisposable &
     accept: (rows: RowOverrides[], facts?: Partial<NewBatch>, shardRows?: number) => Promise<Batch>;
     /** Loads, minds and sweeps until nothing more happens by itself. @returns the batch as it is then */
     settle: (id: string) => Promise<Batch>;
+    /** A round of the sweeper, to which no batch is paused. */
+    sweep: () => Promise<void>;
     batch: (id: string) => Promise<Batch>;
     totals: (id: string) => Promise<BatchTotals>;
     /** The job of the row under `key`. */
@@ -99,6 +102,10 @@ export async function openTestBatches(opened?: TestUsecases): Promise<TestBatche
         if (after.version === version) return after;
       }
       throw new Error(`${id} never comes to rest`);
+    },
+    sweep: async () => {
+      const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+      await sweepOnce({ ...deps, letGo: async () => undefined, isPaused: async () => false, random: () => 0.5, log });
     },
     totals: (id) => batches.totals(TENANT, id),
     job: (of, key, generation = 0) => test.read(rowJobId(of.id, key, generation)),

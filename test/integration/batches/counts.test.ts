@@ -3,13 +3,11 @@ import { doubtEnd, imageEnd, MINUTE, refusalEnd, rejectionEnd, unsentEnd } from 
 import { cancelJob, jobsOfRows, loadBatch, mindBatch, sweepBatch } from '@darkroom/shared/usecases';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
 import { aRow, openTestBatches, type RowOverrides, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 import { beginJob, settleJob } from '../../support/run-job.ts';
 
 const ROWS = 8;
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 /** Rows 0 to 3 are two pairs of twins; some rows want to hear of doubts, some share what was made before. */
 const rows: RowOverrides[] = Array.from({ length: ROWS }, (_, n) => ({
@@ -32,13 +30,7 @@ const STEPS: Record<string, Step> = {
   sweep: ({ deps }, { id }) => sweepBatch(deps, TENANT, id),
   pass: async (test, _, n) => {
     test.clock.advance(n * MINUTE);
-    await sweepOnce({
-      ...test.deps,
-      letGo: async () => undefined,
-      isPaused: async () => false,
-      random: () => 0.5,
-      log: silent,
-    });
+    await test.sweep();
   },
   begin: async (test, batch, n) => {
     const job = await newest(test, batch, n);

@@ -4,7 +4,6 @@ import type { ObjectStore } from '@darkroom/shared/ports';
 import { createRedisLines } from '@darkroom/shared/storage/redis';
 import { getItem, loadBatch, type SweepBatchDeps, updateJob } from '@darkroom/shared/usecases';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweepOnce } from '../../../apps/worker/src/sweeper/sweep.ts';
 import { openTestBatches, type TestBatches } from '../../support/batches.ts';
 import { TENANT } from '../../support/ledger.ts';
 
@@ -15,7 +14,6 @@ beforeEach(async () => {
 afterEach(() => test[Symbol.asyncDispose]());
 
 const rows = (count: number) => Array.from({ length: count }, () => ({}));
-const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
 describe('a batch', () => {
   it('becomes jobs, row by row, and is completed with the last of them', async () => {
@@ -166,13 +164,7 @@ describe('a loader that dies', () => {
 
     expect(await test.totals(id)).toMatchObject({ counts: { queued: 12 }, made: 12, openEstimated: 12 * 35_861 });
     test.clock.advance(2_000);
-    await sweepOnce({
-      ...test.deps,
-      letGo: async () => undefined,
-      isPaused: async () => false,
-      random: () => 0.5,
-      log: silent,
-    });
+    await test.sweep();
     expect(new Set(await test.messages()).size).toBe(12);
   });
 
