@@ -1,7 +1,7 @@
 /** Holds an answer against what the OpenAPI document says about its route. */
 
 import { z } from 'zod';
-import { openApiDocument } from '../../apps/api/src/openapi.ts';
+import { openApiDocument } from '../../apps/api/src/openapi/document.ts';
 
 type Schema = Extract<Parameters<typeof z.fromJSONSchema>[0], object>;
 type Operation = { responses: Record<string, { content?: Record<string, { schema?: Schema }> }> };

@@ -10,7 +10,7 @@ import { notFound, problemHandler } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
 import { dataHeaders, pageHeaders } from './http/security-headers.ts';
 import { sendJson } from './http/send-json.ts';
-import { openApiDocument } from './openapi.ts';
+import { openApiDocument } from './openapi/document.ts';
 import { actionsRouter } from './routes/actions.ts';
 import { assetsRouter } from './routes/assets.ts';
 import { batchesRouter } from './routes/batches.ts';

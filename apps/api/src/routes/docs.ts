@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
-import type { openApiDocument } from '../openapi.ts';
+import type { openApiDocument } from '../openapi/document.ts';
 
 // Without `validatorUrl: null` the page shows every document's address to a validator on the internet.
 const INIT = `window.ui = SwaggerUIBundle({

@@ -16,7 +16,7 @@ import {
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './openapi-operation.ts';
+import { json, operation } from './operation.ts';
 
 const path = z.object({ id: z.string().meta({ description: 'An endpoint’s id, `whe_…`.' }) });
 const deliveryPath = z.object({ id: z.string().meta({ description: 'A delivery’s id, `dlv_…`.' }) });

@@ -3,7 +3,7 @@
 import { EventList, EventView, ListEventsQuery } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './openapi-operation.ts';
+import { json, operation } from './operation.ts';
 
 const id = z.string().regex(/^evt_[0-9a-f]{32}$/);
 

@@ -1,12 +1,12 @@
-/** The routes of channels, described. */
+/** The routes of channels, models and limits, and of the doctor, described. */
 
-import { ChannelList, ChannelView } from '@darkroom/shared/schemas';
+import { ChannelList, ChannelView, DoctorView, LimitList, ModelList, ResumedModel } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { CHANNEL_EXAMPLES, CHANNEL_PROBLEMS } from './openapi-channel-examples.ts';
-import { json, operation } from './openapi-operation.ts';
+import { CHANNEL_EXAMPLES, CHANNEL_PROBLEMS } from './channel-examples.ts';
+import { json, operation } from './operation.ts';
 
-const { noChannel, noAdmin } = CHANNEL_PROBLEMS;
+const { noChannel, noModel, noAdmin } = CHANNEL_PROBLEMS;
 
 const path = z.object({ id: z.string().meta({ description: 'As the configuration names it.', examples: ['gemini'] }) });
 const order = (operationId: string, summary: string, after: object) => ({
@@ -53,4 +53,38 @@ export const channelPaths: ZodOpenApiPathsObject = {
     'Take back what was said of it, and forget nothing',
     CHANNEL_EXAMPLES.channel,
   ),
+  '/v1/models': {
+    get: operation('listModels', 'models', {
+      summary: 'What each model can do, what it costs, and whether it can be had now',
+      answers: { '200': json(ModelList, 'All', CHANNEL_EXAMPLES.models) },
+    }),
+  },
+  '/v1/limits': {
+    get: operation('listLimits', 'limits', {
+      summary:
+        'How much of its limits each model has used on each channel, which are paused, and what bounds the caller',
+      answers: {
+        '200': json(
+          LimitList,
+          'All models of all channels, and the bounds of the tenant and key that ask',
+          CHANNEL_EXAMPLES.limits,
+        ),
+      },
+    }),
+  },
+  '/v1/limits/{model}/resume': {
+    post: operation('resumeModel', 'limits', {
+      summary: 'End the pause of a model now (scope admin)',
+      params: { path: z.object({ model: z.string() }) },
+      answers: { '200': json(ResumedModel, 'It may be called again', CHANNEL_EXAMPLES.resumed) },
+      problems: { not_found: noModel, forbidden: noAdmin },
+    }),
+  },
+  '/v1/doctor': {
+    get: operation('examine', 'health', {
+      summary: 'What is wrong with this installation, and how to mend it; costs nothing (scope admin)',
+      answers: { '200': json(DoctorView, 'All that was looked at', CHANNEL_EXAMPLES.doctor) },
+      problems: { forbidden: noAdmin },
+    }),
+  },
 };

@@ -10,7 +10,7 @@ import {
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './openapi-operation.ts';
+import { json, operation } from './operation.ts';
 
 const path = z.object({ id: z.string().meta({ description: 'An action id, `act_…`.' }) });
 const endpointPath = z.object({ id: z.string().meta({ description: 'The id of a webhook endpoint, `whe_…`.' }) });

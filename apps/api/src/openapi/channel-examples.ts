@@ -10,7 +10,7 @@ import type {
   Problem,
   ResumedModel,
 } from '@darkroom/shared/schemas';
-import { toProblem } from './http/problem.ts';
+import { toProblem } from '../http/problem.ts';
 
 const PRO = 'gemini-3-pro-image';
 const REQUEST = 'req_0198b2f14c6a4f8e9d3b7c5a1e2f6d40';

@@ -3,7 +3,7 @@
 import { CreateTemplateBody, RenderBody, RenderView, TemplateList, TemplateView } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './openapi-operation.ts';
+import { json, operation } from './operation.ts';
 
 const path = z.object({ id: z.string().meta({ description: '`name@version`, or a name for its newest version.' }) });
 const named = z.object({ id: z.string().meta({ description: 'The name alone: no version goes without the others.' }) });

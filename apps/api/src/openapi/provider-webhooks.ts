@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { open, operation } from './openapi-operation.ts';
+import { open, operation } from './operation.ts';
 
 const headers = z.object({
   'webhook-id': z.string().max(256).meta({ description: 'The same each time one message is sent.' }),

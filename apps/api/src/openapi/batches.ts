@@ -14,7 +14,7 @@ import {
 } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './openapi-operation.ts';
+import { json, operation } from './operation.ts';
 
 const id = z.object({ id: z.string().meta({ description: 'A batch id, `bat_…`.' }) });
 const batch = json(BatchView, 'The batch');
