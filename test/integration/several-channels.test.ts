@@ -14,6 +14,7 @@ import { sweepOnce } from '../../apps/worker/src/sweeper/sweep.ts';
 import { openTestAttempts, type TestAttempts } from '../support/attempts.ts';
 import { TENANT } from '../support/ledger.ts';
 import { type ChannelSettings, withChannels } from '../support/several-channels.ts';
+import { replyWith } from '../support/stub-provider.ts';
 
 const PRO = 'gemini-3-pro-image';
 const FLASH = 'gemini-3.1-flash-image';
@@ -65,6 +66,54 @@ describe('a job whose max_cost pays for one channel only', () => {
       'succeeded',
     ]);
   });
+});
+
+describe('a cheaper channel and a dearer one', () => {
+  const limited = { rpm: 6 };
+
+  it('are called in this order: all of what the cheaper one allows in a minute goes first', async () => {
+    const world = await open(
+      { id: 'dear', models: { pro: priced('0.10', limited) } },
+      { id: 'cheap', models: { pro: priced('0.02', limited) } },
+    );
+    const ids: string[] = [];
+    for (let n = 0; n < 7; n++) ids.push(await submit(world, { prompt: `mug ${n}` }));
+
+    for (const _ of ids) await serveOne(world.deps, PRO);
+
+    const jobs = await Promise.all(ids.map((id) => world.test.read(id)));
+    const called = jobs.map(({ state }) => state.attempts.map(({ channel }) => channel).join());
+    expect(called).toEqual([...Array.from({ length: 6 }, () => 'cheap'), 'dear']);
+  });
+});
+
+it('a job whose key is refused waits for another channel that has used up its minute', async () => {
+  const refusal = {
+    error: { code: 403, message: 'Your API key was reported as leaked.', status: 'PERMISSION_DENIED' },
+  };
+  const attempts = cleanup.use(await openTestAttempts(replyWith(403, refusal)));
+  const channels = [
+    { id: 'refused', order: 1, models: { pro: {} } },
+    { id: 'full', order: 2, models: { pro: { limits: { rpm: 1 } } } },
+  ];
+  const world = { ...attempts, deps: await withChannels(attempts, channels, cleanup) };
+  await world.deps.quotas.take({ channel: 'full', model: PRO }, 'att_other', DEMAND);
+  const id = await submit(world, {});
+
+  await serveOne(world.deps, PRO);
+
+  const { state } = await world.test.read(id);
+  expect(state).toMatchObject({ status: 'queued', attempts: [{ channel: 'refused', error: 'upstream_auth' }] });
+});
+
+it('a job with money waits for a channel that was taken out of the file, and is not said to lack money', async () => {
+  const world = cleanup.use(await openTestAttempts());
+  const id = await submit(world, { routing: { channels: ['gemini'] }, max_cost: '5.00' });
+  const deps = await withChannels(world, [{ id: 'other', models: { pro: {} } }], cleanup);
+
+  await serveOne(deps, PRO);
+
+  expect((await world.test.read(id)).state).toMatchObject({ status: 'queued', phase: 'backoff', attempts: [] });
 });
 
 describe('a chain of models', () => {
@@ -236,7 +285,7 @@ it('frees its channel and the bounds of its tenant as soon as a call is given up
 
   expect((await test.read(id)).state.attempts).toMatchObject([{ state: 'in_doubt' }]);
   expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });
-  expect(await deps.lines.sizes(PRO)).toEqual([]);
+  expect(await deps.lines.sizes(PRO)).toMatchObject([{ tenant: TENANT, running: 0 }]);
 });
 
 it.each([50, HOUR])('runs on a worker whose clock is %d ms behind that of who submitted it', async (ms) => {

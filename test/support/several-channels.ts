@@ -27,7 +27,7 @@ export async function withChannels(
   const { channels: configured } = readChannels({ env: { KEY: 'AIzaTestKey' }, cwd, credentials: 'resolve' });
   const { redis, prefix } = test;
   const { breakers, clock } = deps;
-  const quotas = createRedisQuotas({ redis, prefix, limitsOf: limitsIn(configured) });
+  const quotas = createRedisQuotas({ redis, prefix, limitsOf: limitsIn(configured), paced: true });
   const opened = cleanup.use(openChannels(configured, { clock }));
   return { ...deps, channels: opened, quotas, places: createPlaces({ breakers, quotas, clock }) };
 }

@@ -60,10 +60,9 @@ async function noChannel(
   deps: AttemptDeps,
   job: Job,
   turn: LineTurn,
-  { refusals, mayMend }: Extract<ChannelChoice, { type: 'none' }>,
+  { refusals, dear }: Extract<ChannelChoice, { type: 'none' }>,
 ): Promise<Found> {
   deps.log.warn({ tenant: job.tenant, job: job.id, refusals }, 'attempt.no_channel');
-  const dear = !mayMend && refusals.length > 0 && moneyLeft(job) !== undefined;
   if (!dear) return lineWaits(deps, job, turn, { ms: LINE_WAIT_MS_MAX, reason: 'broken', stuck: true });
   if (await movesOn(deps, job, turn)) return { type: 'next' };
   const detail = 'What is left of max_cost pays for no call on any channel that can carry it.';

@@ -25,7 +25,7 @@ export async function takeLeave(
   let soonest: Extract<Leave, { type: 'wait' }> | undefined;
   for (const [n, candidate] of order.entries()) {
     if (n > 0) await moving(candidate);
-    const leave = await enter(deps, job, candidate, attempt);
+    const leave = await enter(deps, job, candidate, attempt, { evenly: !goesBefore(candidate, order.slice(n + 1)) });
     if (leave.type === 'go') return leave;
     deps.places.forget(candidate.place);
     if (!soonest || leave.ms < soonest.ms) soonest = leave;
@@ -33,12 +33,26 @@ export async function takeLeave(
   return soonest ?? { type: 'wait', ms: 1_000, reason: 'rate_limited' };
 }
 
-async function enter(deps: Deps, job: Job, candidate: Candidate, attempt: string): Promise<Leave> {
+/**
+ * Whether a dearer one comes after it, or one of a later `order`. A minute's calls leave evenly so that a newcomer finds some
+ * left; where they could only go on to such a channel, all of the better one is used first, and the newcomer finds the other.
+ */
+function goesBefore({ spec, cost }: Candidate, rest: readonly Candidate[]): boolean {
+  return rest.some((one) => one.spec.order > spec.order || (one.spec.order === spec.order && one.cost > cost));
+}
+
+async function enter(
+  deps: Deps,
+  job: Job,
+  candidate: Candidate,
+  attempt: string,
+  how: { evenly: boolean },
+): Promise<Leave> {
   const { breakers, quotas } = deps;
   const { place } = candidate;
   const [entered, leave] = await Promise.all([
     breakers.enter(place, attempt),
-    quotas.take(place, attempt, demandOf(job, candidate)),
+    quotas.take(place, attempt, demandOf(job, candidate), how),
   ]).catch(async (error: unknown) => {
     // Whichever of the two was had must not be held for as long as a call can last.
     await giveBack(deps, place, attempt);

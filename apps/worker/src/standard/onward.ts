@@ -35,7 +35,7 @@ async function others(
   job: Job,
   ref: AttemptRef,
   end: AttemptEnd,
-): Promise<Pick<Onward, 'elsewhere' | 'stuck'>> {
+): Promise<Pick<Onward, 'elsewhere' | 'later' | 'stuck'>> {
   const channel = job.state.attempts.find(({ id }) => id === ref.attempt)?.channel;
   // With one channel there is nowhere else to look, and every failure would ask.
   if (channel === undefined || deps.channels.specs.length < 2) return { stuck: isOut(end) };
@@ -45,6 +45,7 @@ async function others(
   const rest = candidates.filter(({ spec }) => spec.id !== channel);
   return {
     elsewhere: rest.some((one) => one.failed < tries && isCallable(one, now + SOON_MS)),
+    later: rest.some((one) => !one.out && !isHeld(one) && isPayable(job, one)),
     stuck: isOut(end) && !rest.some((one) => isCallable(one, now + STUCK_MS)),
   };
 }
@@ -57,8 +58,12 @@ function isOut(end: AttemptEnd): boolean {
 }
 
 /** Whether it can be called by then, as it stands. */
-function isCallable({ override, enterAt, readyAt }: Candidate, by: number): boolean {
-  return override !== 'open' && override !== 'drain' && enterAt <= by && readyAt <= by;
+function isCallable(one: Candidate, by: number): boolean {
+  return !isHeld(one) && one.enterAt <= by && one.readyAt <= by;
+}
+
+function isHeld({ override }: Candidate): boolean {
+  return override === 'open' || override === 'drain';
 }
 
 /** The model that comes next in the chain, that some channel can make, and that what is left of `max_cost` pays for. */

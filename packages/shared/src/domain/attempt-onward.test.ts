@@ -54,6 +54,17 @@ describe('a failure, when another channel can be called', () => {
   });
 
   it.each(['upstream_auth', 'model_retired', 'upstream_quota_exhausted'] as const)(
+    'waits after %s for another channel that has no room yet, unless another model of its chain can make it',
+    (code) => {
+      const end = rejectionEnd({ code, retryable: false });
+
+      expect(settled(aRunningJob(), 'att_1', end, { later: true }).state).toMatchObject({ status: 'queued' });
+      expect(settled(aRunningJob(), 'att_1', end, { later: true, next }).state).toMatchObject({ model: LITE });
+      expect(settled(aRunningJob(), 'att_1', end).state).toMatchObject({ status: 'failed' });
+    },
+  );
+
+  it.each(['upstream_auth', 'model_retired', 'upstream_quota_exhausted'] as const)(
     'goes on at once after %s, which would end it otherwise',
     (code) => {
       const end = rejectionEnd({ code, retryable: false });

@@ -159,7 +159,7 @@ describe('the choice of a channel', () => {
     expect(choose([out(NOON + 1)])).toEqual({
       type: 'none',
       refusals: [{ channel: 'a', why: `does not serve ${MODEL} any more` }],
-      mayMend: true,
+      dear: false,
     });
   });
 
@@ -182,9 +182,9 @@ describe('the choice of a channel', () => {
     expect(choose([dear], { refusals, room: 100 })).toEqual({
       type: 'none',
       refusals: [...refusals, { channel: 'dear', why: 'costs more than is left of max_cost' }],
-      mayMend: false,
+      dear: true,
     });
-    expect(choose([dear, drained], { room: 100 })).toMatchObject({ type: 'none', mayMend: true });
-    expect(choose([], { refusals })).toEqual({ type: 'none', refusals, mayMend: false });
+    expect(choose([dear, drained], { room: 100 })).toMatchObject({ type: 'none', dear: false });
+    expect(choose([], { refusals })).toEqual({ type: 'none', refusals, dear: false });
   });
 });

@@ -32,8 +32,8 @@ export type ChannelChoice =
   | { type: 'try'; order: [Candidate, ...Candidate[]] }
   /** `allBroken`: no quota is what it waits for anywhere, so another model may be the better answer. */
   | { type: 'wait'; until: EpochMs; reason: WaitReason; allBroken: boolean }
-  /** `mayMend`: an operator or a model that is gone stands in the way, and not the request. */
-  | { type: 'none'; refusals: Refusal[]; mayMend: boolean };
+  /** `dear`: each of them costs more than is left of `max_cost`, so it is no use to wait for an operator. */
+  | { type: 'none'; refusals: Refusal[]; dear: boolean };
 
 export type ChooseOptions = {
   candidates: readonly Candidate[];
@@ -62,8 +62,8 @@ export function chooseChannel({ candidates, refusals, now, room, random }: Choos
     const why = refusalOf(one, now, room);
     return why === undefined ? [] : [{ channel: one.place.channel, why }];
   });
-  const mayMend = candidates.some((one) => refusalOf(one, now) !== undefined && isWithin(one, room));
-  return { type: 'none', refusals: [...refusals, ...found], mayMend };
+  const dear = candidates.length > 0 && !candidates.some((one) => isWithin(one, room));
+  return { type: 'none', refusals: [...refusals, ...found], dear };
 }
 
 /** A wait of less than this is no news to the caller. */

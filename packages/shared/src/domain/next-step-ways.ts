@@ -25,6 +25,8 @@ import { costOf, estimateCost } from './price.ts';
 export type Onward = {
   /** Another channel may be called with it at once. */
   elsewhere?: boolean;
+  /** Another channel may be called with it some time: a limit or its breaker is all that it waits for. */
+  later?: boolean;
   /** No channel can be called for the model now: each is out, broken or parked for long. */
   stuck?: boolean;
   /** What comes after its model in the chain, with what it is expected to cost. */

@@ -81,7 +81,8 @@ export function afterRejection(
   const { limit, retryAfterMs } = verdict;
   if (!verdict.retryable) {
     const ours = verdict.channelDown || PLACE_FAULTS.has(error.code);
-    return ours && onward.elsewhere ? requeue(job, base, now, error, now) : giveUp(job, base, error, at);
+    const waits = onward.elsewhere || (onward.later && !payableNext(job, base, onward));
+    return ours && waits ? requeue(job, base, now, error, now) : giveUp(job, base, error, at);
   }
   if (!limit || limit === 'overload') return retry(job, base, { error, retryAfterMs }, at);
   const parked = limit === 'day';

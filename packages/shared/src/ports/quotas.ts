@@ -35,7 +35,7 @@ export type WindowState = {
   freeAt?: EpochMs;
 };
 
-/** What stands between a place and its next call; `pausedUntil` = the provider said so. */
+/** What stands between a place and its next call; `pause` = the provider said so, or the calls of the day are used. */
 export type PlaceState = {
   place: Place;
   /** ms until a call of no great demand may leave; 0 = now. */
@@ -46,8 +46,12 @@ export type PlaceState = {
 
 /** Every method may be sent twice with the same effect as once: a call is counted under its attempt's id. */
 export type Quotas = {
-  /** Takes a call out of every window of the place at once, or out of none. */
-  take(place: Place, attempt: string, demand: Demand): Promise<Leave>;
+  /**
+   * Takes a call out of every window of the place at once, or out of none.
+   *
+   * @param how `evenly`: not before its turn where a minute's calls leave evenly; so they do if nothing is said
+   */
+  take(place: Place, attempt: string, demand: Demand, how?: { evenly?: boolean }): Promise<Leave>;
   /** The call leaves now: it counts from now on, and not from when leave was taken. */
   sent(place: Place, attempt: string): Promise<void>;
   /** The call is over: its place in flight is free, and what it really used takes the place of what was expected. */

@@ -115,9 +115,12 @@ function presentPhase({ phase: noted }: JobState, place: QueuePlace | undefined)
 }
 
 /** Nothing, rather than an empty part, when nothing is known. */
-function presentQueue({ status, runAt }: JobState, now: number, place: QueuePlace = {}): Pick<JobView, 'queue'> {
+function presentQueue(state: JobState, now: number, place: QueuePlace = {}): Pick<JobView, 'queue'> {
+  const { status, runAt, expiresAt } = state;
   // Who is due later is not made before; of who is refused by a limit it is known for longer.
-  const at = runAt > now ? Math.max(runAt, place.at ?? 0) : place.at;
+  const likely = runAt > now ? Math.max(runAt, place.at ?? 0) : place.at;
+  // Beyond its deadline there is nothing to expect.
+  const at = likely !== undefined && likely <= expiresAt ? likely : undefined;
   const { ahead } = place;
   if (status !== 'queued' || (ahead === undefined && at === undefined)) return {};
   return { queue: { ...(ahead !== undefined && { position: ahead }), ...(at !== undefined && { eta: iso(at) }) } };

@@ -91,9 +91,15 @@ export function createRedisQuotas(options: {
     const [seconds, micros] = await redis.time();
     days = daysAround(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000), spans.dayMs);
   };
-  const run = async (script: Script, place: Place, attempt: string, more: ScriptArg[] = []): Promise<unknown[]> => {
+  const run = async (
+    script: Script,
+    place: Place,
+    attempt: string,
+    more: ScriptArg[] = [],
+    evenly = paced,
+  ): Promise<unknown[]> => {
     const { pace, ...others } = space.quotas(place);
-    const keys = [...Object.values(others), ...(paced ? [pace] : [])];
+    const keys = [...Object.values(others), ...(evenly ? [pace] : [])];
     for (let tries = 0; ; tries++) {
       const args = [attempt, spans.minuteMs, spans.tenMinutesMs, spans.dayMs, ...limitArguments(limitsOf(place), days)];
       const answer = (await script(keys, [...args, callMs, ...more])) as unknown[];
@@ -104,9 +110,9 @@ export function createRedisQuotas(options: {
   };
 
   return {
-    take: async (place, attempt, { images, tokens, cost }): Promise<Leave> => {
+    take: async (place, attempt, { images, tokens, cost }, { evenly = true } = {}): Promise<Leave> => {
       const demand = [images, tokens, cost].map(wholeAmount);
-      const [granted, wait, reason, window] = await run(scripts.take, place, attempt, demand);
+      const [granted, wait, reason, window] = await run(scripts.take, place, attempt, demand, paced && evenly);
       if (granted === 1) return { granted: true };
       return {
         granted: false,
