@@ -84,4 +84,16 @@ describe('a day', () => {
     expect(clock.format((await test.now()) + waitOf(leave))).toMatch(/^00:00:0[2-4]$/);
     expect((await stateOf(test.other)).of('day')).toMatchObject({ used: 3, limit: 3 });
   });
+
+  it.each(['pacific', 'rolling'] as const)('that is used up is shown as a pause until its end: %s', async (day) => {
+    await using test = await openQuotas({ requestsPerDay: 2, day });
+    await Promise.all(['a', 'b'].map((id) => test.quotas.take(PRO, id, ONE)));
+
+    const state = await stateOf(test.other);
+
+    expect(state.pause).toMatchObject({ reason: 'parked', why: 'its calls of the day are used' });
+    expect(state.pause?.until).toBe(state.of('day')?.freeAt);
+    await test.quotas.learn(PRO, { type: 'pause', ms: 3 * 24 * HOUR, reason: 'rate_limited', why: 'longer' });
+    expect((await stateOf(test.other)).pause).toMatchObject({ why: 'longer' });
+  });
 });

@@ -102,4 +102,14 @@ describe('a pause', () => {
     expect(tellOfParking(place, parking(HOUR), told?.next)?.next.version).toBe(2);
     expect(tellOfParking(place, parking(2 * MINUTE, NOON + 20 * MINUTE), told?.next)).toBeDefined();
   });
+
+  it('that comes again each time a call of a rolling day is used is told once a day', () => {
+    const full = (from: number) => ({ ...parking(3 * MINUTE, from), quietMs: 24 * HOUR });
+    const told = tellOfParking(place, full(NOON), undefined);
+
+    expect(told?.note.until).toBe(NOON + 3 * MINUTE);
+    expect(tellOfParking(place, full(NOON + 10 * MINUTE), told?.next)).toBeUndefined();
+    expect(tellOfParking(place, full(NOON + 23 * HOUR), told?.next)).toBeUndefined();
+    expect(tellOfParking(place, full(NOON + 24 * HOUR), told?.next)).toBeDefined();
+  });
 });

@@ -53,23 +53,27 @@ export function tellOfTransition(change: Transition, state: AlertState | undefin
   };
 }
 
-/** A pause of a place, or of its whole channel: until when by the clock of the store, and for how many ms from now. */
-export type Parking = { until: EpochMs; ms: number; why: string; wholeChannel?: true };
+/**
+ * A pause of a place, or of its whole channel: until when by the clock of the store, and for how many ms from now. Of one
+ * that comes again and again, such as that of a day which rolls and frees a call at a time, no other is told for `quietMs`.
+ */
+export type Parking = { until: EpochMs; ms: number; why: string; wholeChannel?: true; quietMs?: number };
 
 /** What is to be told of a pause: once each, however many refusals say the same, and nothing of a short one. */
 export function tellOfParking(
   place: Place,
-  { until, ms, why, wholeChannel }: Parking,
+  { until, ms, why, wholeChannel, quietMs = 0 }: Parking,
   state: AlertState | undefined,
 ): Telling | undefined {
   const isKnown = state?.parkedUntil !== undefined && until < state.parkedUntil + PARKED_MS_MIN;
   if (ms < PARKED_MS_MIN || isKnown) return undefined;
   const subject = channelSubject('quota_parked', place, wholeChannel);
   const [value, threshold] = [Math.round(ms / 1_000), PARKED_MS_MIN / 1_000];
+  const since = until - ms;
   return {
     subject,
     type: 'quota.parked',
-    note: { ...subject, value, threshold, since: until - ms, why, until },
-    next: { version: (state?.version ?? 0) + 1, parkedUntil: until },
+    note: { ...subject, value, threshold, since, why, until },
+    next: { version: (state?.version ?? 0) + 1, parkedUntil: Math.max(until, since + quietMs) },
   };
 }

@@ -9,10 +9,10 @@ export const LimitView = z
     model: z.string(),
     reason: z.enum(['rate_limited', 'parked']).optional().meta({
       description:
-        'While nobody calls it, because the provider said so, or what may be spent in ten minutes is spent. rate_limited: for a while. parked: until the daily quota starts anew, or for as long as the provider says.',
+        'While nobody calls it: the provider said so, its calls of the day are used, or what may be spent in ten minutes is spent. rate_limited: for a while. parked: until the daily quota starts anew, or for as long as the provider says.',
     }),
     until: z.string().optional().meta({ format: 'date-time', description: 'The end of that.' }),
-    why: z.string().optional().meta({ description: 'What was said.' }),
+    why: z.string().optional().meta({ description: 'What keeps it waiting, for people.' }),
     windows: z.array(WindowView),
   })
   .meta({ id: 'Limit', description: 'One model on one channel: how much of its limits is used.' });

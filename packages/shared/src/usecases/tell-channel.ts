@@ -20,7 +20,7 @@ export type ChannelTellerDeps = { alerts: Pick<Alerts, 'states' | 'tell'>; log: 
 export type ChannelTeller = {
   /** What `Breakers.note` answered. @returns whether it was news */
   tell(change: Transition): Promise<boolean>;
-  /** A limit keeps everybody away from a place, or from all of its channel: told once a pause, from a minute on. */
+  /** A limit, the provider's or a configured one, keeps everybody away from a place or its channel: told once a pause, from a minute on. */
   parked(place: Place, parking: Parking): Promise<boolean>;
   /** An operator has closed the breakers of a channel: whatever was told of these models there, or of all of it, is over. */
   closed(channel: string, models: readonly string[]): Promise<void>;

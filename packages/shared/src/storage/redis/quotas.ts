@@ -10,8 +10,8 @@
  * **What is exact.** A call counts from the instant `sent` wrote (from that of `take` until then), and no interval as long
  * as a window's span ever holds more than its limit, by amounts. `sent` is always allowed: it moves the call within the
  * window, as long as it comes within the span after `take`. The provider sees the call a little later, some calls later
- * than others; so windows are longer than their span by a 150th, at most 3 s: 400 ms of a minute. Up to that much more
- * delay of one call than of another is no refusal, and 99.3 % of the allowance stays usable. A cost counts from `take` until
+ * than others; so windows are longer than their span by a hundredth, at most 3 s: 600 ms of a minute. Up to that much more
+ * delay of one call than of another is no refusal, and 99 % of the allowance stays usable. A cost counts from `take` until
  * the window's span after `ended`, so that no interval holds more than the limit whether the provider books it at the
  * start of the call or at its end. About midnight, by the guard of the day, a call counts on both days. A rolling day is
  * counted in five hundredths, each of which counts until its last call is a day old.
@@ -57,6 +57,9 @@ const SPANS: QuotaSpans = { minuteMs: 60_000, tenMinutesMs: 600_000, dayMs: DAY_
 /** Longer than any call may take: then its worker has died. */
 const CALL_MS = 15 * 60_000;
 const NONE = -1;
+const DAY_USED = 'its calls of the day are used';
+
+type Pause = NonNullable<PlaceState['pause']>;
 
 /** What a script answers when the days it was given do not reach to now. */
 const STALE = -1;
@@ -179,9 +182,19 @@ function parseState(place: Place, [now, wait, ...rows]: unknown[]): PlaceState {
   const at = Number(now);
   const windows = (rows.slice(0, -1) as string[][]).map((row) => parseRow(row, at));
   const [, left, reason, why = ''] = rows.at(-1) as string[];
-  const state = { place, waitMs: Number(wait), windows };
-  if (Number(left) <= 0) return state;
-  return { ...state, pause: { until: at + Number(left), reason: parseReason(reason), why } };
+  const said = Number(left) > 0 ? { until: at + Number(left), reason: parseReason(reason), why } : undefined;
+  const pause = longer(said, dayPause(windows));
+  return { place, waitMs: Number(wait), windows, ...(pause && { pause }) };
+}
+
+/** Nobody calls until the day is over, as if the provider had said so. */
+function dayPause(windows: readonly WindowState[]): Pause | undefined {
+  const until = windows.find(({ window }) => window === 'day')?.freeAt;
+  return until === undefined ? undefined : { until, reason: 'parked', why: DAY_USED };
+}
+
+function longer(a: Pause | undefined, b: Pause | undefined): Pause | undefined {
+  return a && b ? (b.until > a.until ? b : a) : (a ?? b);
 }
 
 function parseRow([window, used, limit, learnt, until, wait]: string[], now: EpochMs): WindowState {
