@@ -48,7 +48,7 @@ async function note(channel: string, end: CallEnd, times: number, model = PRO): 
   for (let n = 0; n < times; n++) {
     const attempt = `att_${calls++}`;
     await api.deps.breakers.enter(place, attempt);
-    await api.deps.breakers.note(place, attempt, end, end === 'ok' ? 8_000 : undefined);
+    await api.deps.breakers.note(place, attempt, end, end === 'ok' ? { ms: 8_000 } : {});
   }
 }
 
@@ -68,7 +68,7 @@ describe('/v1/channels', () => {
     expect(text).not.toMatch(/HIDDEN|NOT_SET|example\.com|credentials|base_url/);
   });
 
-  it('shows windows with what is used of them, and money in dollars', async () => {
+  it('shows windows with what is used of them, and money as text in dollars', async () => {
     const place = { channel: 'gemini-main', model: PRO };
     await api.deps.quotas.take(place, 'att_window', { tokens: 100, images: 1, cost: 250_000 });
 
@@ -76,7 +76,7 @@ describe('/v1/channels', () => {
 
     expect(windows).toContainEqual({ window: 'requests', used: 1, limit: 600 });
     expect(windows).toContainEqual({ window: 'day', used: 1, limit: 10_000 });
-    expect(windows).toContainEqual({ window: 'spend', used: 0.25, limit: 50 });
+    expect(windows).toContainEqual({ window: 'spend', used: '0.25', limit: '50.00' });
     await api.deps.quotas.giveBack(place, 'att_window');
   });
 

@@ -34,6 +34,9 @@ const mainWindows: PlaceView['windows'] = [
   { window: 'concurrency', used: 18, limit: 20 },
 ];
 
+/** What a key with the scope admin sees besides. */
+const spent: PlaceView['windows'][number] = { window: 'spend', used: '21.314468', limit: '50.00' };
+
 const main: ChannelView = {
   id: 'gemini-main',
   kind: 'gemini',
@@ -48,7 +51,7 @@ const main: ChannelView = {
       provider_model: PRO,
       health: 'available',
       breaker: { state: 'closed' },
-      windows: mainWindows,
+      windows: [...mainWindows, spent],
       calls: 3_980,
       error_rate: 0.012,
       ends: {

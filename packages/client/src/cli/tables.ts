@@ -45,14 +45,14 @@ export function limitTable(limits: readonly LimitView[]): string[] {
   const rows = limits.flatMap(({ channel, model, reason, until, windows }, n) => [
     ...(reason ? [[channel, model, `paused (${reason})`, '-', '-', '-', untilOf(until)]] : []),
     ...windows
-      .filter(({ used, limit }) => used > 0 || limit !== undefined)
+      .filter(({ used, limit }) => Number(used) > 0 || limit !== undefined)
       .filter(({ window }) => !OF_CHANNEL.has(window) || limits[n - 1]?.channel !== channel)
       .map(({ window, used, limit, learnt, free_at: freeAt }) => [
         channel,
         OF_CHANNEL.has(window) ? 'all' : model,
         window,
-        amountOf(window, used),
-        amountOf(window, limit),
+        amountOf(used),
+        amountOf(limit),
         untilOf(learnt?.until),
         untilOf(freeAt),
       ]),
@@ -60,9 +60,10 @@ export function limitTable(limits: readonly LimitView[]): string[] {
   return rows.length ? table([head, ...rows]) : ['Nothing is used, and no limit is known yet.'];
 }
 
-function amountOf(window: string, amount: number | undefined): string {
+/** Money comes as text. */
+function amountOf(amount: number | string | undefined): string {
   if (amount === undefined) return '-';
-  return window === 'spend' ? dollars(String(amount)) : String(amount);
+  return typeof amount === 'string' ? dollars(amount) : String(amount);
 }
 
 function untilOf(time: string | undefined): string {

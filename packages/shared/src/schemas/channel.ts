@@ -16,22 +16,39 @@ export const HealthView = z.enum(HEALTHS).meta({
 });
 export type HealthView = z.output<typeof HealthView>;
 
-export const WindowView = z
-  .object({
-    window: z.string().meta({
-      description:
-        'requests, images and tokens of a minute; requests of a day; spend of ten minutes, in dollars (of all tenants, so it is shown to keys with the scope admin alone); calls in flight of the model (concurrency) and of the channel.',
-      examples: ['requests'],
-    }),
-    used: z.number(),
-    limit: z.number().optional().meta({ description: 'What holds now; absent while none is known.' }),
+const COUNTED = ['requests', 'images', 'tokens', 'day', 'concurrency', 'channel_concurrency'] as const;
+
+function windowOf<W extends z.ZodType, A extends z.ZodType>(window: W, amount: A) {
+  return z.object({
+    window,
+    used: amount,
+    limit: amount.optional().meta({ description: 'What holds now; absent while none is known.' }),
     learnt: z
-      .object({ limit: z.number(), until: time })
+      .object({ limit: amount, until: time })
       .optional()
       .meta({ description: 'The limit as a refusal taught it, and until when that holds.' }),
     free_at: time.optional().meta({ description: 'When it has room again; while it is full.' }),
-  })
-  .meta({ id: 'Window' });
+  });
+}
+
+const CountWindow = windowOf(
+  z.enum(COUNTED).meta({
+    description:
+      'requests, images and tokens of a minute; requests of a day; calls in flight of the model (concurrency) and of the channel.',
+  }),
+  z.number(),
+).meta({ id: 'CountWindow' });
+
+const SpendWindow = windowOf(
+  z.literal('spend').meta({
+    description: 'Dollars of ten minutes, of all tenants: shown to keys with the scope admin alone.',
+  }),
+  z.string().meta({ description: 'Dollars, as a decimal.', examples: ['0.314468'] }),
+).meta({ id: 'SpendWindow' });
+
+/** One limit, and how much of it is used: a number of something, or money as everywhere. */
+export const WindowView = z.discriminatedUnion('window', [CountWindow, SpendWindow]).meta({ id: 'Window' });
+export type WindowView = z.output<typeof WindowView>;
 
 export const ParkedView = z
   .object({

@@ -13,13 +13,12 @@ import {
   type Place,
   type ServedModel,
 } from '../domain/index.ts';
-import type { Breakers, PlaceHealth, PlaceState, Quotas } from '../ports/index.ts';
-import type { ChannelView, LimitView, PlaceView, Scope } from '../schemas/index.ts';
+import type { Breakers, PlaceHealth, PlaceState, Quotas, WindowState } from '../ports/index.ts';
+import type { ChannelView, LimitView, PlaceView, Scope, WindowView } from '../schemas/index.ts';
 
 type Deps = { quotas: Pick<Quotas, 'look'>; breakers: Pick<Breakers, 'look'> };
 type Looked = { spec: ChannelSpec; served: ServedModel; standing: PlaceHealth; quota: PlaceState };
 
-const MICROS = 1_000_000;
 const SPENT = 'what may be spent in ten minutes is spent';
 
 /** What may be seen of places. `spend`: what all tenants together have spent. */
@@ -134,24 +133,23 @@ function pricesOf(model: string, served: ServedModel, lane: Lane): Record<string
   return Object.fromEntries(sizes.map((size) => [size, formatMicros(imagePriceOn(served, row, size, lane))]));
 }
 
-function presentWindows(windows: PlaceState['windows'], { spend }: Sight): LimitView['windows'] {
-  return windows.filter(({ window }) => spend || window !== 'spend').map(presentWindow);
+function presentWindows(windows: readonly WindowState[], { spend }: Sight): WindowView[] {
+  return windows.filter(({ window }) => spend || window !== 'spend').flatMap(presentWindow);
 }
 
-/** Money is kept in micro-dollars, and told in dollars. */
-function presentWindow({
-  window,
-  used,
-  limit,
-  learnt,
-  freeAt,
-}: PlaceState['windows'][number]): LimitView['windows'][number] {
-  const amount = (value: number) => (window === 'spend' ? value / MICROS : value);
+/** Money is kept in micro-dollars, and told as money is everywhere. */
+function presentWindow(state: WindowState): WindowView[] {
+  const { window } = state;
+  // Is told apart from them.
+  if (window === 'pause') return [];
+  return [window === 'spend' ? { window, ...amounts(state, formatMicros) } : { window, ...amounts(state, Number) }];
+}
+
+function amounts<A>({ used, limit, learnt, freeAt }: WindowState, told: (amount: number) => A) {
   return {
-    window,
-    used: amount(used),
-    ...(limit !== undefined && { limit: amount(limit) }),
-    ...(learnt && { learnt: { limit: amount(learnt.limit), until: at(learnt.until) } }),
+    used: told(used),
+    ...(limit !== undefined && { limit: told(limit) }),
+    ...(learnt && { learnt: { limit: told(learnt.limit), until: at(learnt.until) } }),
     ...(freeAt !== undefined && { free_at: at(freeAt) }),
   };
 }
