@@ -1,4 +1,4 @@
-/** `darkroom channels` and `darkroom limits`, as a person and as a script run them. */
+/** `darkroom channels`, `darkroom limits` and `darkroom models`, as a person and as a script run them. */
 
 import { createClient } from '@darkroom/client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -80,7 +80,27 @@ it('shows what is used, and ends a pause', async () => {
   await api.deps.quotas.learn(place, { type: 'pause', ms: 3_600_000, reason: 'parked', why: 'a test' });
 
   expect((await darkroom(true, 'limits')).out[1]).toMatch(/^gemini +gemini-3-pro-image +paused \(parked\) .*Z$/);
-  expect(await client.resumeModel('pro')).toMatchObject({ resumed: true });
+  expect((await darkroom(true, 'limits', 'resume', 'pro')).out).toEqual([
+    'gemini-3-pro-image  was paused, and goes on  0 jobs in line',
+  ]);
+  expect(JSON.parse((await darkroom(false, 'limits', 'resume', 'pro')).out[0] ?? '')).toMatchObject({ resumed: false });
   expect((await client.listLimits()).data.every(({ until }) => until === undefined)).toBe(true);
   expect((await client.listModels()).data[0]).toMatchObject({ health: 'available' });
+});
+
+it('shows a person a row for each model, and a script each model as a line of JSON', async () => {
+  const [seen, read] = [await darkroom(true, 'models'), await darkroom(false, 'models')];
+
+  expect(seen.out[0]).toMatch(/^MODEL +ALIAS +SIZES +1K +NOW +UNTIL +CHANNELS +ENDS$/);
+  expect(seen.out).toContainEqual(
+    expect.stringMatching(/^gemini-3-pro-image +pro +1K 2K 4K +\$0\.1344 +available +- +gemini +-$/),
+  );
+  expect(read.out.map((line) => JSON.parse(line).id)).toContain('gemini-3-pro-image');
+});
+
+it('tells of a model that there is not', async () => {
+  const { code, err } = await darkroom(true, 'limits', 'resume', 'prp');
+
+  expect(code).toBe(2);
+  expect(err).toContain('There is no such model.');
 });

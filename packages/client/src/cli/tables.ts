@@ -1,6 +1,6 @@
-/** Channels and limits as tables of a terminal. Pure. */
+/** Channels, limits and models as tables of a terminal. Pure. */
 
-import type { ChannelView, LimitView, PlaceView } from '@darkroom/shared/schemas';
+import type { ChannelView, LimitView, ModelView, PlaceView } from '@darkroom/shared/schemas';
 import { dollars, shortTime } from './words.ts';
 
 /** One row for each model of each channel. */
@@ -58,6 +58,22 @@ export function limitTable(limits: readonly LimitView[]): string[] {
       ]),
   ]);
   return rows.length ? table([head, ...rows]) : ['Nothing is used, and no limit is known yet.'];
+}
+
+/** One row for each model. `1K` = its price where it is cheapest. */
+export function modelTable(models: readonly ModelView[]): string[] {
+  const head = ['MODEL', 'ALIAS', 'SIZES', '1K', 'NOW', 'UNTIL', 'CHANNELS', 'ENDS'];
+  const rows = models.map(({ id, aliases, sizes, prices, health, until, channels, retires_on: ends, successor }) => [
+    id,
+    aliases[0] ?? '-',
+    sizes.join(' '),
+    amountOf(prices['standard']?.['1K']),
+    channels.length ? health : 'no channel',
+    untilOf(until),
+    channels.map(({ channel }) => channel).join(' ') || '-',
+    ends ? `${ends}${successor ? `, then ${successor}` : ''}` : '-',
+  ]);
+  return table([head, ...rows]);
 }
 
 /** Money comes as text. */

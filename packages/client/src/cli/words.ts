@@ -7,6 +7,7 @@ import type {
   EventView,
   JobView,
   OwnLimits,
+  ResumedModel,
   WebhookEndpointView,
 } from '@darkroom/shared/schemas';
 
@@ -81,6 +82,12 @@ export function describeDelivery({ id, type, status, cause, tries, next_try_at: 
 /** `2026-11-21T06:00:00.000Z  job.succeeded  job_…`. */
 export function describeEvent({ timestamp, type, data }: EventView): string {
   return `${timestamp}  ${type}  ${'id' in data ? data.id : data.message}`;
+}
+
+/** `gemini-3-pro-image  was paused, and goes on  12 jobs in line`. */
+export function describeResumed({ model, resumed, woken }: ResumedModel): string {
+  const was = resumed ? 'was paused, and goes on' : 'was not paused by its provider';
+  return `${model}  ${was}  ${woken} ${woken === 1 ? 'job' : 'jobs'} in line`;
 }
 
 /** `acme: weight 2, at most 20 calls of a model at once; gemini-3-pro-image: 3 running, 7 waiting`; likewise of the key. */

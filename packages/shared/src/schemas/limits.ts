@@ -63,7 +63,9 @@ export type LimitList = z.output<typeof LimitList>;
 export const ResumedModel = z
   .object({
     model: z.string(),
-    resumed: z.boolean().meta({ description: 'Whether it was paused.' }),
+    resumed: z
+      .boolean()
+      .meta({ description: 'Whether its provider had paused it. What the channels file allows stays as it is.' }),
     woken: z.int().meta({
       description: 'Jobs that stand in line for it, and go on now.',
     }),

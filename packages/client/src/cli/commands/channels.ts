@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { ChannelOrder } from '../../channels.ts';
 import type { Open } from '../context.ts';
-import { channelTable, limitTable } from '../tables.ts';
-import { describeBounds } from '../words.ts';
+import { channelTable, limitTable, modelTable } from '../tables.ts';
+import { describeBounds, describeResumed } from '../words.ts';
 
 const ORDERS: Record<ChannelOrder, string> = {
   open: 'hold it back: no call goes until close or resume',
@@ -33,7 +33,20 @@ export function addChannels(program: Command, open: Open): void {
         print(channel);
       });
   }
+  addLimits(program, open);
   program
+    .command('models')
+    .description('what each model can do and costs, and whether it can be had now')
+    .action(async () => {
+      const { client, signal, say, print } = open();
+      const { data } = await client.listModels({ signal });
+      for (const line of modelTable(data)) say(line);
+      for (const model of data) print(model);
+    });
+}
+
+function addLimits(program: Command, open: Open): void {
+  const limits = program
     .command('limits')
     .description('how much of the limits is used, who is kept waiting, and what bounds you')
     .action(async () => {
@@ -43,5 +56,15 @@ export function addChannels(program: Command, open: Open): void {
       for (const line of [...limitTable(data), ...bounds]) say(line);
       for (const limit of data) print(limit);
       if (bounds.length) print({ own });
+    });
+  limits
+    .command('resume')
+    .argument('<model>')
+    .description('the provider allows more now: end the waiting for it, and forget what was learnt (scope admin)')
+    .action(async (model: string) => {
+      const { client, signal, say, print } = open();
+      const resumed = await client.resumeModel(model, { signal });
+      say(describeResumed(resumed));
+      print(resumed);
     });
 }
