@@ -86,7 +86,7 @@ export function ahead(ms: number): Env {
 export type OtherClock = { at: number; shows: number; pace: number };
 
 export function clockOf({ at, shows, pace }: OtherClock): Env {
-  return { NODE_OPTIONS: `--import=${OTHER_CLOCK.href}`, TEST_CLOCK: [at, shows, pace].join() };
+  return { NODE_OPTIONS: `--import=${OTHER_CLOCK.href}`, TEST_CLOCK: [at, shows, pace].join(), CLOCK: 'host' };
 }
 
 async function shown(system: System, batch: SentBatch): Promise<ShownBatch> {

@@ -4,7 +4,13 @@ import { randomUUIDv7 } from 'node:crypto';
 import { type ChannelsConfig, derivedKey, keyBoundsOf, shareOf } from '@darkroom/shared/config';
 import { idFrom, limitsIn } from '@darkroom/shared/domain';
 import { createSafeFetch, createUrlCheck, localToo } from '@darkroom/shared/net';
-import { createCrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
+import {
+  createCrashPoint,
+  describeError,
+  type Log,
+  tellOfClock,
+  withCrashPoints,
+} from '@darkroom/shared/observability';
 import { type ApiKeys, systemClock } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
@@ -36,6 +42,7 @@ import {
   lookAtRedis,
   type OnUnreadable,
   openPatientRedis,
+  openRedisClock,
   openRequestRedis,
 } from '@darkroom/shared/storage/redis';
 import {
@@ -76,7 +83,10 @@ export async function compose(
   const bull = opened.adopt(await openRequestRedis(config.REDIS_URL), (client) => client.disconnect());
   const subscriber = opened.adopt(openPatientRedis(config.REDIS_URL), (client) => client.disconnect());
   const prefix = config.REDIS_PREFIX;
-  const clock = systemClock;
+  const clock =
+    config.CLOCK === 'host'
+      ? systemClock
+      : opened.use(await openRedisClock({ redis, tell: (aheadMs) => tellOfClock(log, aheadMs) }));
   const address = publicUrl();
   const store = await openStore(config.STORAGE_URL, {
     publicUrl: address,
@@ -89,7 +99,7 @@ export async function compose(
   const tailMs = config.JOB_TAIL * 1_000;
   const onUnreadable: OnUnreadable = (record) => log.error(record, 'record.unreadable');
   const ledger = withCrashPoints(
-    createRedisLedger({ redis, prefix, tailMs, backlogMax: config.BACKLOG_MAX, onUnreadable }),
+    createRedisLedger({ redis, prefix, tailMs, backlogMax: config.BACKLOG_MAX, onUnreadable, now: () => clock.now() }),
     crash,
     {
       admit: { before: 'admission.parsed', after: 'admission.recorded' },
@@ -171,10 +181,10 @@ export async function compose(
     checkUrl: createUrlCheck(config.WEBHOOK_HTTP === 'true' ? localToo() : {}),
     secrets: createSecretSeal(derivedKey(config.DARKROOM_SECRET, 'webhook-secrets')),
     ownSecret: (tenant, generation) => ownWebhookSecret(ownKey, tenant, generation),
-    newJobId: () => idFrom('job', randomUUIDv7()),
-    newBatchId: () => idFrom('bat', randomUUIDv7()),
-    newActionId: () => idFrom('act', randomUUIDv7()),
-    newEndpointId: () => idFrom('whe', randomUUIDv7()),
+    newJobId: () => idFrom('job', randomUUIDv7(), clock.now()),
+    newBatchId: () => idFrom('bat', randomUUIDv7(), clock.now()),
+    newActionId: () => idFrom('act', randomUUIDv7(), clock.now()),
+    newEndpointId: () => idFrom('whe', randomUUIDv7(), clock.now()),
     resolveReferences: (tenant, references) => resolveReferences({ ledger, store, safeFetch }, tenant, references),
     deadlineMs: config.JOB_DEADLINE * 1_000,
     batchPace: BATCH_PACE,
@@ -183,7 +193,8 @@ export async function compose(
     authFailuresMax: config.AUTH_FAILURES_MAX,
     health: health.look,
     doctor: createDoctor(config, {
-      look: () => lookAtRedis(redis, { key: `${prefix}probe`, clock }),
+      // It says how far this host's own clock is off.
+      look: () => lookAtRedis(redis, { key: `${prefix}probe`, clock: systemClock }),
       store,
       channels,
       clock,

@@ -4,12 +4,12 @@ import { randomUUIDv7 } from 'node:crypto';
 import { resolve } from 'node:path';
 import { type ChannelsConfig, derivedKey, publicUrlOf } from '@darkroom/shared/config';
 import { idFrom } from '@darkroom/shared/domain';
-import { type CrashPoint, describeError, type Log, withCrashPoints } from '@darkroom/shared/observability';
+import { type CrashPoint, describeError, type Log, tellOfClock, withCrashPoints } from '@darkroom/shared/observability';
 import { type RedisHealth, systemClock } from '@darkroom/shared/ports';
 import { createLaneQueue } from '@darkroom/shared/queue';
 import { createWakeQueue } from '@darkroom/shared/queue/bullmq';
 import { openStore } from '@darkroom/shared/storage';
-import { checkRedis, openPatientRedis } from '@darkroom/shared/storage/redis';
+import { checkRedis, openPatientRedis, openRedisClock } from '@darkroom/shared/storage/redis';
 import { createFolderSpool } from '@darkroom/shared/storage/spool';
 import { createOutbox } from '@darkroom/shared/usecases';
 import type { WorkerConfig } from './config.ts';
@@ -35,7 +35,10 @@ export async function openAdapters(
   const prefix = config.REDIS_PREFIX;
   const check = () => checkRedis(redis, `${prefix}probe`);
   refuseUnfit(await check(), log);
-  const clock = systemClock;
+  const clock =
+    config.CLOCK === 'host'
+      ? systemClock
+      : opened.use(await openRedisClock({ redis, tell: (aheadMs) => tellOfClock(log, aheadMs) }));
   const store = await openStore(config.STORAGE_URL, {
     publicUrl: publicUrlOf(config, config.PORT),
     signingKey: derivedKey(config.DARKROOM_SECRET, 'links'),

@@ -100,7 +100,7 @@ function attemptDeps(
     outbox,
     clock,
     random: Math.random,
-    newAttemptId: () => idFrom('att', randomUUIDv7()),
+    newAttemptId: () => idFrom('att', randomUUIDv7(), clock.now()),
     slots: createSlots(config.WORKER_CONCURRENCY),
     callMsMax: config.CALL_TIMEOUT === undefined ? Number.POSITIVE_INFINITY : config.CALL_TIMEOUT * 1_000,
     unfinished: new Set(),

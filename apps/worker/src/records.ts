@@ -42,7 +42,7 @@ export function createRecords(config: WorkerConfig, { redis, shares, clock, cras
   const now = () => clock.now();
   const window = { windowMs: config.ALERT_WINDOW * 1_000, now };
   return {
-    ledger: withCrashPoints(createRedisLedger({ ...at, tailMs, onUnreadable }), crash, {
+    ledger: withCrashPoints(createRedisLedger({ ...at, tailMs, onUnreadable, now }), crash, {
       enqueued: { after: 'wake.noted' },
       unfollow: { before: 'handoff.decided', after: 'handoff.moved' },
       handedOff: { before: 'handoff.ended' },

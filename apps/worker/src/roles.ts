@@ -133,7 +133,7 @@ export function prepareSweeper({ config, adapters, deps }: RoleParts): Run {
     actions,
     walk,
     alerting: { ...deps, ...alertOptions(config), alerts },
-    newJobId: () => idFrom('job', randomUUIDv7()),
+    newJobId: () => idFrom('job', randomUUIDv7(), clock.now()),
   };
   return () => runSweeper(sweeper);
 }

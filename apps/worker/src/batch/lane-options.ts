@@ -38,7 +38,7 @@ export function laneOptions(config: WorkerConfig, given: Given): BatchDeps {
     pollMs: ms(config.BATCH_POLL),
     holdMs: ms(config.MESSAGE_LOCK),
     folder: resolve(config.DARKROOM_DATA, 'chunks'),
-    newId: () => idFrom('pb', randomUUIDv7()),
+    newId: () => idFrom('pb', randomUUIDv7(), given.clock.now()),
   };
 }
 

@@ -42,7 +42,7 @@ export function createWebhookLane(
 ): WebhookLane {
   const { store, clock, log } = parts;
   const retentionMs = config.EVENTS_RETENTION_DAYS * DAY_MS;
-  const poster = createSafePost(config.WEBHOOK_HTTP === 'true' ? localToo() : {});
+  const poster = createSafePost({ ...(config.WEBHOOK_HTTP === 'true' && localToo()), now: () => clock.now() });
   const deps = {
     ...parts,
     metrics: registerWebhookMetrics(registry, parts),

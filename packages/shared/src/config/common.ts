@@ -57,6 +57,9 @@ export const commonEnv = {
     .enum(LOG_LEVELS)
     .default('info')
     .meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
+  CLOCK: z.enum(['redis', 'host']).default('redis').meta({
+    description: "Tests only: `host` goes by this machine's clock alone, and not by Redis' where the two differ.",
+  }),
   OTEL_EXPORTER_OTLP_ENDPOINT: otlpUrl().meta({
     description: 'Where traces go: an OpenTelemetry collector. Set, tracing is on; see Traces.',
   }),

@@ -31,6 +31,13 @@ describe('generated ids', () => {
     expect(timeOfId(id)).toBeLessThanOrEqual(Date.now());
   });
 
+  it('name the instant they are told, in place of the host’s', () => {
+    const id = idFrom('job', randomUUIDv7(), 1_763_600_000_000);
+
+    expect(timeOfId(id)).toBe(1_763_600_000_000);
+    expect(isGeneratedJobId(id)).toBe(true);
+  });
+
   it('sort as they were made', () => {
     fc.assert(
       fc.property(uuidV7(), uuidV7(), (a, b) => {

@@ -15,9 +15,13 @@ const UTC_DAY = new Intl.DateTimeFormat('sv-SE', {
 const YEAR_10000 = 253_402_300_800_000;
 const CALLERS = /^[A-Za-z0-9_.:-]{1,128}$/;
 
-/** @param uuid a UUIDv7 in its usual dashed form */
-export function idFrom(prefix: IdPrefix, uuid: string): string {
-  return `${prefix}_${uuid.replaceAll('-', '')}`;
+/**
+ * @param uuid a UUIDv7 in its usual dashed form
+ * @param at the instant that the id names, in epoch milliseconds, when the clock it was made by is not the host's
+ */
+export function idFrom(prefix: IdPrefix, uuid: string, at?: number): string {
+  const digits = uuid.replaceAll('-', '');
+  return `${prefix}_${at === undefined ? digits : at.toString(16).padStart(12, '0') + digits.slice(12)}`;
 }
 
 export function isJobId(id: string): boolean {

@@ -39,9 +39,9 @@ export const POST_HEADERS = {
   'accept-encoding': 'identity',
 };
 
-/** Opens nothing until something is posted. @param options `timeoutMs` from the first name server asked to the answer */
-export function createSafePost(options: GuardOptions & { timeoutMs?: number } = {}): SafePost {
-  const { timeoutMs = TIMEOUT_MS, ...rules } = options;
+/** Opens nothing until something is posted. @param options `timeoutMs` from the first name server asked to the answer; `now` in epoch milliseconds */
+export function createSafePost(options: GuardOptions & { timeoutMs?: number; now?: () => number } = {}): SafePost {
+  const { timeoutMs = TIMEOUT_MS, now = Date.now, ...rules } = options;
   const guard = createGuard(rules);
   const dispatcher = new Agent({
     connect: checkedConnect(guard, timeoutMs),
@@ -67,7 +67,7 @@ export function createSafePost(options: GuardOptions & { timeoutMs?: number } = 
         const { origin, path } = placeOf(text);
         const sent = { ...headers, ...POST_HEADERS };
         const request = { origin, path, method: 'POST', headers: sent, body } as const;
-        return toOutcome(await exchange(dispatcher, request, timeoutMs), secrets);
+        return toOutcome(await exchange(dispatcher, request, timeoutMs), now(), secrets);
       } catch (error) {
         if (error instanceof AppError) return { type: 'refused', reason: error.message };
         const late = `no answer within ${timeoutMs / 1_000} seconds`;
@@ -99,8 +99,8 @@ function checkedConnect(guard: Guard, timeoutMs: number): Connect {
   };
 }
 
-function toOutcome({ http, headers, body }: Answer, secrets?: readonly string[]): DeliveryOutcome {
-  const wait = retryAfterMs(toText(headers['retry-after']), Date.now());
+function toOutcome({ http, headers, body }: Answer, now: number, secrets?: readonly string[]): DeliveryOutcome {
+  const wait = retryAfterMs(toText(headers['retry-after']), now);
   // What is packed is not unpacked, and shows nothing.
   const isPlain = (toText(headers['content-encoding']) ?? 'identity') === 'identity';
   const text = isPlain && body.length ? scrub(body.toString('utf8'), secrets) : undefined;

@@ -83,6 +83,12 @@ function placed(fields: object): object {
   return isTracing() ? { ...fields, ...traceFields() } : fields;
 }
 
+/** Says that the host's clock is off, or not any more. @param aheadMs of the clock that all hosts go by; 0 = it agrees */
+export function tellOfClock(log: Log, aheadMs: number): void {
+  if (aheadMs === 0) log.info({}, 'clock.right');
+  else log.warn({ ms: aheadMs }, 'clock.off');
+}
+
 /** A failure in words fit for a log: name, code and message, cut; no stack unless it is a bug. */
 export function describeError(error: unknown): { error: string; code?: string; stack?: string } {
   if (!(error instanceof Error)) return { error: String(error).slice(0, 300) };

@@ -71,7 +71,7 @@ export async function tellQuote(
   const now = deps.clock.now();
   const { route, warnings } = routeOf(priced, now);
   const quote: Quote = {
-    id: idFrom('quo', randomUUIDv7()),
+    id: idFrom('quo', randomUUIDv7(), now),
     jobs: priced.jobs,
     cap: quoteCap(Math.max(...offers.map(({ cost }) => cost)), priced.jobs),
     expiresAt: now + BINDING_MS,

@@ -5,6 +5,7 @@ export * from './batches.ts';
 export { createRedisBreakers } from './breakers.ts';
 export * from './call-notes.ts';
 export * from './changes.ts';
+export { openRedisClock, type RedisClock } from './clock.ts';
 export * from './connect.ts';
 export * from './deliveries.ts';
 export { createRedisEndpoints } from './endpoints.ts';

@@ -21,6 +21,8 @@ export type LedgerOptions = {
   /** Length of a lease tick. */
   tickMs?: number;
   onUnreadable?: OnUnreadable;
+  /** Epoch milliseconds. */
+  now?: () => number;
 };
 
 const HOUR_MS = 3_600_000;
@@ -31,7 +33,7 @@ const DUE_LOOK_MAX = 1_000;
 
 /** The job records in Redis. Every method may be sent twice. @see Ledger */
 export function createRedisLedger(options: LedgerOptions): Ledger {
-  const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000 } = options;
+  const { redis, prefix = '', tailMs = 24 * HOUR_MS, backlogMax = 1_000_000, tickMs = 5_000, now = Date.now } = options;
   const space = keySpace(prefix);
   const newNonce = createNonces();
   const reader = createRecordReader(options.onUnreadable);
@@ -128,7 +130,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
       await run(
         'unfollow',
         [keys.followers(leader), keys.followers(to), keys.job(to), keys.handoffs],
-        [id, heir ?? '', Date.now()],
+        [id, heir ?? '', now()],
       );
     },
     handedOff: async (tenant, leader) => {
@@ -153,7 +155,7 @@ export function createRedisLedger(options: LedgerOptions): Ledger {
           keys.followers(job.id),
           keys.rowStatuses,
         ],
-        [job.id, job.version, Date.now() + HOUR_MS, job.request.batch ? job.state.status : ''],
+        [job.id, job.version, now() + HOUR_MS, job.request.batch ? job.state.status : ''],
       );
     },
   };
