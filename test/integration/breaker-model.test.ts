@@ -3,7 +3,7 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { BREAKER_RULES, CALL_ENDS, type CallEnd, type Override } from '@darkroom/shared/domain';
-import type { Breakers } from '@darkroom/shared/ports';
+import type { Breakers, CallNote } from '@darkroom/shared/ports';
 import { createRedisBreakers } from '@darkroom/shared/storage/redis';
 import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -19,6 +19,7 @@ const redis = new Redis(testRedisUrl());
 afterAll(() => redis.disconnect());
 
 type Real = { workers: Breakers[]; prefix: string; turn: number };
+type Ended = Required<Pick<CallNote, 'tenant' | 'again'>> & { end: CallEnd };
 type Step = fc.AsyncCommand<BreakerModel, Real>;
 
 function step(name: string, run: (model: BreakerModel, real: Real) => Promise<void>): Step {
@@ -41,22 +42,36 @@ async function enterBoth(model: BreakerModel, real: Real, name: string, attempt:
 }
 
 /** Noted twice, which is as good as once. */
-async function noteBoth(model: BreakerModel, real: Real, name: string, attempt: string, end: CallEnd): Promise<void> {
+async function noteBoth(
+  model: BreakerModel,
+  real: Real,
+  name: string,
+  attempt: string,
+  { end, ...about }: Ended,
+): Promise<void> {
   if (model.isNoted(name, attempt)) return;
-  const told = await workerOf(real).note(placeOf(name), attempt, end);
-  equal(told?.to, model.note(name, attempt, end));
-  deepEqual(await workerOf(real).note(placeOf(name), attempt, end), told);
+  const told = await workerOf(real).note(placeOf(name), attempt, end, about);
+  equal(told?.to, model.note(name, attempt, end, about));
+  deepEqual(await workerOf(real).note(placeOf(name), attempt, end, about), told);
 }
 
 const names = fc.constantFrom('pro', 'flash');
 const attempts = fc.integer({ min: 0, max: 5 }).map((n) => `attempt-${n}`);
-/** Most calls end well or by a fault; all other ends happen too. */
-const ends = fc.oneof(
+/** Most calls end well, by a fault or without an image; all other ends happen too. */
+const callEnds = fc.oneof(
   { weight: 5, arbitrary: fc.constant<CallEnd>('ok') },
   { weight: 4, arbitrary: fc.constant<CallEnd>('timeout') },
+  { weight: 4, arbitrary: fc.constant<CallEnd>('no_image') },
   { weight: 1, arbitrary: fc.constant<CallEnd>('auth') },
   { weight: 1, arbitrary: fc.constantFrom(...CALL_ENDS) },
 );
+
+const ends: fc.Arbitrary<Ended> = fc.record({
+  end: callEnds,
+  tenant: fc.constantFrom('acme', 'acme', 'acme', 'honest'),
+  again: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+});
+const sayEnd = ({ end, tenant, again }: Ended) => `${end} of ${tenant}${again ? ' again' : ''}`;
 
 const enters = fc
   .tuple(names, attempts)
@@ -71,20 +86,26 @@ const leaves = fc.tuple(names, attempts).map(([name, attempt]) =>
 );
 /** Of an attempt that may have entered, and of others that did while the breaker was another. */
 const notes = fc.tuple(names, attempts, ends, fc.array(ends, { maxLength: 6 })).map(([name, attempt, end, more]) =>
-  step(`note ${name} ${attempt} ${[end, ...more].join()}`, async (model, real) => {
+  step(`note ${name} ${attempt} ${[end, ...more].map(sayEnd).join()}`, async (model, real) => {
     await noteBoth(model, real, name, attempt, end);
     for (const one of more) await noteBoth(model, real, name, randomUUID(), one);
   }),
 );
 const calls = fc.tuple(names, ends).map(([name, end]) =>
-  step(`a call to ${name} that ends ${end}`, async (model, real) => {
+  step(`a call to ${name} that ends ${sayEnd(end)}`, async (model, real) => {
     const attempt = randomUUID();
     if (await enterBoth(model, real, name, attempt)) await noteBoth(model, real, name, attempt, end);
   }),
 );
 const quietTimes = names.map((name) =>
   step(`${name} goes well for long`, async (model, real) => {
-    for (let n = 0; n < 16; n++) await noteBoth(model, real, name, randomUUID(), 'ok');
+    for (let n = 0; n < 16; n++)
+      await noteBoth(model, real, name, randomUUID(), { end: 'ok', tenant: 'honest', again: false });
+  }),
+);
+const lonelyTimes = names.map((name) =>
+  step(`one tenant alone has called ${name} lately`, async (model, { prefix }) => {
+    if (model.beAlone(name)) await redis.hset(`${prefix}{c:${CHANNEL}}:breaker:${name}`, 'other_at', 1);
   }),
 );
 const coolOffs = fc.constantFrom(undefined, 'pro', 'flash').map((name) =>
@@ -109,7 +130,7 @@ const looks = names.map((name) =>
 
 it('breakers do what their model does', async () => {
   const steps = fc.commands(
-    [enters, leaves, notes, notes, calls, calls, coolOffs, coolOffs, quietTimes, looks, words],
+    [enters, leaves, notes, notes, calls, calls, coolOffs, coolOffs, quietTimes, lonelyTimes, looks, words],
     { maxCommands: 60, size: 'max' },
   );
   const property = fc.asyncProperty(steps, async (commands) => {

@@ -1,65 +1,15 @@
 /** Breakers over a real Redis, by as many workers as connections. */
 
-import { randomUUID } from 'node:crypto';
 import type { CallEnd, Place, Transition } from '@darkroom/shared/domain';
-import type { Breakers } from '@darkroom/shared/ports';
-import { createRedisBreakers } from '@darkroom/shared/storage/redis';
-import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { testRedisUrl } from '../support/redis.ts';
+import { GO, kinds, openTestBreakers, PLACE, PROBE, type TestBreakers, times } from '../support/breakers.ts';
 
-const PLACE: Place = { channel: 'gemini-a', model: 'gemini-3-pro-image' };
 const OTHER: Place = { channel: 'gemini-a', model: 'gemini-2.5-flash-image' };
 const HOUR = 3_600_000;
 
-type TestBreakers = AsyncDisposable & {
-  workers: [Breakers, ...Breakers[]];
-  redis: Redis;
-  prefix: string;
-  /** Lets the cool-down of a place, or of its channel, be over, as if it were. */
-  coolOff: (place?: Place) => Promise<void>;
-  /** Ends calls, one after the other. */
-  end: (ends: CallEnd[], place?: Place) => Promise<(Transition | undefined)[]>;
-};
-
-type Rules = NonNullable<Parameters<typeof createRedisBreakers>[0]['rules']>;
-
-async function openBreakers(rules: Rules = {}, count = 1): Promise<TestBreakers> {
-  const prefix = `test-${randomUUID().slice(0, 8)}:`;
-  const connections = Array.from({ length: count + 1 }, () => new Redis(testRedisUrl()));
-  const [redis = new Redis(), ...others] = connections;
-  const [first = redis, ...rest] = others;
-  const open = (redis: Redis) => createRedisBreakers({ redis, prefix, rules, random: () => 0 });
-  const workers: [Breakers, ...Breakers[]] = [open(first), ...rest.map(open)];
-  return {
-    workers,
-    redis,
-    prefix,
-    coolOff: async ({ channel, model } = PLACE) => {
-      for (const key of [`${prefix}{c:${channel}}:breaker`, `${prefix}{c:${channel}}:breaker:${model}`])
-        if (await redis.hexists(key, 'probe_at')) await redis.hset(key, 'probe_at', 1);
-    },
-    end: async (ends, place = PLACE) => {
-      const told: (Transition | undefined)[] = [];
-      for (const end of ends) told.push(await workers[0].note(place, randomUUID(), end));
-      return told;
-    },
-    [Symbol.asyncDispose]: async () => {
-      const keys = await redis.keys(`${prefix}*`);
-      if (keys.length) await redis.unlink(keys);
-      for (const one of connections) one.disconnect();
-    },
-  };
-}
-
-const times = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
-const kinds = (told: (Transition | undefined)[]) => told.map((one) => one?.to);
-const GO = { type: 'go', probe: false };
-const PROBE = { type: 'go', probe: true };
-
 describe('a breaker', () => {
   it('opens after five faults in a row, says so once, and lets nobody call', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
 
     expect(kinds(await test.end(times(4, 'timeout')))).toEqual(times(4, undefined));
@@ -76,7 +26,7 @@ describe('a breaker', () => {
   });
 
   it('forgets faults in a row with each good call, and is not moved by what says nothing', async () => {
-    await using test = await openBreakers({ callsMin: 1_000 });
+    await using test = await openTestBreakers({ callsMin: 1_000 });
     const ends: CallEnd[] = [...times<CallEnd>(4, 'timeout'), 'ok', ...times<CallEnd>(4, 'no_image')];
 
     expect(kinds(await test.end([...ends, 'blocked', 'invalid', 'limited']))).toEqual(times(12, undefined));
@@ -84,7 +34,7 @@ describe('a breaker', () => {
   });
 
   it('is told of as degraded once, opens at half, and recovers after two good probes', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
     const mixed = (faults: number, goods: number): CallEnd[] => [
       ...times<CallEnd>(faults, 'overloaded'),
@@ -125,7 +75,7 @@ describe('the error rate of a minute', () => {
     [10, 'opened'],
     [12, undefined],
   ])('has calls that are %i twelfths old in it, or not', async (slots, to) => {
-    await using test = await openBreakers({ faultsInARow: 1_000 });
+    await using test = await openTestBreakers({ faultsInARow: 1_000 });
     expect(kinds(await test.end(times(19, 'timeout')))).toEqual(times(19, undefined));
 
     await age(test, slots);
@@ -136,7 +86,7 @@ describe('the error rate of a minute', () => {
 
 describe('a probe', () => {
   it('is one over all workers, each of 200 times', async () => {
-    await using test = await openBreakers({ goodProbes: 1_000 }, 4);
+    await using test = await openTestBreakers({ goodProbes: 1_000 }, 4);
     await test.end(times(5, 'timeout'));
     await test.coolOff();
 
@@ -157,7 +107,7 @@ describe('a probe', () => {
   });
 
   it('frees itself when its worker died, and the dead one moves nothing any more', async () => {
-    await using test = await openBreakers({ goodProbes: 1, probeMs: 40 }, 2);
+    await using test = await openTestBreakers({ goodProbes: 1, probeMs: 40 }, 2);
     const [dead, alive = dead] = test.workers;
     await test.end(times(5, 'timeout'));
     await test.coolOff();
@@ -171,7 +121,7 @@ describe('a probe', () => {
   });
 
   it('is the same when it is asked for again, and is free once it did not leave', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
     await test.end(times(5, 'timeout'));
     await test.coolOff();
@@ -186,7 +136,7 @@ describe('a probe', () => {
   });
 
   it('that fails opens the breaker again, each time for twice as long, up to the most', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
     await test.end(times(5, 'timeout'));
     const waits: number[] = [];
@@ -207,7 +157,7 @@ describe('a probe', () => {
 
 describe('a channel', () => {
   it('is out as a whole when its key is refused, until a probe on any of its places goes well', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
 
     const told = await test.end(['auth', 'auth', 'ok']);
@@ -230,7 +180,7 @@ describe('a channel', () => {
   });
 
   it('keeps its other models when one is gone', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
 
     expect(kinds(await test.end(['retired', 'retired']))).toEqual(['out', undefined]);
@@ -245,7 +195,7 @@ describe('a channel', () => {
   });
 
   it('does as an operator says until it is taken back', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
 
     for (const word of ['open', 'drain'] as const) {
@@ -263,7 +213,7 @@ describe('a channel', () => {
   });
 
   it('has no past once an operator has closed it', async () => {
-    await using test = await openBreakers({ callsMin: 1_000 });
+    await using test = await openTestBreakers({ callsMin: 1_000 });
     const [breakers] = test.workers;
     await test.end(times(5, 'timeout'));
     await test.end(times(4, 'timeout'), OTHER);
@@ -280,7 +230,7 @@ describe('a channel', () => {
 
 describe('a note', () => {
   it('that is sent again counts once, and says again what it brought about', async () => {
-    await using test = await openBreakers({}, 2);
+    await using test = await openTestBreakers({}, 2);
     const [breakers, other = breakers] = test.workers;
 
     const all: (Transition | undefined)[] = [];
@@ -295,7 +245,7 @@ describe('a note', () => {
   });
 
   it('is told to one of all workers that end calls at once', async () => {
-    await using test = await openBreakers({}, 4);
+    await using test = await openTestBreakers({}, 4);
 
     const told = await Promise.all(
       Array.from({ length: 200 }, (_, n) => test.workers[n % 4]?.note(PLACE, `call-${n}`, 'unreachable')),
@@ -305,12 +255,12 @@ describe('a note', () => {
   });
 
   it('adds to the figures of ten minutes, of which the times are of answered calls', async () => {
-    await using test = await openBreakers();
+    await using test = await openTestBreakers();
     const [breakers] = test.workers;
-    for (let n = 0; n < 19; n++) await breakers.note(PLACE, `quick-${n}`, 'ok', 8_000);
+    for (let n = 0; n < 19; n++) await breakers.note(PLACE, `quick-${n}`, 'ok', { ms: 8_000 });
     expect(await breakers.p95Ms(OTHER)).toBeUndefined();
     expect((await breakers.look([PLACE]))[0]).not.toHaveProperty('p95Ms');
-    for (const n of [0, 1]) await breakers.note(PLACE, `slow-${n}`, 'ok', 60_000);
+    for (const n of [0, 1]) await breakers.note(PLACE, `slow-${n}`, 'ok', { ms: 60_000 });
     await test.end(['blocked', 'limited']);
 
     const [health] = await breakers.look([PLACE]);
@@ -324,7 +274,7 @@ describe('a note', () => {
 });
 
 it('the clocks of workers change nothing', async () => {
-  await using test = await openBreakers();
+  await using test = await openTestBreakers();
   const now = Date.now;
   try {
     for (const off of [-HOUR, 0, HOUR]) {

@@ -1,28 +1,35 @@
 /** What breakers do, in few words and in memory: the real ones are held against it. */
 
-import { type BreakerRules, type BreakerState, type CallEnd, type Override, saysOf } from '@darkroom/shared/domain';
+import {
+  type BreakerRules,
+  type BreakerState,
+  type CallEnd,
+  type CallSays,
+  type Override,
+  saysOf,
+} from '@darkroom/shared/domain';
 
 /** What may be broken; `due` = a probe may be made. */
 type Gate = { broken: boolean; due: boolean; probe?: string | undefined };
-type PlaceModel = Gate & {
-  goods: number;
-  out: boolean;
-  run: number;
-  calls: number;
-  faults: number;
-  degraded: boolean;
-};
+type PlaceModel = Gate & Counts & Callers & { goods: number; out: boolean; degraded: boolean };
+/** `further` = blanks of whoever had the last one that counted; of these as of the others: now in a row, and in all. */
+type Counts = { run: number; calls: number; faults: number; furtherRun: number; further: number };
+/** Who called last, whether somebody else did lately, and whose blank was the last that counted. */
+type Callers = { caller?: string | undefined; shared: boolean; blankBy?: string | undefined };
+type NoteModel = { tenant: string; again: boolean };
 
 export type BreakerModel = {
   enter: (model: string, attempt: string) => 'go' | 'probe' | 'closed';
   leave: (model: string, attempt: string) => void;
   /** @returns the transition */
-  note: (model: string, attempt: string, end: CallEnd) => string | undefined;
+  note: (model: string, attempt: string, end: CallEnd, about: NoteModel) => string | undefined;
   /** Whether this attempt was noted before. */
   isNoted: (model: string, attempt: string) => boolean;
   say: (word: Override | undefined) => void;
   /** Lets the cool-down of a place, or of the channel, be over. @returns whether there was one */
   coolOff: (model: string | undefined) => boolean;
+  /** Lets the calls of all but the last tenant that called be long ago. @returns whether there was any call */
+  beAlone: (model: string) => boolean;
   stand: (model: string) => { breaker: BreakerState; isOut: boolean; override: Override | undefined };
 };
 
@@ -62,19 +69,29 @@ export function createBreakerModel(rules: BreakerRules): BreakerModel {
     }
     place.goods++;
     if (place.goods < (place.out ? 1 : rules.goodProbes)) return undefined;
-    places.set(model, aPlace());
+    places.set(model, { ...aPlace(), ...callersOf(place) });
     return 'recovered';
   };
-  const counted = (place: PlaceModel, isGood: boolean) => {
-    place.calls++;
-    place.faults += isGood ? 0 : 1;
-    place.run = isGood ? 0 : place.run + 1;
-    const [rate, many] = [place.faults / place.calls, place.calls >= rules.callsMin];
-    if (place.run >= rules.faultsInARow || (many && rate >= rules.openAt)) {
+  const counted = (place: PlaceModel, says: CallSays, tenant: string) => {
+    if (says === 'blank' && place.blankBy === tenant) {
+      place.further++;
+      place.furtherRun++;
+      if (place.shared) return undefined;
+    } else {
+      place.calls++;
+      place.faults += says === 'good' ? 0 : 1;
+      place.run = says === 'good' ? 0 : place.run + 1;
+      place.furtherRun = says === 'good' ? 0 : place.furtherRun;
+      if (says === 'blank') place.blankBy = tenant;
+    }
+    const [further, furtherRun] = place.shared ? [0, 0] : [place.further, place.furtherRun];
+    const [calls, faults] = [place.calls + further, place.faults + further];
+    const [rate, many] = [faults / calls, calls >= rules.callsMin];
+    if (place.run + furtherRun >= rules.faultsInARow || (many && rate >= rules.openAt)) {
       open(place, false);
       return 'opened';
     }
-    const isWell = (many && rate <= rules.recoveredAt) || (place.calls >= 3 && place.faults === 0);
+    const isWell = (many && rate <= rules.recoveredAt) || (calls >= 3 && faults === 0);
     const isIll = many && rate >= rules.degradedAt;
     if (place.degraded ? !isWell : !isIll) return undefined;
     place.degraded = !place.degraded;
@@ -91,11 +108,13 @@ export function createBreakerModel(rules: BreakerRules): BreakerModel {
     },
     leave,
     isNoted: (model, attempt) => noted.has(`${model} ${attempt}`),
-    note: (model, attempt, end) => {
+    note: (model, attempt, end, { tenant, again }) => {
       noted.add(`${model} ${attempt}`);
       const [probesChannel = false, probesPlace = false] = leave(model, attempt);
-      const [place, says] = [placeOf(model), saysOf(end)];
+      const [place, says] = [placeOf(model), saysOf(end, { again })];
       if (override === 'close') return undefined;
+      place.shared ||= (place.caller ?? tenant) !== tenant;
+      place.caller = tenant;
       if (says === 'auth') return refused(probesChannel);
       if (probesChannel && says === 'good') {
         channel = { broken: false, due: false };
@@ -104,7 +123,8 @@ export function createBreakerModel(rules: BreakerRules): BreakerModel {
       if (probesChannel && says === 'fault') channel.due = false;
       if (says === 'retired') return retired(place, probesPlace);
       if (says === 'neutral' || (place.broken && !probesPlace)) return undefined;
-      return place.broken ? probed(model, place, says === 'good') : counted(place, says === 'good');
+      if (!place.broken) return counted(place, says, tenant);
+      return says === 'blank' ? undefined : probed(model, place, says === 'good');
     },
     say: (word) => {
       override = word;
@@ -117,6 +137,11 @@ export function createBreakerModel(rules: BreakerRules): BreakerModel {
       gate.due = gate.broken;
       return gate.broken;
     },
+    beAlone: (model) => {
+      const place = placeOf(model);
+      place.shared = false;
+      return place.caller !== undefined;
+    },
     stand: (model) => {
       const gates = broken(model);
       const state = gates.some(({ due }) => !due) ? 'open' : gates.length ? 'half_open' : 'closed';
@@ -127,10 +152,16 @@ export function createBreakerModel(rules: BreakerRules): BreakerModel {
 }
 
 function aPlace(): PlaceModel {
-  return { broken: false, due: false, goods: 0, out: false, run: 0, calls: 0, faults: 0, degraded: false };
+  const counts = { run: 0, calls: 0, faults: 0, furtherRun: 0, further: 0 };
+  return { broken: false, due: false, goods: 0, out: false, degraded: false, shared: false, ...counts };
+}
+
+/** What a place keeps when it forgets its calls. */
+function callersOf({ caller, shared, blankBy }: PlaceModel): Callers {
+  return { caller, shared, blankBy };
 }
 
 function open(place: PlaceModel, out: boolean): void {
   const { degraded } = place;
-  Object.assign(place, { ...aPlace(), broken: true, probe: undefined, out, degraded });
+  Object.assign(place, { ...aPlace(), ...callersOf(place), broken: true, probe: undefined, out, degraded });
 }

@@ -13,6 +13,6 @@ const QUICK_MS = 400;
 /** As if the place had lately answered many calls in so many ms. */
 export async function wasQuick(system: { redis: Redis; prefix: string }, place: Place, ms = QUICK_MS): Promise<void> {
   const breakers = createRedisBreakers(system);
-  const one = () => breakers.note(place, `att_${randomUUID()}`, 'ok', ms);
+  const one = () => breakers.note(place, `att_${randomUUID()}`, 'ok', { ms });
   await Promise.all(Array.from({ length: CALLS }, one));
 }

@@ -6,7 +6,7 @@ import type { Demand, Exchange } from '@darkroom/shared/ports';
 import type { AttemptDeps } from './deps.ts';
 import type { Judged } from './judge.ts';
 
-type Deps = Pick<AttemptDeps, 'quotas' | 'breakers' | 'lines' | 'places' | 'channelTeller' | 'log'>;
+type Deps = Pick<AttemptDeps, 'ledger' | 'quotas' | 'breakers' | 'lines' | 'places' | 'channelTeller' | 'log'>;
 type Pause = Extract<Lesson, { type: 'pause' }>;
 type Called = { place: Place; ref: AttemptRef; exchange: Exchange };
 
@@ -20,21 +20,30 @@ export async function tellPlace(deps: Deps, { place, ref, exchange }: Called, ju
       quotas.ended(place, attempt, usedBy(judged)),
       learn(deps, place, attempt, judged),
       // A call that was given up here says nothing of the provider.
-      isOurs(exchange) ? breakers.leave(place, attempt) : note(deps, place, attempt, judged),
+      isOurs(exchange) ? breakers.leave(place, attempt) : note(deps, place, ref, judged),
     ]);
   } catch (error) {
     log.warn({ ...ref, ...place, ...describeError(error) }, 'channel.not_noted');
   }
 }
 
-async function note(deps: Deps, place: Place, attempt: string, judged: Judged): Promise<void> {
+async function note(deps: Deps, place: Place, ref: AttemptRef, judged: Judged): Promise<void> {
+  const { tenant, attempt } = ref;
   const end = judged.type === 'image' ? 'ok' : callEndOf(judged.end);
   // Refusals are quick, and would bend the figures of what an image takes.
-  const transition = await deps.breakers.note(place, attempt, end, end === 'ok' ? judged.end.ms : undefined);
+  const ms = end === 'ok' ? judged.end.ms : undefined;
+  const again = end === 'no_image' && (await hadNoImage(deps, ref));
+  const transition = await deps.breakers.note(place, attempt, end, { tenant, again, ...(ms !== undefined && { ms }) });
   if (!transition) return;
   deps.places.forget(place);
   if (transition.to === 'recovered') await deps.lines.open(place.model, place.channel);
   await deps.channelTeller.tell(transition);
+}
+
+/** Another call of the job had none, wherever it was made; by the record as it is now, on which a second call may have ended. */
+async function hadNoImage({ ledger }: Deps, { tenant, job, attempt }: AttemptRef): Promise<boolean> {
+  const recorded = await ledger.read(tenant, job);
+  return recorded?.state.attempts.some(({ id, error }) => id !== attempt && error === 'no_image') ?? false;
 }
 
 async function learn(deps: Deps, place: Place, attempt: string, judged: Judged): Promise<void> {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { doubtEnd, imageEnd, limitEnd, refusalEnd, rejectionEnd } from '../testing/factories.ts';
 import type { AttemptEnd } from './attempt-end.ts';
-import { BREAKER_RULES, callEndOf, coolDowns, saysOf } from './breaker.ts';
+import { BREAKER_RULES, CALL_ENDS, callEndOf, coolDowns, saysOf } from './breaker.ts';
 import type { Verdict } from './verdict.ts';
 
 type Rejected = Extract<Verdict, { type: 'rejected' }>;
@@ -16,7 +16,7 @@ describe('the end of a call', () => {
   it.each<[string, AttemptEnd, string, string]>([
     ['an image', imageEnd(), 'ok', 'good'],
     ['a refused prompt', refusalEnd('content_blocked'), 'blocked', 'neutral'],
-    ['no image', refusalEnd('no_image'), 'no_image', 'fault'],
+    ['no image', refusalEnd('no_image'), 'no_image', 'blank'],
     ['an end that nobody saw', doubtEnd(), 'timeout', 'fault'],
     ['a call that did not leave', { type: 'unsent', reason: 'refused', ms: 0 }, 'unreachable', 'fault'],
     ['a limit of the minute', limitEnd('minute'), 'limited', 'neutral'],
@@ -29,6 +29,12 @@ describe('the end of a call', () => {
   ])('%s says what it should of its place', (_, end, as, says) => {
     expect(callEndOf(end)).toBe(as);
     expect(saysOf(callEndOf(end))).toBe(says);
+  });
+
+  it('says nothing when the same job had no image before, and the same as ever otherwise', () => {
+    for (const end of CALL_ENDS) {
+      expect(saysOf(end, { again: true })).toBe(end === 'no_image' ? 'neutral' : saysOf(end));
+    }
   });
 });
 

@@ -7,6 +7,9 @@
  * out, beside these: the key is refused (the whole channel) or the model is gone (the place); probed rarely.
  *
  * Blocked, invalid and limited calls say nothing of a place's health: they free a probe and count for nothing.
+ *
+ * An answer without an image may be the fault of the place, or of the prompt. So it never is a verdict on a probe, and while
+ * several tenants call a place, one after another from the same tenant counts as one: nobody's prompts close it for others.
  */
 
 import type { AttemptEnd } from './attempt-end.ts';
@@ -40,8 +43,8 @@ export type Override = 'open' | 'close' | 'drain';
 /** Why no call goes, other than faults: the key is refused, or the model is gone. */
 export type Out = 'auth' | 'retired';
 
-/** What an end says about its place. */
-export type CallSays = 'good' | 'fault' | 'neutral' | Out;
+/** What an end says about its place; `blank` = a fault of the place, unless one tenant's prompts are why. */
+export type CallSays = 'good' | 'fault' | 'blank' | 'neutral' | Out;
 
 const SAYS: Readonly<Record<CallEnd, CallSays>> = {
   ok: 'good',
@@ -52,13 +55,15 @@ const SAYS: Readonly<Record<CallEnd, CallSays>> = {
   unavailable: 'fault',
   unreachable: 'fault',
   timeout: 'fault',
-  no_image: 'fault',
+  no_image: 'blank',
   auth: 'auth',
   retired: 'retired',
 };
 
-export function saysOf(end: CallEnd): CallSays {
-  return SAYS[end];
+/** @param about `again`: a call of the same job ended so before, which says more of its prompt than of any place */
+export function saysOf(end: CallEnd, { again = false }: { again?: boolean } = {}): CallSays {
+  const says = SAYS[end];
+  return says === 'blank' && again ? 'neutral' : says;
 }
 
 /** Spans in ms, shares of 1. */

@@ -2,7 +2,7 @@
 
 import type { BreakerState, CallEnd, Out, Override, Transition } from '../domain/breaker.ts';
 import type { Place } from '../domain/channel.ts';
-import type { EpochMs } from '../domain/job.ts';
+import type { EpochMs, Tenant } from '../domain/job.ts';
 
 /** Whether a call may go, as things stand; a place that is out, or held by an operator, has a closed breaker or an open one. */
 export type PlaceStanding = {
@@ -26,6 +26,16 @@ export type PlaceHealth = PlaceStanding & {
   p95Ms?: number;
 };
 
+/** What is known of an ended call beside how it ended. */
+export type CallNote = {
+  /** How fast the place is, where the call says that. */
+  ms?: number;
+  /** Whose job it was; calls without are all of one and the same. */
+  tenant?: Tenant;
+  /** A call of the same job ended so before. */
+  again?: boolean;
+};
+
 /** `enter`, `leave` and `note` may be sent twice with the same effect and the same answer as once. */
 export type Breakers = {
   /**
@@ -37,8 +47,8 @@ export type Breakers = {
   ): Promise<{ type: 'go'; probe: boolean } | { type: 'closed_until'; retryAfterMs: number }>;
   /** A call that entered was not made, or ended for a reason of ours. Frees a probe. */
   leave(place: Place, attempt: string): Promise<void>;
-  /** A call ended; `ms` where it says how fast the place is. @returns what changed by that, told to exactly one caller */
-  note(place: Place, attempt: string, end: CallEnd, ms?: number): Promise<Transition | undefined>;
+  /** A call ended. @returns what changed by that, told to exactly one caller */
+  note(place: Place, attempt: string, end: CallEnd, about?: CallNote): Promise<Transition | undefined>;
   /** What the choice of a channel needs: cheap. */
   stand(places: readonly Place[]): Promise<PlaceStanding[]>;
   look(places: readonly Place[]): Promise<PlaceHealth[]>;

@@ -79,10 +79,11 @@ export function createRedisBreakers(options: {
     leave: async (place, attempt) => {
       await leave(recordsOf(place), [attempt]);
     },
-    note: async (place, attempt, end, ms) => {
+    note: async (place, attempt, end, { ms, tenant = '', again = false } = {}) => {
       const bucket = ms === undefined ? '' : timeBucket(ms);
       const keys = [...recordsOf(place), space.notedCalls(place.channel, place.model)];
-      const told = await note(keys, [attempt, end, saysOf(end), bucket, figuresOf(place), ruleText(rules, random)]);
+      const says = saysOf(end, { again });
+      const told = await note(keys, [attempt, tenant, end, says, bucket, figuresOf(place), ruleText(rules, random)]);
       return typeof told === 'string' ? parseTransition(place, JSON.parse(told) as Told) : undefined;
     },
     stand: (places) => Promise.all(places.map(async (place) => standingOf(place, await see(place, 0)))),

@@ -1,7 +1,9 @@
 -- The record of a breaker, of a place or of a whole channel: `probe_at` (when a probe may be made; absent = closed),
 -- `probe` and `probe_until` (the attempt whose probe is out), `goods` (good probes so far), `times` (cool-downs so far), `out`.
--- A place has besides: `run` (faults in a row), `g:SLOT` and `f:SLOT` (calls and faults of a slot of the window), `degraded`,
--- `told_by` and `told` (its last transition). A channel has: `override`, `epoch`; a place of an earlier epoch is forgotten.
+-- A place has besides: `run` (faults in a row), `g:SLOT` and `f:SLOT` (good calls and faults of a slot of the window), `degraded`,
+-- `told_by` and `told` (its last transition); `caller` and `called_at` (of the last call), `other_at` (of the last one of any
+-- tenant but that); `blank_by` (whose answer without an image was the last that counted), `blank_run` and `b:SLOT` (further
+-- ones of that tenant, which count while it calls alone). A channel has: `override`, `epoch`; a place of an earlier epoch is forgotten.
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

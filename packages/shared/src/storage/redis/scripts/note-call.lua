@@ -1,10 +1,10 @@
 -- Counts an ended call, and moves the breakers it says something about. With breaker-record.
 -- KEYS 1 record of the channel  2 of the place  3 attempts that were noted, by time
--- ARGV 1 attempt  2 how it ended  3 what that says (good, fault, neutral, auth, retired)  4 bucket of its time, or ''
---      5 what the keys of the figures begin with  6 the rules, as JSON
+-- ARGV 1 attempt  2 whose it was  3 how it ended  4 what that says (good, fault, blank, neutral, auth, retired)
+--      5 bucket of its time, or ''  6 what the keys of the figures begin with  7 the rules, as JSON
 -- Answers the transition this brought about, as JSON; the same when it is sent again.
-local attempt, ending, says, bucket, figures = unpack(ARGV, 1, 5)
-local rules = cjson.decode(ARGV[6])
+local attempt, tenant, ending, says, bucket, figures = unpack(ARGV, 1, 6)
+local rules = cjson.decode(ARGV[7])
 local now = now_ms()
 local channel = read_record(KEYS[1])
 local place = read_place(KEYS[2], channel)
@@ -23,33 +23,41 @@ local probes_channel = free_probe(KEYS[1], channel, attempt)
 local probes_place = free_probe(KEYS[2], place, attempt)
 if channel.override == 'close' then return false end
 
+-- Answers whether another tenant has called within the window, too.
+local function note_caller()
+  local other_at = place.caller and place.caller ~= tenant and place.called_at or place.other_at or '0'
+  redis.call('HSET', KEYS[2], 'caller', tenant, 'called_at', now, 'other_at', other_at)
+  redis.call('PEXPIRE', KEYS[2], rules.recordMs)
+  return tonumber(other_at) > now - rules.windowMs
+end
+
 local function tell(transition)
   local last = place.told and cjson.decode(place.told).at or 0
   transition.at = math.max(now, last + 1)
   local told = cjson.encode(transition)
   redis.call('HSET', KEYS[2], 'told_by', attempt, 'told', told)
-  redis.call('PEXPIRE', KEYS[2], rules.recordMs)
   return told
 end
 
 local function forget_calls()
   for field in pairs(place) do
-    if string.find(field, '^[gf]:') then redis.call('HDEL', KEYS[2], field) end
+    if string.find(field, '^[gfb]:') then redis.call('HDEL', KEYS[2], field) end
   end
-  redis.call('HDEL', KEYS[2], 'run', 'goods', 'probe', 'probe_until')
+  redis.call('HDEL', KEYS[2], 'run', 'blank_run', 'goods', 'probe', 'probe_until')
 end
 
 local function open_place(after_ms, times, out)
   forget_calls()
   redis.call('HSET', KEYS[2], 'probe_at', now + after_ms, 'times', times)
   if out then redis.call('HSET', KEYS[2], 'out', out) end
-  redis.call('PEXPIRE', KEYS[2], rules.recordMs)
   return now + after_ms
 end
 
 local function cool_down(times)
   return rules.coolDowns[math.min(times, #rules.coolDowns)]
 end
+
+local shared = note_caller()
 
 -- The whole channel.
 if says == 'auth' then
@@ -75,8 +83,8 @@ end
 if says == 'neutral' then return false end
 
 if place.probe_at then
-  -- Calls that were in flight when it opened are no news.
-  if not probes_place then return false end
+  -- Calls that were in flight when it opened are no news. A blank probe may be its prompt's fault: the next in line is asked.
+  if not probes_place or says == 'blank' then return false end
   if says == 'fault' then
     local times = tonumber(place.times or '1') + 1
     open_place(cool_down(times), times)
@@ -88,22 +96,33 @@ if place.probe_at then
   return tell({ to = 'recovered', cause = 'well' })
 end
 
+-- A tenant's further blanks count while nobody else calls: whether that is so is decided when they are added up.
+local further = says == 'blank' and place.blank_by == tenant
+if says == 'blank' then redis.call('HSET', KEYS[2], 'blank_by', tenant) end
+local function add(field)
+  place[field] = redis.call('HINCRBY', KEYS[2], field, 1)
+end
 local slot = math.floor(now / rules.slotMs)
-local field = (says == 'good' and 'g:' or 'f:') .. string.format('%d', slot)
-place[field] = redis.call('HINCRBY', KEYS[2], field, 1)
-redis.call('PEXPIRE', KEYS[2], rules.recordMs)
+add((says == 'good' and 'g:' or further and 'b:' or 'f:') .. string.format('%d', slot))
+if says == 'good' then
+  place.run, place.blank_run = nil, nil
+  redis.call('HDEL', KEYS[2], 'run', 'blank_run')
+else
+  add(further and 'blank_run' or 'run')
+end
+if further and shared then return false end
+
 local calls, faults = 0, 0
 for name, count in pairs(place) do
-  local kind, of = string.match(name, '^([gf]):(%d+)$')
+  local kind, of = string.match(name, '^([gfb]):(%d+)$')
   if kind and tonumber(of) <= slot - rules.slots then
     redis.call('HDEL', KEYS[2], name)
-  elseif kind then
+  elseif kind and not (kind == 'b' and shared) then
     calls = calls + count
-    if kind == 'f' then faults = faults + count end
+    if kind ~= 'g' then faults = faults + count end
   end
 end
-local run = 0
-if says == 'fault' then run = redis.call('HINCRBY', KEYS[2], 'run', 1) else redis.call('HDEL', KEYS[2], 'run') end
+local run = (place.run or 0) + (shared and 0 or place.blank_run or 0)
 local rate = faults / calls
 local many = calls >= rules.callsMin
 
