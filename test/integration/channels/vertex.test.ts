@@ -253,6 +253,30 @@ describe('an answer', () => {
     });
   });
 
+  it('maps a 404 without words to a fault of the model only when no file was named', async () => {
+    const error = { code: 404, message: 'Requested entity was not found.', status: 'NOT_FOUND' };
+    const channel = aChannel(await aStub(replyWith(404, { error })));
+    const reference: Reference = {
+      key: 'assets/t/ab',
+      sha256: 'ab'.repeat(32),
+      mime: 'image/png',
+      bytes: 3,
+      width: 1,
+      height: 1,
+    };
+    const request = aRequest({ model: PRO, references: [reference] });
+
+    const [plain, bytes, named] = [
+      await caller.call(channel),
+      await caller.call(channel, { request, references: [Buffer.from('two')] }),
+      await caller.call(channel, { request, references: [{ uri: 'gs://bucket/assets/ab' }] }),
+    ].map(({ end }) => classify(answerOf(end)));
+
+    expect(plain).toMatchObject({ code: 'upstream_unavailable', retryable: true });
+    expect(bytes).toMatchObject({ code: 'upstream_unavailable', retryable: true });
+    expect(named).toMatchObject({ code: 'upstream_rejected', retryable: false });
+  });
+
   it('maps a permission that is missing to a channel that is out', async () => {
     const message = "Permission 'aiplatform.endpoints.predict' denied on resource '//aiplatform.googleapis.com/…'";
 

@@ -17,6 +17,8 @@ export type Dialect = 'gemini' | 'chat' | 'images';
 export type Answer = {
   /** Absent = `gemini`. */
   dialect?: Dialect;
+  /** Of a refusal: the request named nothing at the provider but its model, and no file that the provider was to fetch. */
+  plain?: true;
   httpStatus: number;
   /** Lower-case names; only the ones worth keeping (content-type, retry-after, server-timing, x-request-id …). */
   headers: Record<string, string>;

@@ -1,10 +1,11 @@
 /** An error answer, judged: whose fault, for how long, and what has to wait. */
 
-import type { Answer, Dialect } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { type ErrorFacts, factsOf } from './error-facts.ts';
+import { isAboutInput, isModelGone, isNothingFound, isRefusedCaller } from './error-subject.ts';
 import type { ErrorCode } from './errors.ts';
 import { type Loose, objectOf, objectsOf, textOf } from './lenient.ts';
 import { quotasInWords } from './quota-words.ts';
-import { retryAfterOf } from './retry-after.ts';
 import { scrub } from './scrub.ts';
 import type { LimitScope, QuotaHit, Verdict } from './verdict.ts';
 
@@ -14,25 +15,7 @@ type Judgement = Pick<
   'code' | 'retryable' | 'limit' | 'channelDown' | 'quotaId' | 'quotas' | 'none' | 'shared'
 >;
 
-/** What an error answer says, wherever it says it. */
-type ErrorFacts = {
-  http: number;
-  /** Absent = Gemini's own. */
-  dialect: Dialect | undefined;
-  status: string;
-  /** The short words that OpenAI's shape has for what is wrong: `code` and `type`. */
-  words: string;
-  /** Why a moderator refused the content. */
-  moderation: string[] | undefined;
-  message: string;
-  details: Loose[];
-  reasons: string[];
-  retryAfterMs: number | undefined;
-};
-
 const HOUR_MS = 3_600_000;
-/** No provider says more than this about an error; an error page may. */
-const MESSAGE_MAX = 10_000;
 
 /** Judges the body of an answer that is no success. */
 export function classifyError(body: Loose, answer: Answer): Verdict {
@@ -50,48 +33,6 @@ export function classifyError(body: Loose, answer: Answer): Verdict {
     ...(judged.retryable && facts.retryAfterMs !== undefined && { retryAfterMs: facts.retryAfterMs }),
     ...(message && { message }),
   };
-}
-
-function factsOf(body: Loose, answer: Answer): ErrorFacts {
-  const error = objectOf(body['error']);
-  const metadata = objectOf(error['metadata']);
-  const plain = textOf(answer.body) ?? textOf(body['error']) ?? textOf(body['message']) ?? detailWords(body['detail']);
-  const details = objectsOf(error['details']);
-  const words = [textOf(error['message']) ?? plain, ...behind(metadata)].filter(Boolean);
-  const message = words.join(': ').slice(0, MESSAGE_MAX);
-  return {
-    http: answer.httpStatus,
-    dialect: answer.dialect,
-    status: textOf(error['status']) ?? '',
-    words: `${textOf(error['code']) ?? ''} ${textOf(error['type']) ?? ''}`.slice(0, 200),
-    moderation: textsOf(metadata['reasons']),
-    message,
-    details,
-    reasons: details.map((detail) => textOf(detail['reason']) ?? ''),
-    retryAfterMs: retryAfterOf(details, message, answer.headers['retry-after']),
-  };
-}
-
-function textsOf(value: unknown): string[] | undefined {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string').slice(0, 10) : undefined;
-}
-
-/** Of an error that a channel passes on: who had it, and what that one said. */
-function behind(metadata: Loose): (string | undefined)[] {
-  return [textOf(metadata['provider_name']), textOf(metadata['raw'])];
-}
-
-/** What a server built on FastAPI says: words, or a list of what is wrong where. */
-function detailWords(detail: unknown): string | undefined {
-  return (
-    textOf(detail) ??
-    textOf(
-      objectsOf(detail)
-        .map((one) => textOf(one['msg']) ?? '')
-        .filter(Boolean)
-        .join('; '),
-    )
-  );
 }
 
 /** The provider, or something on the way to it, stopped waiting for work that went on: it may have been billed. */
@@ -117,32 +58,38 @@ function blocked({ moderation, words }: ErrorFacts, message: string | undefined)
   return { type: 'blocked', usage, ...(blockReason && { blockReason }), ...(message && { message }) };
 }
 
+/** What would leave everybody without the channel, or the model, does not when it is about an input of this one request. */
 function judge(facts: ErrorFacts): Judgement {
-  const { http, message } = facts;
   if (isUnpaid(facts)) return CHANNEL_DOWN;
+  const judged = judgeStatus(facts);
+  const takesOut = judged.channelDown || judged.code === 'model_retired';
+  return takesOut && isAboutInput(facts) ? fault('upstream_rejected') : judged;
+}
+
+function judgeStatus(facts: ErrorFacts): Judgement {
+  const { http, message } = facts;
   switch (http) {
     case 429:
       return judgeLimit(facts);
     case 400:
-      if (isRefusedChannel(facts)) return CHANNEL_DOWN;
+      if (isRefusedCaller(facts)) return CHANNEL_DOWN;
       return fault(/\bnot a valid model id\b/i.test(message) ? 'model_retired' : 'upstream_rejected');
     case 401:
-      return CHANNEL_DOWN;
     case 403:
-      return /access the file|file .{0,80}may not exist/i.test(message) ? fault('upstream_rejected') : CHANNEL_DOWN;
+      return CHANNEL_DOWN;
     case 404:
-      return isModelGone(facts) ? fault('model_retired') : fault('upstream_rejected');
+      if (isModelGone(facts)) return fault('model_retired');
+      return isNothingFound(facts) ? UNAVAILABLE : fault('upstream_rejected');
     case 503:
       return { code: 'upstream_overloaded', retryable: true, limit: 'overload' };
     default:
       // 408 and 499: the request was dropped unread. 3xx: never followed, since the key would go along.
-      if (http >= 500 || http < 400 || http === 408 || http === 499)
-        return { code: 'upstream_unavailable', retryable: true };
-      return fault('upstream_rejected');
+      return http >= 500 || http < 400 || http === 408 || http === 499 ? UNAVAILABLE : fault('upstream_rejected');
   }
 }
 
 const CHANNEL_DOWN: Judgement = { code: 'upstream_auth', retryable: false, channelDown: true };
+const UNAVAILABLE: Judgement = { code: 'upstream_unavailable', retryable: true };
 
 /** The account behind the key has nothing left to pay with: no wait mends that. */
 function isUnpaid({ http, words }: ErrorFacts): boolean {
@@ -152,21 +99,6 @@ function isUnpaid({ http, words }: ErrorFacts): boolean {
 /** The same call would end the same way. */
 function fault(code: ErrorCode): Judgement {
   return { code, retryable: false };
-}
-
-function isRefusedChannel({ status, message, reasons, words }: ErrorFacts): boolean {
-  if (/invalid_api_key/i.test(words)) return true;
-  if (reasons.some((reason) => reason === 'API_KEY_INVALID' || reason === 'API_KEY_EXPIRED')) return true;
-  return (
-    status === 'FAILED_PRECONDITION' || /api key (?:not valid|expired)|user location is not supported/i.test(message)
-  );
-}
-
-/** A path that does not exist at all (a wrong base URL) says nothing about the model. */
-function isModelGone({ status, message, words }: ErrorFacts): boolean {
-  if (/model_not_found/i.test(words) || /\bno endpoints found\b/i.test(message)) return true;
-  if (/\bfiles?\b/i.test(message)) return false;
-  return status === 'NOT_FOUND' || /\bmodels\/\S+ (?:is )?not (?:found|supported)/i.test(message);
 }
 
 /** A 429. A limit of zero never opens; a day's limit outweighs a minute's; a limit without a name may be anything. */

@@ -116,7 +116,8 @@ export const FIXES: Record<ErrorCode, string> = {
   upstream_overloaded: `${LATER} Or submit it for another model.`,
   upstream_quota_exhausted: 'Wait for the daily quota to start anew, or raise it.',
   upstream_unavailable: LATER,
-  upstream_rejected: 'Change what upstream.message names, and submit it as a new job.',
+  upstream_rejected:
+    'Change what upstream.message names, and submit it as a new job. If it is an object that may not be read, the operator must give the Vertex service agent (service-PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com) the role Storage Object Viewer on its bucket.',
   upstream_unreachable: `${LATER} The operator must check the way to the provider: npm run doctor.`,
   outcome_unknown: 'POST /v1/jobs/{id}/retry makes it again; look at your bill for the call in doubt.',
   content_blocked: 'Rephrase the prompt; blocked prompts are not retried.',

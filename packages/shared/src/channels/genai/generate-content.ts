@@ -65,8 +65,9 @@ export async function generateContent(
     // Once the wire was reached it has said all there is; before that, the request was refused on this side.
     if (!end) return { type: 'unsent', reason: `the request was refused before it was sent: ${reasonOf(error)}` };
   }
+  const plain = references.every((input) => Buffer.isBuffer(input));
   return end
-    ? keep(end, callOptions, { secrets: Object.values(credentials) })
+    ? keep(end, callOptions, { secrets: Object.values(credentials), plain })
     : { type: 'unsent', reason: 'nothing was sent' };
 }
 

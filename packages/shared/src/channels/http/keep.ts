@@ -13,13 +13,15 @@ export type KeepOptions = {
   dialect?: Dialect;
   /** What was sent to say who calls: an answer may repeat it, and no record of ours does. */
   secrets?: readonly string[];
+  /** Nothing at the provider was named but the model. */
+  plain?: boolean;
 };
 
 /** The end for the caller; a success only once it is durable. */
 export async function keep(
   end: WireEnd,
   { entry, signal }: Pick<CallOptions, 'entry' | 'signal'>,
-  { dialect, secrets = [] }: KeepOptions = {},
+  { dialect, secrets = [], plain = false }: KeepOptions = {},
 ): Promise<Exchange> {
   if (end.type !== 'answered') return end;
   const text = without(end.text, secrets);
@@ -32,7 +34,7 @@ export async function keep(
     ...(dialect && { dialect }),
     ...toAnswer(end, body === undefined ? text.slice(0, TEXT_MAX) : body),
   };
-  if (!success) return { type: 'answered', answer };
+  if (!success) return { type: 'answered', answer: { ...answer, ...(plain && { plain }) } };
   try {
     await entry.commit(answer, signal);
     return { type: 'answered', answer };

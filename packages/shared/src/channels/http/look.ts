@@ -33,7 +33,8 @@ export async function lookAt(
   if (end.type !== 'answered') return { type: 'unreachable', reason: end.reason };
   const body = parseJson(end.text);
   if (end.status < 300) return { type: 'ok', body };
-  const verdict = classify(toAnswer(end, body === undefined ? end.text.slice(0, TEXT_MAX) : body));
+  const answer = toAnswer(end, body === undefined ? end.text.slice(0, TEXT_MAX) : body);
+  const verdict = classify({ ...answer, plain: true });
   const message = ('message' in verdict ? verdict.message : undefined) ?? 'no words of its own';
   const known = Object.values(headers).map((value) => value.replace(/^Bearer /, ''));
   return { type: typeOf(verdict), http: end.status, message: scrub(message, known) ?? '' };
@@ -42,5 +43,7 @@ export async function lookAt(
 function typeOf(verdict: Verdict): 'refused' | 'gone' | 'failed' {
   if (verdict.type !== 'rejected') return 'failed';
   if (verdict.channelDown) return 'refused';
-  return verdict.code === 'model_retired' ? 'gone' : 'failed';
+  // What was asked for by its own address, and is not found, is not there, whether or not the provider says what.
+  const nothingFound = verdict.http === 404 && verdict.code === 'upstream_unavailable';
+  return verdict.code === 'model_retired' || nothingFound ? 'gone' : 'failed';
 }
