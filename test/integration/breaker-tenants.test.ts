@@ -36,14 +36,14 @@ async function passWindow({ redis, prefix }: TestBreakers): Promise<void> {
 }
 
 describe('a flood of answers without an image, all of one tenant', () => {
-  it('keeps another tenant away for one cool-down at most, and not at all once both are calling', async () => {
+  it('keeps another tenant away for a moment at most, and not at all once both are calling', async () => {
     await using test = await openTestBreakers();
     const [breakers] = test.workers;
 
     expect(kinds(await flood(test, 'acme'))).toEqual(['opened', 'opened']);
     for (const place of PLACES) {
       const { entered } = await call(test, 'honest', 'ok', place);
-      expect(entered.type === 'closed_until' && entered.retryAfterMs).toBeLessThanOrEqual(10_000);
+      expect(entered.type === 'closed_until' && entered.retryAfterMs).toBeLessThanOrEqual(1_000);
     }
 
     for (const place of PLACES) {
@@ -131,6 +131,18 @@ describe('a place that answers everybody without an image', () => {
     expect(waitMs).toBeGreaterThan(15_000);
     expect(waitMs).toBeLessThanOrEqual(20_000);
   });
+});
+
+it('a fault of a probe behind a flood of one tenant is followed by the first cool-down', async () => {
+  await using test = await openTestBreakers();
+  await flood(test, 'acme');
+  await test.coolOff();
+
+  expect(await call(test, 'honest', 'timeout')).toEqual({ entered: PROBE, told: undefined });
+
+  const waitMs = (await test.workers[0].stand([PLACE]))[0]?.waitMs ?? 0;
+  expect(waitMs).toBeGreaterThan(5_000);
+  expect(waitMs).toBeLessThanOrEqual(10_000);
 });
 
 it('an answer without an image to a job that had one before counts in the figures alone', async () => {

@@ -10,6 +10,7 @@
  *
  * An answer without an image may be the fault of the place, or of the prompt. So it never is a verdict on a probe, and while
  * several tenants call a place, one after another from the same tenant counts as one: nobody's prompts close it for others.
+ * What they close for a tenant that calls alone is probed as soon as anybody looks again.
  */
 
 import type { AttemptEnd } from './attempt-end.ts';
@@ -87,7 +88,7 @@ export type BreakerRules = {
   /** Until a channel whose key was refused, and a place whose model is gone, are probed. */
   authMs: number;
   retiredMs: number;
-  /** While somebody else's probe is out, or an operator's word holds, it is worth looking again after this. */
+  /** While a probe is out, an operator's word holds, or one tenant's prompts may be why, it is worth looking again after this. */
   lookAgainMs: number;
 };
 

@@ -131,8 +131,13 @@ local function news(to, cause, open_until)
     to = to, cause = cause, rate = rate, calls = calls, faults = faults, run = run, ending = ending, open_until = open_until,
   })
 end
-if run >= rules.faultsInARow then return news('opened', 'row', open_place(cool_down(1), 1)) end
-if many and rate >= rules.openAt then return news('opened', 'rate', open_place(cool_down(1), 1)) end
+local function opened(cause)
+  if not further then return news('opened', cause, open_place(cool_down(1), 1)) end
+  -- The provider answers, so time mends nothing: whoever is next, perhaps of another tenant, is the probe.
+  return news('opened', cause, open_place(math.min(rules.lookAgainMs, cool_down(1)), 0))
+end
+if run >= rules.faultsInARow then return opened('row') end
+if many and rate >= rules.openAt then return opened('rate') end
 if many and rate >= rules.degradedAt and not place.degraded then
   redis.call('HSET', KEYS[2], 'degraded', '1')
   return news('degraded', 'rate')
