@@ -69,7 +69,7 @@ it('a channel that is left alone is an event of the operator, and so is its retu
     until: expect.any(String),
   });
   expect(out).toMatchObject({ channel: 'gemini-a', why: 'the provider refuses the key or the project' });
-  expect(out).not.toHaveProperty('model');
+  for (const absent of ['model', 'value', 'threshold', 'unit', 'error_rate']) expect(out).not.toHaveProperty(absent);
 });
 
 it('a place that is parked is told of once, under the type that parked jobs have', async () => {

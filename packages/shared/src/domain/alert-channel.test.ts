@@ -33,9 +33,11 @@ describe('a breaker that changed', () => {
     );
   });
 
-  it('is about the whole channel when the key is refused', () => {
-    const told = tellOfTransition(aChange({ to: 'out', why: 'no key', wholeChannel: true }), undefined);
+  it('is about the whole channel, and has no figures, when the key is refused', () => {
+    const { errorRate: _, ...change } = aChange({ to: 'out', why: 'no key', wholeChannel: true });
+    const told = tellOfTransition(change, undefined);
 
+    expect(told?.note).toEqual({ alert: 'breaker', channel: 'gemini-a', since: NOON, why: 'no key', breaker: 'open' });
     expect(told).toMatchObject({ type: 'channel.opened', subject: { alert: 'breaker', channel: 'gemini-a' } });
     expect(told?.subject.model).toBeUndefined();
     expect(told && describeAlert(told.note, false)).toBe('Calls through gemini-a are held back: no key.');
@@ -69,7 +71,7 @@ describe('a breaker that changed', () => {
       opened?.next,
     );
 
-    expect(over).toMatchObject({ type: 'channel.recovered', note: { since: NOON, value: 0 } });
+    expect(over).toMatchObject({ type: 'channel.recovered', note: { since: NOON } });
     expect(over?.next.raised).toBeUndefined();
     expect(over && describeAlert(over.note, true)).toBe(
       'Calls to gemini-3-pro-image through gemini-a are made as ever: calls go well again.',

@@ -37,12 +37,14 @@ export function tellOfTransition(change: Transition, state: AlertState | undefin
     type: TYPES[to],
     note: {
       ...subject,
-      value: errorRate ?? (isOver ? 0 : 1),
-      threshold: to === 'degraded' ? BREAKER_RULES.degradedAt : BREAKER_RULES.openAt,
+      ...(errorRate !== undefined && {
+        value: errorRate,
+        threshold: to === 'degraded' ? BREAKER_RULES.degradedAt : BREAKER_RULES.openAt,
+        errorRate,
+      }),
       since,
       why,
       breaker,
-      ...(errorRate !== undefined && { errorRate }),
       ...(until !== undefined && { until }),
     },
     next: {

@@ -1,8 +1,8 @@
 /** An alert in a sentence, for whoever is woken by it. */
 
-import type { AlertName, AlertNote } from './alert.ts';
+import type { AlertFigure, AlertName, AlertNote } from './alert.ts';
 
-type Words = (note: AlertNote, where: string) => string;
+type Words = (figure: AlertFigure, where: string) => string;
 
 const FIGURES: Record<Exclude<AlertName, 'model_retirement' | 'breaker' | 'quota_parked'>, Words> = {
   error_rate: ({ value, threshold }, where) =>
@@ -20,14 +20,15 @@ const FIGURES: Record<Exclude<AlertName, 'model_retirement' | 'breaker' | 'quota
 export function describeAlert(note: AlertNote, isOver: boolean): string {
   const { alert, channel, model } = note;
   const where = `${model ? ` to ${model}` : ''}${channel ? ` through ${channel}` : ''}`;
-  if (alert === 'model_retirement') return describeRetirement(note);
   if (alert === 'breaker') return `Calls${where} ${standingWords(note, isOver)}: ${note.why}.`;
-  if (alert === 'quota_parked') return `No call${where} is made for ${spanWords(note.value)}: ${note.why}.`;
+  const { value = 0, threshold = 0 } = note;
+  if (alert === 'model_retirement') return describeRetirement(note, value);
+  if (alert === 'quota_parked') return `No call${where} is made for ${spanWords(value)}: ${note.why}.`;
   const state = isOver ? 'Over' : note.again ? 'Still' : 'Now';
-  return `${state}: ${FIGURES[alert](note, where)}.`;
+  return `${state}: ${FIGURES[alert]({ value, threshold }, where)}.`;
 }
 
-function describeRetirement({ model, retiresOn, successor, value }: AlertNote): string {
+function describeRetirement({ model, retiresOn, successor }: AlertNote, value: number): string {
   const when =
     value > 0 ? `ends on ${retiresOn}, in ${value} day${value === 1 ? '' : 's'}` : `was to end on ${retiresOn}`;
   return `${model} is in use and ${when}.${successor ? ` Move to ${successor}.` : ''}`;

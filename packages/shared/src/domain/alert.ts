@@ -39,30 +39,32 @@ export const UNIT_OF: Readonly<Record<AlertName, AlertUnit>> = {
 /** One alert of one thing it may be about. Absent: it is about all of them. */
 export type AlertSubject = { alert: AlertName; channel?: string; model?: string };
 
-/** What an event about an alert says; `value` and `threshold` in the alert's unit. */
-export type AlertNote = AlertSubject & {
-  value: number;
-  threshold: number;
-  /** When it was raised. */
-  since: EpochMs;
-  /** It was told before, and lasts. */
-  again?: true;
-  /** Of a model that ends: the day, and what takes its place. */
-  retiresOn?: string;
-  successor?: string;
-  /** Of a breaker or a pause: what brought it about, in words, and when a call is made again. */
-  why?: string;
-  until?: EpochMs;
-  breaker?: BreakerState;
-  /** Of a breaker: the share of the last minute's calls that failed. */
-  errorRate?: number;
-};
+/** In the alert's unit. */
+export type AlertFigure = { value: number; threshold: number };
+
+/** What an event about an alert says; without a figure when it is of a breaker that no share of failures moved. */
+export type AlertNote = AlertSubject &
+  (AlertFigure | { value?: never; threshold?: never }) & {
+    /** When it was raised. */
+    since: EpochMs;
+    /** It was told before, and lasts. */
+    again?: true;
+    /** Of a model that ends: the day, and what takes its place. */
+    retiresOn?: string;
+    successor?: string;
+    /** Of a breaker or a pause: what brought it about, in words, and when a call is made again. */
+    why?: string;
+    until?: EpochMs;
+    breaker?: BreakerState;
+    /** Of a breaker: the share of the last minute's calls that failed. */
+    errorRate?: number;
+  };
 
 /** `near`: neither over the threshold nor well below it. `unknown`: there are no figures. */
 export type Standing = 'over' | 'near' | 'clear' | 'unknown';
 
 /** A figure as it stands. */
-export type Observation = AlertSubject & { value: number; threshold: number; standing: Standing };
+export type Observation = AlertSubject & AlertFigure & { standing: Standing };
 
 /** What has been told of an alert. */
 export type AlertState = {
@@ -103,10 +105,8 @@ export function tellOf(seen: Observation, state: AlertState | undefined, now: Ep
   return isDue ? telling(rest, state, { since, isRaised: true, now, again: true }) : undefined;
 }
 
-type Figure = Omit<Observation, 'standing'>;
-
 function telling(
-  figure: Figure,
+  figure: Omit<Observation, 'standing'>,
   state: AlertState | undefined,
   { since, isRaised, now, again }: { since: EpochMs; isRaised: boolean; now: EpochMs; again?: true },
 ): Telling {

@@ -80,9 +80,12 @@ export const AlertEventData = z
     alert: z.enum(ALERTS).meta({ description: 'Which one.' }),
     channel: z.string().optional().meta({ description: 'The way to the model that it is about.' }),
     model: z.string().optional().meta({ description: 'The model that it is about.' }),
-    value: z.number().meta({ description: 'The figure, in `unit`; for a model that ends, the days that are left.' }),
-    threshold: z.number().meta({ description: 'What it is held against, in `unit`.' }),
-    unit: z.enum(ALERT_UNITS).meta({ description: '`ratio`: a share of 1.' }),
+    value: z.number().optional().meta({
+      description:
+        'The figure, in `unit`; for a model that ends, the days that are left. Absent, as are the two below, of a breaker that no share of failed calls has moved: the key is refused, the model is gone, or an operator has closed it.',
+    }),
+    threshold: z.number().optional().meta({ description: 'What it is held against, in `unit`.' }),
+    unit: z.enum(ALERT_UNITS).optional().meta({ description: '`ratio`: a share of 1.' }),
     since: instant.meta({ description: 'When the alert was raised.' }),
     reminder: z.boolean().meta({ description: 'It was told before, and lasts.' }),
     message: z.string().meta({ description: 'All of it in a sentence, for people.' }),
