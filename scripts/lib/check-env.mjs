@@ -1,4 +1,7 @@
-/** Run with the environment of the programs: prints every mistake in it and in the channels file, of all programs at once. */
+/**
+ * Run with the environment of the programs: prints every mistake in it and in the channels file, of all programs at once;
+ * when there is none, the variables that hold secrets of channels, as a line of JSON.
+ */
 
 import { ConfigError, parseEnv, readChannels } from '@darkroom/shared/config';
 import { ApiEnv } from '../../apps/api/src/config.ts';
@@ -6,7 +9,12 @@ import { WorkerEnv } from '../../apps/worker/src/config.ts';
 
 const { env } = process;
 const channels = { path: env.DARKROOM_CONFIG, env, cwd: process.cwd(), credentials: 'resolve' };
-const checks = [() => parseEnv(ApiEnv, env), () => parseEnv(WorkerEnv, env), () => readChannels(channels)];
+let secrets = [];
+const checks = [
+  () => parseEnv(ApiEnv, env),
+  () => parseEnv(WorkerEnv, env),
+  () => (secrets = secretsOf(readChannels(channels).channels)),
+];
 const mistakes = checks.flatMap((check) => {
   try {
     check();
@@ -19,4 +27,17 @@ const mistakes = checks.flatMap((check) => {
 if (mistakes.length > 0) {
   console.error([...new Set(mistakes)].join('\n'));
   process.exitCode = 1;
+} else console.log(JSON.stringify(secrets));
+
+/** What the API is set up by is no secret of a channel, whoever else looks there. */
+function secretsOf(configured) {
+  const names = configured
+    .flatMap(({ connection }) => referencesIn(connection))
+    .flatMap((one) => one.split('env:')[1] ?? []);
+  return [...new Set(names)].filter((name) => !(name in ApiEnv.shape) || name === 'DARKROOM_API_KEY');
+}
+
+function referencesIn(value) {
+  if (typeof value !== 'object' || value === null) return [];
+  return typeof value.reference === 'string' ? [value.reference] : Object.values(value).flatMap(referencesIn);
 }

@@ -1,6 +1,6 @@
 /**
- * Darkroom on one machine: Redis, the emulator when there is no key, the API and a worker, in that order, and down
- * again in the opposite one. What was opened is closed in reverse also when a later step fails.
+ * Darkroom on one machine: Redis, the emulator when there is no key or its port is named, the API and a worker, in that
+ * order, and down again in the opposite one. What was opened is closed in reverse also when a later step fails.
  */
 
 import { mkdir } from 'node:fs/promises';
@@ -39,7 +39,7 @@ const MAINS = {
  */
 export async function launch({ root, node, settings, say, opened, stop, hurry }) {
   const { env, dataDir, logDir, host } = settings;
-  await checkEnvironment(node, settings);
+  const channelSecrets = await checkEnvironment(node, settings);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await mkdir(logDir, { recursive: true, mode: 0o700 });
   opened.defer(await claimFolder(dataDir));
@@ -64,10 +64,12 @@ export async function launch({ root, node, settings, say, opened, stop, hurry })
       env: itsEnv,
       logFile: logFileOf(name),
     });
-  const geminiUrl = settings.emulated ? await openEmulator({ programOf, settings, say, opened, stop }) : undefined;
+  const emulated = settings.emulated || settings.emulatorPort;
+  const emulatorUrl = emulated && (await openEmulator({ programOf, settings, channelSecrets, say, opened, stop }));
+  const geminiUrl = settings.emulated ? emulatorUrl : undefined;
 
   const metricsPort = Number(env.METRICS_PORT) || (await freePort(host));
-  const envs = programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret });
+  const envs = programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret, channelSecrets });
   const [api, worker] = ['api', 'worker'].map((name) => programOf(name, envs[name]));
   opened.defer(() => drain([worker, api], { settings, say, hurry }));
   await Promise.all([api.start(), worker.start()]);
@@ -103,14 +105,16 @@ async function openRedis({ settings, say, opened, hurry, logFile }) {
   return redis.url;
 }
 
-async function openEmulator({ programOf, settings, say, opened, stop }) {
+async function openEmulator({ programOf, settings, channelSecrets, say, opened, stop }) {
   // A port of its own choosing would change with a restart, and the worker is told the address once.
-  const emulator = programOf('emulator', emulatorEnv(settings, await freePort()));
+  const port = settings.emulatorPort ?? (await freePort());
+  const emulator = programOf('emulator', emulatorEnv(settings, { port, channelSecrets }));
   await emulator.start();
   opened.defer(() => endProcess(emulator.running(), { graceMs: EMULATOR_STOP_MS }));
   const url = await untilListening(emulator, stop);
   opened.defer(keepProgram(emulator, say));
-  say('emulator', `no GEMINI_API_KEY: a local stand-in for Gemini draws the prompt's words, for free`);
+  const why = settings.emulated ? 'no GEMINI_API_KEY' : url;
+  say('emulator', `${why}: a local stand-in for Gemini draws the prompt's words, for free`);
   return url;
 }
 

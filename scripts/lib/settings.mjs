@@ -33,6 +33,8 @@ export function readSettings(given, cwd) {
     drainMs: Number(env.DRAIN_SECONDS ?? DRAIN_SECONDS) * 1_000,
     channelsFile,
     emulated: !env.GEMINI_API_KEY && !channelsFile,
+    // Asked for beside a channels file, whose channels name its address.
+    emulatorPort: Number(env.EMULATOR_PORT) || undefined,
     showLogs: Boolean(env.LOG_LEVEL),
   };
 }
@@ -40,14 +42,20 @@ export function readSettings(given, cwd) {
 /** Whom only this machine reaches may post to this machine. */
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
-/** The environments of the API and the worker: each gets the secrets that it needs. */
-export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, apiKey, secret }) {
+/**
+ * The environments of the API and the worker: each gets the secrets that it needs.
+ *
+ * @param {string[]} given.channelSecrets variables that the channels file names: the worker's alone
+ */
+export function programEnvs(settings, given) {
+  const { redisUrl, geminiUrl, port, metricsPort, apiKey, secret, channelSecrets } = given;
   const { env, dataDir, host } = settings;
-  const { GEMINI_API_KEY, DARKROOM_API_KEY: _, ...rest } = env;
+  const { GEMINI_API_KEY } = env;
+  const secrets = Object.fromEntries(channelSecrets.map((name) => [name, env[name]]));
   const shared = {
     STORAGE_URL: pathToFileURL(join(dataDir, 'objects')).href,
     WEBHOOK_HTTP: String(LOOPBACK.includes(host)),
-    ...rest,
+    ...withoutSecrets(env, channelSecrets),
     DARKROOM_DATA: dataDir,
     DARKROOM_SECRET: secret,
     REDIS_URL: redisUrl,
@@ -57,22 +65,30 @@ export function programEnvs(settings, { redisUrl, geminiUrl, port, metricsPort, 
   const gemini = geminiUrl ? { GEMINI_API_KEY: 'emulator', GEMINI_BASE_URL: geminiUrl } : { GEMINI_API_KEY };
   return {
     api: { ...shared, DARKROOM_API_KEY: apiKey },
-    worker: { NODE_OPTIONS: WORKER_NODE_OPTIONS, ...shared, ...gemini, METRICS_PORT: String(metricsPort) },
+    worker: { NODE_OPTIONS: WORKER_NODE_OPTIONS, ...shared, ...secrets, ...gemini, METRICS_PORT: String(metricsPort) },
   };
 }
 
+function withoutSecrets(env, channelSecrets) {
+  const hidden = new Set([...channelSecrets, 'GEMINI_API_KEY', 'DARKROOM_API_KEY']);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !hidden.has(name)));
+}
+
 /** The environment of the emulator. */
-export function emulatorEnv({ env }, port) {
+export function emulatorEnv({ env }, { port, channelSecrets }) {
   return {
     EMULATOR_LATENCY,
     EMULATOR_BATCH_TURNAROUND_MS,
-    ...env,
+    ...withoutSecrets(env, channelSecrets),
     EMULATOR_HOST: '127.0.0.1',
     EMULATOR_PORT: String(port),
   };
 }
 
-/** @throws one message with every mistake of every program, before anything is started */
+/**
+ * @returns {Promise<string[]>} the variables in which channels have their secrets
+ * @throws one message with every mistake of every program, before anything is started
+ */
 export async function checkEnvironment(node, settings) {
   const placeholder = 'x'.repeat(43);
   const { api, worker } = programEnvs(settings, {
@@ -82,9 +98,12 @@ export async function checkEnvironment(node, settings) {
     metricsPort: settings.env.METRICS_PORT ?? 0,
     apiKey: settings.env.DARKROOM_API_KEY ?? placeholder,
     secret: settings.env.DARKROOM_SECRET ?? placeholder,
+    channelSecrets: [],
   });
   const script = fileURLToPath(new URL('check-env.mjs', import.meta.url));
-  await run(node, ['--conditions=source', script], { env: { ...api, ...worker } }).catch((error) => {
+  const checked = run(node, ['--conditions=source', script], { env: { ...api, ...worker } });
+  const { stdout } = await checked.catch((error) => {
     throw new Error(`The environment is not valid:\n${error.stderr.trimEnd()}`);
   });
+  return JSON.parse(stdout);
 }
