@@ -1,6 +1,8 @@
 /** A limit of calls a day that the configuration has: that it is used up is told, though no provider says so. */
 
+import { wait } from '@darkroom/shared/domain';
 import { EventView } from '@darkroom/shared/schemas';
+import { updateJob } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { usedDaysOnce } from '../../../apps/worker/src/sweeper/used-days.ts';
 import { type Json, startApi, type TestApi } from '../../support/start-api.ts';
@@ -54,4 +56,14 @@ it('is told to the operator once, whoever looks and however often', async () => 
   const events = json.data.map((event: unknown) => EventView.parse(event));
   expect(events.map(({ data }: EventView) => 'model' in data && data.model).toSorted()).toEqual([PRO, FLASH]);
   expect(events[0].data).toMatchObject({ alert: 'quota_parked', channel: 'small', why: USED, unit: 'seconds' });
+});
+
+it('is told apart from a job that waits for such a limit, which has the same type, by `data.alert`', async () => {
+  const { id } = (await api.call('POST', '/v1/jobs', { body: { prompt: 'a mug', model: 'pro' } })).json;
+  await updateJob(api.deps.ledger, 'default', id, (job) => wait(job, 'parked', api.deps.clock.now()));
+
+  const { data } = (await api.call('GET', '/v1/events?type=quota.parked')).json;
+
+  expect(data.map(({ data }: Json) => ('alert' in data ? data.channel : data.id))).toEqual([id, 'small', 'small']);
+  expect(data.filter(({ data }: Json) => 'alert' in data && 'id' in data)).toEqual([]);
 });

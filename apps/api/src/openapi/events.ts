@@ -3,7 +3,8 @@
 import { EventList, EventView, ListEventsQuery } from '@darkroom/shared/schemas';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { json, operation } from './operation.ts';
+import { EVENT_EXAMPLES } from './event-examples.ts';
+import { operation } from './operation.ts';
 
 const id = z.string().regex(/^evt_[0-9a-f]{32}$/);
 
@@ -25,7 +26,7 @@ export const eventPaths: ZodOpenApiPathsObject = {
           description:
             'A page of events, or the stream of them; of the query, a stream takes type, job, batch, endpoint, tag and since',
           content: {
-            'application/json': { schema: EventList },
+            'application/json': { schema: EventList, example: EVENT_EXAMPLES.list },
             'text/event-stream': { schema: z.string().meta({ description: '`data` of each is an Event.' }) },
           },
         },
@@ -36,7 +37,12 @@ export const eventPaths: ZodOpenApiPathsObject = {
     get: operation('getEvent', 'events', {
       summary: 'Read an event; what it is about is shown as it is now',
       params: { path: z.object({ id }) },
-      answers: { '200': json(EventView, 'The event') },
+      answers: {
+        '200': {
+          description: 'The event',
+          content: { 'application/json': { schema: EventView, examples: EVENT_EXAMPLES.each } },
+        },
+      },
     }),
   },
 };

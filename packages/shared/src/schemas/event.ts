@@ -77,7 +77,9 @@ export type BatchEventData = z.output<typeof BatchEventData>;
 /** An alert, with the figure as it was when it was told. */
 export const AlertEventData = z
   .object({
-    alert: z.enum(ALERTS).meta({ description: 'Which one.' }),
+    alert: z
+      .enum(ALERTS)
+      .meta({ description: 'Which one. Data that are about a job, batch or endpoint have no such field.' }),
     channel: z.string().optional().meta({ description: 'The way to the model that it is about.' }),
     model: z.string().optional().meta({ description: 'The model that it is about.' }),
     value: z.number().optional().meta({
@@ -136,9 +138,16 @@ const envelope = {
 export const JobEventView = z
   .object({ ...envelope, type: z.enum(EVENT_TYPES).exclude(['quota.parked']), data: JobEventData })
   .meta({ id: 'JobEvent' });
-/** A limit that lasts has a job wait, or a channel: whose data it has says which. */
+/** A limit that lasts has a job wait, or keeps everybody away from a channel. */
 export const QuotaEventView = z
-  .object({ ...envelope, type: z.literal('quota.parked'), data: z.union([JobEventData, AlertEventData]) })
+  .object({
+    ...envelope,
+    type: z.literal('quota.parked'),
+    data: z.union([JobEventData, AlertEventData]).meta({
+      description:
+        'With `alert`: a channel that a limit keeps everybody away from, told to the operator. With `id`: a job that waits for a limit of the day, told to its tenant.',
+    }),
+  })
   .meta({ id: 'QuotaEvent' });
 export const BatchEventView = z
   .object({ ...envelope, type: z.enum(BATCH_EVENT_TYPES), data: BatchEventData })
