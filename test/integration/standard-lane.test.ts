@@ -52,6 +52,8 @@ async function openLane(
       lockMs: 10_000,
       run: () => run(),
       arrived,
+      waiting: async () => 0,
+      draining: new AbortController().signal,
       ended: (queue) => void ended.push(queue),
       log: quiet,
     }),

@@ -16,7 +16,7 @@ it('knows the workers that told of themselves lately, and forgets the others', a
   expect(left).toBeLessThanOrEqual(10_000);
 
   await redis.del(`${prefix}{workers}:one`); // as if its time were over
-  expect(await workers.live()).toEqual([{ spoolFull: true }]);
+  expect(await workers.live()).toEqual([{ id: 'two', spoolFull: true }]);
   expect(await redis.smembers(`${prefix}{workers}`)).toEqual(['two']);
 
   await workers.beat('one', { spoolFull: false });

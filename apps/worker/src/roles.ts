@@ -57,6 +57,8 @@ export function openStandard(
     lockMs: config.MESSAGE_LOCK * 1_000,
     run: (model, turns) => runNext(deps, model, turns),
     arrived: (tenant, id) => arrive(deps, tenant, id),
+    waiting: async (model) => (await records.lines.sizes(model)).reduce((sum, size) => sum + size.waiting, 0),
+    draining: deps.draining,
     ended: giveUp,
     log,
   });
@@ -70,6 +72,7 @@ export function openStandard(
         recovery,
         workers: records.workers,
         watch,
+        serveUnrung: () => lane.serveUnrung(),
         stuckAfterMs: config.STUCK_AFTER * 1_000,
       });
     },

@@ -8,6 +8,7 @@ import { DelayedError, type Job as Message, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Ran } from './standard/run-attempt.ts';
 import { createSemaphore, type Semaphore } from './standard/semaphore.ts';
+import { createUnrung, type Unrung } from './standard/unrung.ts';
 import type { Signs } from './watchdog.ts';
 
 /** A fault of our own surroundings: the message comes back after this. */
@@ -18,6 +19,8 @@ export type StandardLane = {
   drain(): Promise<void>;
   /** One look at each queue: is something left lying that this worker could take? */
   look(): Promise<Signs[]>;
+  /** Serves who stands in line without waiting for a message: theirs may be in the hands of a worker that is gone. */
+  serveUnrung(): Promise<void>;
 } & AsyncDisposable;
 
 export function createStandardLane(options: {
@@ -33,6 +36,9 @@ export function createStandardLane(options: {
   run: (model: string, turns: Semaphore) => Promise<Ran>;
   /** Lets the job of a message stand in line. @returns ms until it is due, 0 = it stands; `undefined` = it does not wait */
   arrived: (tenant: Tenant, id: string) => Promise<number | undefined>;
+  /** Jobs of a model that stand in line. */
+  waiting: (model: string) => Promise<number>;
+  draining: AbortSignal;
   /** Told when a worker ends that nobody closed; it takes no messages any more. */
   ended: (queue: string) => void;
   log: Log;
@@ -56,7 +62,12 @@ export function createStandardLane(options: {
           (error: unknown) => end(worker, error),
         );
     },
-    drain: () => close(false),
+    drain: async () => {
+      await Promise.all([close(false), ...bound.map(({ unrung }) => unrung.idle())]);
+    },
+    serveUnrung: async () => {
+      await Promise.all(bound.map(({ unrung }) => unrung.look()));
+    },
     look: () => Promise.all(bound.map(({ look }) => look())),
     [Symbol.asyncDispose]: async () => {
       await close(true);
@@ -65,10 +76,10 @@ export function createStandardLane(options: {
   };
 }
 
-type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Promise<Signs> };
+type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Promise<Signs>; unrung: Unrung };
 
 function bind(model: string, options: Parameters<typeof createStandardLane>[0]): Bound {
-  const { redis, lookout, prefix, concurrency, lockMs, run, arrived, log } = options;
+  const { redis, lookout, prefix, concurrency, lockMs, run, arrived, waiting, draining, log } = options;
   const place = { prefix: queuePrefix(prefix, model), skipVersionCheck: true };
   // It only looks: the settings of the queue, such as the length of its stream of events, are those of who adds to it.
   const queue = new Queue<WakeData>(queueName(model), { connection: lookout, skipMetasUpdate: true, ...place });
@@ -120,7 +131,13 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
     taken = 0;
     return { queue: queue.name, waiting: await isWaiting(queue), room: inHand < concurrency, taken: sinceLast };
   };
-  return { worker, queue, look };
+  const unrung = createUnrung({
+    run: () => run(model, turns).catch((error: unknown) => trouble(error, log, { model })),
+    room: () => concurrency - inHand,
+    waiting: () => waiting(model),
+    draining,
+  });
+  return { worker, queue, look, unrung };
 }
 
 /** Whether a message should be with a worker by now; one whose time has come may still lie among the delayed. */

@@ -177,7 +177,7 @@ describe('a Redis that is gone', () => {
 });
 
 describe('a store that is gone', () => {
-  const workers = { live: async () => [{ spoolFull: false }] };
+  const workers = { live: async () => [{ id: 'one', spoolFull: false }] };
 
   it('is given two seconds when it hangs, and none at start', async () => {
     const { createHealth } = await import('../../../apps/api/src/health.ts');
@@ -220,7 +220,7 @@ describe('a store that is gone', () => {
   ])('makes the API unready by the spools of the workers: %s', async (_, spools, ready) => {
     const { createHealth } = await import('../../../apps/api/src/health.ts');
     const { store, log } = api.deps;
-    const live = async () => spools.map((spoolFull) => ({ spoolFull }));
+    const live = async () => spools.map((spoolFull, n) => ({ id: `${n}`, spoolFull }));
     await using health = createHealth({
       check: async () => ({ ok: true, warnings: [] }),
       workers: { live },

@@ -18,7 +18,7 @@ export function createRedisWorkers({ redis, prefix = '' }: { redis: Redis; prefi
       const states = ids.length ? await redis.mget(ids.map(space.worker)) : [];
       const gone = ids.filter((_, i) => states[i] === null);
       if (gone.length) await redis.srem(space.workers, gone); // One that lives after all adds itself again.
-      return states.flatMap((state) => (state === null ? [] : [{ spoolFull: state === 'full' }]));
+      return ids.flatMap((id, i) => (typeof states[i] === 'string' ? [{ id, spoolFull: states[i] === 'full' }] : []));
     },
   };
 }
