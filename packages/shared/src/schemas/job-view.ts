@@ -154,8 +154,11 @@ export const ModelView = z
     id: z.string(),
     name: z.string(),
     aliases: z.array(z.string()),
-    status: z.enum(['available', 'deprecated']),
-    retires_on: z.string().optional(),
+    status: z.enum(['available', 'deprecated']).meta({
+      description:
+        'Of the model itself, wherever it is had: deprecated = its provider ends it. Whether it can be had here and now is its health.',
+    }),
+    retires_on: z.string().optional().meta({ format: 'date', description: 'The day it ends.' }),
     successor: z.string().optional(),
     sizes: z.array(z.string()),
     default_size: z.string(),
@@ -167,18 +170,22 @@ export const ModelView = z
     prices: z.record(z.string(), z.record(z.string(), money)).meta({
       description: 'lane → size → dollars an image, where it is cheapest; what no channel makes at its list price',
     }),
-    health: HealthView.meta({ description: 'That of its best channel; out while none serves it.' }),
+    health: HealthView.meta({
+      description: 'Of this installation now, whatever its status: that of its best channel; out while none serves it.',
+    }),
     until: z
       .string()
       .optional()
       .meta({ format: 'date-time', description: 'When calls may go again, if none may now.' }),
-    channels: z.array(
-      z.object({
-        channel: z.string(),
-        health: HealthView,
-        until: z.string().optional().meta({ format: 'date-time' }),
-      }),
-    ),
+    channels: z
+      .array(
+        z.object({
+          channel: z.string(),
+          health: HealthView,
+          until: z.string().optional().meta({ format: 'date-time' }),
+        }),
+      )
+      .meta({ description: 'Those that serve it; none while no channel of the configuration does.' }),
   })
   .meta({ id: 'Model' });
 export type ModelView = z.output<typeof ModelView>;
