@@ -67,7 +67,7 @@ function judge(facts: ErrorFacts): Judgement {
 }
 
 function judgeStatus(facts: ErrorFacts): Judgement {
-  const { http, message } = facts;
+  const { http, dialect, message, words } = facts;
   switch (http) {
     case 429:
       return judgeLimit(facts);
@@ -80,8 +80,11 @@ function judgeStatus(facts: ErrorFacts): Judgement {
     case 404:
       if (isModelGone(facts)) return fault('model_retired');
       return isNothingFound(facts) ? UNAVAILABLE : fault('upstream_rejected');
+    case 502:
+      // Of Google's own front end it says no more than 503; a relay may have paid for what it could not hand on.
+      return dialect || words.trim() ? UNAVAILABLE : OVERLOADED;
     case 503:
-      return { code: 'upstream_overloaded', retryable: true, limit: 'overload' };
+      return OVERLOADED;
     default:
       // 408 and 499: the request was dropped unread. 3xx: never followed, since the key would go along.
       return http >= 500 || http < 400 || http === 408 || http === 499 ? UNAVAILABLE : fault('upstream_rejected');
@@ -89,6 +92,7 @@ function judgeStatus(facts: ErrorFacts): Judgement {
 }
 
 const CHANNEL_DOWN: Judgement = { code: 'upstream_auth', retryable: false, channelDown: true };
+const OVERLOADED: Judgement = { code: 'upstream_overloaded', retryable: true, limit: 'overload' };
 const UNAVAILABLE: Judgement = { code: 'upstream_unavailable', retryable: true };
 
 /** The account behind the key has nothing left to pay with: no wait mends that. */

@@ -491,10 +491,10 @@ describe('an error answer', () => {
       '502 as a page',
       502,
       '<!DOCTYPE html><html><body><h1>502. That’s an error.</h1></body></html>',
-      'upstream_unavailable',
+      'upstream_overloaded',
       true,
     ],
-    ['502 with an empty body', 502, '', 'upstream_unavailable', true],
+    ['502 with an empty body', 502, '', 'upstream_overloaded', true],
     [
       '503 as a page',
       503,
