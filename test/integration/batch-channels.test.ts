@@ -22,6 +22,7 @@ import {
   theBatch,
 } from '../support/batch-account.ts';
 import { type GcsEmulator, startGcsEmulator } from '../support/gcs-emulator/index.ts';
+import { replyWith, startStubProvider } from '../support/stub-provider.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -241,6 +242,40 @@ describe('the batches of Vertex', () => {
     expect(channel.takesUris).toBe(true);
     expect(line.toString()).toContain('{"fileData":{"fileUri":"gs://studio/assets/k","mimeType":"image/png"}}');
   });
+
+  it.each([
+    [403, 'Permission denied while accessing input file gs://studio/a.', true],
+    [400, 'Service agents are being provisioned. They are needed to read the Cloud Storage file provided.', true],
+    [400, 'Unsupported inputConfig.gcsSource.', undefined],
+    [404, 'No such object: studio/a', undefined],
+  ])(
+    'of which a file is refused by a %i, %s, wait only if the account may not read its bucket',
+    async (code, ...more) => {
+      const [message, channelDown] = more;
+      const stub = cleanup.use(await startStubProvider(replyWith(code, { error: { code, message, status: 'X' } })));
+      const channel = cleanup.use(
+        createVertexBatchChannel({
+          id: 'vertex',
+          project: 'studio-1',
+          credentials: { type: 'access_token', read: () => 'ya29.given' },
+          baseUrl: stub.url,
+          clock: systemClock,
+          bucket: 'gs://studio',
+          openBucket: (bucket) => openBucket({ bucket, apiEndpoint: stub.url }),
+        }),
+      );
+
+      const refused = await channel.create({ model: BATCH_MODEL, fileName: 'gs://studio/a', displayName: 'a' }, signal);
+
+      const verdict = {
+        code: channelDown ? 'upstream_auth' : 'upstream_rejected',
+        retryable: false,
+        http: code,
+        message,
+      };
+      expect(refused).toEqual({ type: 'rejected', verdict: { type: 'rejected', ...verdict, channelDown } });
+    },
+  );
 
   it('say what keeps a token from being had, and send nothing', async () => {
     const { emulator, gcs } = await anAccount('vertex');

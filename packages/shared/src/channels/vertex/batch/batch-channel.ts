@@ -5,7 +5,7 @@
  * Vertex gives back as it came.
  */
 
-import type { BatchChannel } from '../../../ports/batch-channel.ts';
+import type { BatchChannel, Done } from '../../../ports/batch-channel.ts';
 import { createApi } from '../../gemini/batch/api.ts';
 import { createBatches, type Dialect } from '../../gemini/batch/batches.ts';
 import { formatLine } from '../../gemini/batch/input-line.ts';
@@ -55,18 +55,34 @@ export function createVertexBatchChannel(options: VertexBatchChannelOptions): Ba
   };
   const bucket = options.openBucket(place.bucket, credentials.type === 'adc' ? undefined : token);
   const parent = `projects/${project}/locations/${location}`;
+  const batches = createBatches(
+    api,
+    dialectOf(parent, place, (model) => providerModelOf(models, model)),
+  );
   return {
     id,
     takesUris: true,
     formatLine,
     ...createFiles(bucket, place, (signal) => authorizer.authorize(signal)),
-    ...createBatches(
-      api,
-      dialectOf(parent, place, (model) => providerModelOf(models, model)),
-    ),
+    ...batches,
+    create: async (batch, signal) => ofTheAccount(await batches.create(batch, signal)),
     readLines: (file, blob) => readLines(file, { blob, lineBytes, toKeyedAnswer }),
     [Symbol.asyncDispose]: () => dispatcher.destroy(),
   };
+}
+
+/** Who reads input from a bucket, and writes output to it. */
+const AGENT = /\bservice agents?\b/i;
+
+/**
+ * The file that a job is made of is ours and lies in the account's own bucket: that it may not be read is a matter of the
+ * account, as a refused key is, and of no job in it. So the chunk waits, or goes to another account.
+ */
+function ofTheAccount<T extends object>(done: Done<T>): Done<T> {
+  if (done.type !== 'rejected' || done.verdict.code !== 'upstream_rejected') return done;
+  const { http, message = '' } = done.verdict;
+  if (http !== 403 && !AGENT.test(message)) return done;
+  return { ...done, verdict: { ...done.verdict, code: 'upstream_auth', channelDown: true } };
 }
 
 function dialectOf(parent: string, { bucket, prefix }: Place, nameOf: (model: string) => string): Dialect {
