@@ -202,6 +202,15 @@ describe('whatever arrives in either shape', () => {
     ),
   }));
 
+  it('is judged without throwing when a code is no word and no number', () => {
+    const code = JSON.parse('{"toString":1,"valueOf":1}');
+
+    expect(classify(images({ error: { code } }, 0, { dialect: 'chat' }))).toMatchObject({
+      type: 'rejected',
+      http: 502,
+    });
+  });
+
   it('is judged without throwing, and an image is one that is there', () => {
     const status = fc.constantFrom(200, 200, 400, 402, 403, 408, 429, 503);
     fc.assert(

@@ -71,7 +71,8 @@ function isError(error: unknown): boolean {
 
 /** The status it would have come under; a code that is no status says that something behind the channel failed. */
 function statusOf(error: Loose): number {
-  const code = Number(error['code']);
+  const said = error['code'];
+  const code = typeof said === 'number' ? said : Number(textOf(said));
   if (Number.isInteger(code) && code >= 400 && code <= 599) return code;
   return /rate.?limit|quota/i.test(`${textOf(error['code'])} ${textOf(error['type'])}`) ? 429 : 502;
 }
