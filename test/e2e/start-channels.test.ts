@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ChannelList, JobView } from '@darkroom/shared/schemas';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { ChannelList, EventList, JobView } from '@darkroom/shared/schemas';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { z } from 'zod';
 import { type Launcher, launchStart } from '../support/launch-start.ts';
 
@@ -57,7 +57,9 @@ async function call<T>({ url, key }: Launcher, path: string, body?: object): Pro
   return (await response.json()) as T;
 }
 
-it('is made by three channels one after the other, each within its limits', { timeout: 120_000 }, async () => {
+it('is made by three channels one after the other, each within its limits, and the operator is told of a used day', {
+  timeout: 120_000,
+}, async () => {
   expect(await read('README.md')).toContain(`env $(cat ${EXAMPLE}.env) npm start`);
   const started = launchStart(join(folder, 'data'), await exampleEnv());
   launcher = started;
@@ -77,4 +79,7 @@ it('is made by three channels one after the other, each within its limits', { ti
     ['beta', expect.any(String)],
     ['gamma', 'available'],
   ]);
+  const told = () => call<z.output<typeof EventList>>(started, '/v1/events?type=quota.parked');
+  await vi.waitFor(async () => expect((await told()).data).toHaveLength(1), { timeout: 20_000, interval: 100 });
+  expect((await told()).data[0]?.data).toMatchObject({ alert: 'quota_parked', channel: 'alpha' });
 });
