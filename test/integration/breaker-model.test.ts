@@ -103,6 +103,15 @@ const quietTimes = names.map((name) =>
       await noteBoth(model, real, name, randomUUID(), { end: 'ok', tenant: 'honest', again: false });
   }),
 );
+const floods = fc.tuple(names, fc.integer({ min: 2, max: 6 })).map(([name, count]) =>
+  step(`${count} calls of acme to ${name} have no image`, async (model, real) => {
+    for (let n = 0; n < count; n++) {
+      const attempt = randomUUID();
+      const isIn = await enterBoth(model, real, name, attempt);
+      if (isIn) await noteBoth(model, real, name, attempt, { end: 'no_image', tenant: 'acme', again: false });
+    }
+  }),
+);
 const lonelyTimes = names.map((name) =>
   step(`one tenant alone has called ${name} lately`, async (model, { prefix }) => {
     if (model.beAlone(name)) await redis.hset(`${prefix}{c:${CHANNEL}}:breaker:${name}`, 'other_at', 1);
@@ -130,7 +139,22 @@ const looks = names.map((name) =>
 
 it('breakers do what their model does', async () => {
   const steps = fc.commands(
-    [enters, leaves, notes, notes, calls, calls, coolOffs, coolOffs, quietTimes, lonelyTimes, looks, words],
+    [
+      enters,
+      leaves,
+      notes,
+      notes,
+      calls,
+      calls,
+      coolOffs,
+      coolOffs,
+      quietTimes,
+      floods,
+      floods,
+      lonelyTimes,
+      looks,
+      words,
+    ],
     { maxCommands: 60, size: 'max' },
   );
   const property = fc.asyncProperty(steps, async (commands) => {

@@ -117,6 +117,21 @@ describe('a place that answers everybody without an image', () => {
     expect(await call(test, 'acme', 'no_image')).toEqual({ entered: GO, told: 'opened' });
   });
 
+  it('opens for a tenant that calls it alone by five in a row, which a good call or two good probes let begin anew', async () => {
+    await using test = await openTestBreakers({ callsMin: 1_000 });
+    const acme = { tenant: 'acme' };
+    await call(test, 'honest', 'ok');
+    await test.end(times(FLOOD, 'no_image'), PLACE, acme);
+    await passWindow(test);
+
+    expect(kinds(await test.end(['ok', ...times<CallEnd>(4, 'no_image')], PLACE, acme))).toEqual(times(5, undefined));
+    expect(kinds(await test.end(['no_image'], PLACE, acme))).toEqual(['opened']);
+    await test.coolOff();
+    for (const told of [undefined, 'recovered']) expect((await call(test, 'acme', 'ok')).told).toBe(told);
+    expect(kinds(await test.end(times(4, 'no_image'), PLACE, acme))).toEqual(times(4, undefined));
+    expect(kinds(await test.end(['no_image'], PLACE, acme))).toEqual(['opened']);
+  });
+
   it('is probed by one after the other, and stays with its cool-down', async () => {
     await using test = await openTestBreakers();
     await test.end(times(5, 'timeout'));
