@@ -9,7 +9,7 @@ import { WorkerEnv } from '../../apps/worker/src/config.ts';
 import { startOps } from '../../apps/worker/src/ops.ts';
 import type { Ran } from '../../apps/worker/src/standard/run-attempt.ts';
 import { createStandardLane } from '../../apps/worker/src/worker.ts';
-import { testRedisUrl } from '../support/redis.ts';
+import { startPrivateRedis, testRedisUrl } from '../support/redis.ts';
 
 const [{ id: model } = { id: '' }] = MODELS;
 const message = (id: string) => {
@@ -138,4 +138,43 @@ describe('a worker that ends', () => {
     broken.abort('no messages are taken');
     expect(await livez()).toBe(503);
   });
+});
+
+it('tells of a Redis that is away once, and when it is there again', async () => {
+  await using redis = await startPrivateRedis();
+  await using opened = new AsyncDisposableStack();
+  const lines: string[] = [];
+  let tries = 0;
+  const log = { ...quiet, warn: (_: object, event: string) => void lines.push(event) };
+  const connections = opened.use(new DisposableStack());
+  const connect = () => {
+    const connection = connections.adopt(openBlockingRedis(redis.url), (one) => one.disconnect());
+    connection.on('error', () => void tries++);
+    return connection;
+  };
+  const lane = opened.use(
+    createStandardLane({
+      redis: connect,
+      lookout: connect(),
+      prefix: '',
+      concurrency: 1,
+      lockMs: 10_000,
+      run: async () => ({ type: 'empty' }),
+      arrived: async () => undefined,
+      waiting: async () => 0,
+      draining: new AbortController().signal,
+      ended: () => {},
+      log: { ...log, info: log.warn },
+    }),
+  );
+  lane.run();
+  await lane.look();
+
+  await redis.kill();
+  await vi.waitFor(() => expect(tries).toBeGreaterThan(50), { timeout: 20_000 });
+
+  // A connection that broke and one that is refused are two kinds of trouble, at most.
+  expect(lines.filter((event) => event === 'queue.trouble').length).toBeLessThanOrEqual(3);
+  await redis.restart();
+  await vi.waitFor(() => expect(lines.at(-1)).toBe('queue.recovered'), { timeout: 20_000 });
 });

@@ -9,6 +9,7 @@ import type { Redis } from 'ioredis';
 import type { Ran } from './standard/run-attempt.ts';
 import { createSemaphore, type Semaphore } from './standard/semaphore.ts';
 import { createUnrung, type Unrung } from './standard/unrung.ts';
+import { createTroubleLog, type TroubleLog } from './trouble-log.ts';
 import type { Signs } from './watchdog.ts';
 
 /** A fault of our own surroundings: the message comes back after this. */
@@ -43,7 +44,9 @@ export function createStandardLane(options: {
   ended: (queue: string) => void;
   log: Log;
 }): StandardLane {
-  const bound = MODELS.map((model) => bind(model.id, options));
+  // One for all queues: they share one Redis, and what keeps it away.
+  const troubles = createTroubleLog(options.log, { begun: 'queue.trouble', over: 'queue.recovered' });
+  const bound = MODELS.map((model) => bind(model.id, options, troubles));
   let closing = false;
   const close = async (force: boolean) => {
     closing = true;
@@ -78,7 +81,7 @@ export function createStandardLane(options: {
 
 type Bound = { worker: Worker<WakeData>; queue: Queue<WakeData>; look: () => Promise<Signs>; unrung: Unrung };
 
-function bind(model: string, options: Parameters<typeof createStandardLane>[0]): Bound {
+function bind(model: string, options: Parameters<typeof createStandardLane>[0], troubles: TroubleLog): Bound {
   const { redis, lookout, prefix, concurrency, lockMs, run, arrived, waiting, draining, log } = options;
   const place = { prefix: queuePrefix(prefix, model), skipVersionCheck: true };
   // It only looks: the settings of the queue, such as the length of its stream of events, are those of who adds to it.
@@ -100,6 +103,8 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
     if (dueInMs === 0) return run(model, turns);
     return dueInMs ? { type: 'later', ms: dueInMs } : { type: 'done' };
   };
+  const connection = redis();
+  connection.on('ready', troubles.over);
   const worker = new Worker<WakeData>(
     queueName(model),
     // Three declared parameters would ask for BullMQ's abort signal; a paid call is never aborted by it.
@@ -113,7 +118,7 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
       if (ran.type === 'later') await putOff(message, ran.ms, token);
     },
     {
-      connection: redis(),
+      connection,
       ...place,
       autorun: false,
       concurrency,
@@ -125,7 +130,7 @@ function bind(model: string, options: Parameters<typeof createStandardLane>[0]):
       removeOnFail: { count: 0 },
     },
   );
-  worker.on('error', (error) => log.warn({ model, ...describeError(error) }, 'queue.trouble'));
+  worker.on('error', troubles.happened);
   const look = async (): Promise<Signs> => {
     const sinceLast = taken;
     taken = 0;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describeError, type Log } from '@darkroom/shared/observability';
+import type { Log } from '@darkroom/shared/observability';
+import { createTroubleLog } from '../trouble-log.ts';
 
 /** Runs `once` again and again, `everyMs` apart, never twice at a time, until the signal. */
 export async function loop(
@@ -9,8 +10,9 @@ export async function loop(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
+  const trouble = createTroubleLog(log, { begun: 'loop.failed', over: 'loop.recovered' }, { fields: { loop: name } });
   while (!signal.aborted) {
-    await once().catch((error: unknown) => log.warn({ loop: name, ...describeError(error) }, 'loop.failed'));
+    await once().then(trouble.over, trouble.happened);
     await sleep(everyMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EpochMs, ReceiverId, Tenant } from '@darkroom/shared/domain';
 import { describeError } from '@darkroom/shared/observability';
+import { createTroubleLog } from '../trouble-log.ts';
 import { type Bell, createBell } from './bell.ts';
 import { createBodies } from './bodies.ts';
 import { deliver } from './deliver.ts';
@@ -132,8 +133,10 @@ export function createPump(given: WebhookDeps): Pump {
   }
 
   async function keepOn(once: () => Promise<unknown>, bell: Pick<Bell, 'wait'>, signal: AbortSignal): Promise<void> {
+    const names = { begun: 'loop.failed', over: 'loop.recovered' };
+    const trouble = createTroubleLog(log, names, { fields: { loop: once.name } });
     while (!signal.aborted) {
-      await once().catch((error: unknown) => log.warn({ loop: once.name, ...describeError(error) }, 'loop.failed'));
+      await once().then(trouble.over, trouble.happened);
       await sleep(GATHER_MS);
       await bell.wait(LOOK_MS, signal);
     }
