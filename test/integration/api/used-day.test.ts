@@ -2,7 +2,7 @@
 
 import { wait } from '@darkroom/shared/domain';
 import { EventView } from '@darkroom/shared/schemas';
-import { updateJob } from '@darkroom/shared/usecases';
+import { chooseFor, createPlaces, updateJob } from '@darkroom/shared/usecases';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { usedDaysOnce } from '../../../apps/worker/src/sweeper/used-days.ts';
 import { type Json, startApi, type TestApi } from '../../support/start-api.ts';
@@ -66,4 +66,16 @@ it('is told apart from a job that waits for such a limit, which has the same typ
 
   expect(data.map(({ data }: Json) => ('alert' in data ? data.channel : data.id))).toEqual([id, 'small', 'small']);
   expect(data.filter(({ data }: Json) => 'alert' in data && 'id' in data)).toEqual([]);
+});
+
+it('is what a job waits for where several channels are looked at', async () => {
+  const { breakers, quotas, clock, ledger, channels } = api.deps;
+  const { id } = (await api.call('POST', '/v1/jobs', { body: { prompt: 'a cup', model: 'pro' } })).json;
+  const job = await ledger.read('default', id);
+  if (!job) throw new Error('no job');
+  const places = createPlaces({ breakers, quotas, clock });
+
+  const deps = { channels: { specs: channels.channels }, places, clock, random: Math.random };
+
+  expect(await chooseFor(deps, job, { look: true })).toMatchObject({ type: 'wait', reason: 'parked' });
 });
