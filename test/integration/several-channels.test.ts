@@ -285,7 +285,7 @@ it('frees its channel and the bounds of its tenant as soon as a call is given up
 
   expect((await test.read(id)).state.attempts).toMatchObject([{ state: 'in_doubt' }]);
   expect(await deps.quotas.take(place, 'att_next', DEMAND)).toEqual({ granted: true });
-  expect(await deps.lines.sizes(PRO)).toMatchObject([{ tenant: TENANT, running: 0 }]);
+  expect((await deps.lines.sizes(PRO)).filter(({ running }) => running > 0)).toEqual([]);
 });
 
 it.each([50, HOUR])('runs on a worker whose clock is %d ms behind that of who submitted it', async (ms) => {

@@ -45,7 +45,7 @@ async function others(
   const rest = candidates.filter(({ spec }) => spec.id !== channel);
   return {
     elsewhere: rest.some((one) => one.failed < tries && isCallable(one, now + SOON_MS)),
-    later: rest.some((one) => !one.out && !isHeld(one) && isPayable(job, one)),
+    later: rest.some((one) => one.failed < tries && !one.out && !isHeld(one) && isPayable(job, one)),
     stuck: isOut(end) && !rest.some((one) => isCallable(one, now + STUCK_MS)),
   };
 }

@@ -12,7 +12,7 @@ import type { LimitScope, QuotaHit, Verdict } from './verdict.ts';
 type Rejected = Extract<Verdict, { type: 'rejected' }>;
 type Judgement = Pick<
   Rejected,
-  'code' | 'retryable' | 'limit' | 'channelDown' | 'quotaId' | 'quotas' | 'none' | 'shared'
+  'code' | 'retryable' | 'limit' | 'channelDown' | 'ofInput' | 'quotaId' | 'quotas' | 'none' | 'shared'
 >;
 
 const HOUR_MS = 3_600_000;
@@ -63,7 +63,13 @@ function judge(facts: ErrorFacts): Judgement {
   if (isUnpaid(facts)) return CHANNEL_DOWN;
   const judged = judgeStatus(facts);
   const takesOut = judged.channelDown || judged.code === 'model_retired';
-  return takesOut && isAboutInput(facts) ? fault('upstream_rejected') : judged;
+  const ofInput = isAboutInput(facts) && (takesOut || isReading(facts));
+  return ofInput ? { ...fault('upstream_rejected'), ofInput: true } : judged;
+}
+
+/** Not how an input is, but that this channel may not or cannot read it, or not yet. */
+function isReading({ http, status }: ErrorFacts): boolean {
+  return http === 404 || (http === 400 && status === 'FAILED_PRECONDITION');
 }
 
 function judgeStatus(facts: ErrorFacts): Judgement {

@@ -80,7 +80,7 @@ export function afterRejection(
   const { now, onward } = at;
   const { limit, retryAfterMs } = verdict;
   if (!verdict.retryable) {
-    const ours = verdict.channelDown || PLACE_FAULTS.has(error.code);
+    const ours = verdict.channelDown || verdict.ofInput || PLACE_FAULTS.has(error.code);
     const waits = onward.elsewhere || (onward.later && !payableNext(job, base, onward));
     return ours && waits ? requeue(job, base, now, error, now) : giveUp(job, base, error, at);
   }

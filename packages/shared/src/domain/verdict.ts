@@ -52,6 +52,8 @@ export type Verdict =
       retryAfterMs?: number;
       /** The key or project is refused: nothing sent here can succeed until somebody mends it. */
       channelDown?: boolean;
+      /** It is about something that this request names: nobody else is refused for it, and another channel may read it. */
+      ofInput?: true;
       http: number;
       quotaId?: string;
       /** Every limit that was hit, where the provider names any. */
