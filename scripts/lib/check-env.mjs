@@ -29,11 +29,10 @@ if (mistakes.length > 0) {
   process.exitCode = 1;
 } else console.log(JSON.stringify(secrets));
 
-/** What the API is set up by is no secret of a channel, whoever else looks there. */
+/** What the API is set up by stays with it, whoever else looks there; but its own key, which it is handed apart. */
 function secretsOf(configured) {
-  const names = configured
-    .flatMap(({ connection }) => referencesIn(connection))
-    .flatMap((one) => one.split('env:')[1] ?? []);
+  const references = configured.flatMap(({ connection }) => referencesIn(connection));
+  const names = references.filter((one) => one.startsWith('env:')).map((one) => one.slice('env:'.length));
   return [...new Set(names)].filter((name) => !(name in ApiEnv.shape) || name === 'DARKROOM_API_KEY');
 }
 
