@@ -17,6 +17,8 @@ it('a worker an hour ahead ends no job before its deadline, and one an hour behi
   await using system = await startSystem({ redisUrl: testRedisUrl(), workers: 0 });
   const { client } = system;
   const later = (await client.submit(aBody({ deadline: inMs(20 * MINUTE) }))).body.id;
+  // It would still wait in an hour, and be told of.
+  const endless = (await client.submit(aBody())).body.id;
   const fast = system.addWorker({ ...off(HOUR), WORKER_ROLES: 'sweeper' });
   const slow = system.addWorker({ ...off(-HOUR), WORKER_ROLES: 'sweeper' });
 
@@ -33,6 +35,7 @@ it('a worker an hour ahead ends no job before its deadline, and one an hour behi
   const { body: alerts } = await client.call<z.output<typeof EventList>>('GET', '/v1/events?type=alert.*');
   expect(alerts.data).toEqual([]);
   await system.addWorker(off(-HOUR)).start();
+  expect(await client.end(endless)).toMatchObject({ status: 'succeeded' });
   const done = await client.end(later);
   expect(done).toMatchObject({ status: 'succeeded' });
   expect(Math.abs(instant(done.completed_at) - Date.now())).toBeLessThan(MINUTE);
