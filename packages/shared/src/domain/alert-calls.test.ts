@@ -88,8 +88,8 @@ describe('the p99 of calls', () => {
         const exact = all.toSorted((a, b) => a - b)[Math.ceil(all.length * 0.99) - 1] ?? 0;
         const ratio = (latencyP99(taking(...all), SECONDS).value * 1_000) / exact;
 
-        expect(ratio).toBeGreaterThan(0.95);
         // Below some ms a bucket is finer than the unit.
+        expect(ratio).toBeGreaterThan(0.95 - 1 / exact);
         expect(ratio).toBeLessThan(1.05 + 1 / exact);
       }),
     );

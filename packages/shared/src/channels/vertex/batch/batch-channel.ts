@@ -82,7 +82,8 @@ function ofTheAccount<T extends object>(done: Done<T>): Done<T> {
   if (done.type !== 'rejected' || done.verdict.code !== 'upstream_rejected') return done;
   const { http, message = '' } = done.verdict;
   if (http !== 403 && !AGENT.test(message)) return done;
-  return { ...done, verdict: { ...done.verdict, code: 'upstream_auth', channelDown: true } };
+  const { ofInput: _, ...verdict } = done.verdict;
+  return { ...done, verdict: { ...verdict, code: 'upstream_auth', channelDown: true } };
 }
 
 function dialectOf(parent: string, { bucket, prefix }: Place, nameOf: (model: string) => string): Dialect {
