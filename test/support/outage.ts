@@ -25,16 +25,16 @@ export type OutagePlan = {
   latency: number;
 };
 
-/** Five minutes and more of an outage, in shorter ones: its calls and the cool-downs are shorter in proportion. */
+/** Five minutes in which some calls fail, and one in which all do. Calls and cool-downs are shorter than a model's own. */
 export const OUTAGE_FULL: OutagePlan = {
   warmUp: 80,
-  wellMs: 15_000,
-  someMs: 45_000,
-  allMs: 30_000,
-  afterMs: 45_000,
+  wellMs: 30_000,
+  someMs: 300_000,
+  allMs: 60_000,
+  afterMs: 60_000,
   share: 0.45,
-  jobsPerSecond: 8,
-  coolDownMs: 1_000,
+  jobsPerSecond: 5,
+  coolDownMs: 5_000,
   workers: 4,
   latency: 0.04,
 };
