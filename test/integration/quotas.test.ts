@@ -119,11 +119,11 @@ describe('a pace', () => {
   };
 
   it.each([
-    ['requests', { requestsPerMinute: 600 }, 30],
-    ['images', { imagesPerMinute: 600 }, 30],
-    ['tokens', { tokensPerMinute: 600 * ONE.tokens }, 30],
+    ['requests', { requestsPerMinute: 600 }, 10],
+    ['images', { imagesPerMinute: 600 }, 10],
+    ['tokens', { tokensPerMinute: 600 * ONE.tokens }, 10],
     ['requests of a small allowance', { requestsPerMinute: 10 }, 4],
-  ])('lets a twentieth of a minute’s %s leave at once, at least four, and the rest evenly', async (_, limits, most) => {
+  ])('lets a sixtieth of a minute’s %s leave at once, at least four, and the rest evenly', async (_, limits, most) => {
     await using test = await openQuotas(limits, { paced: true });
 
     const taken = await burst(test, 60);

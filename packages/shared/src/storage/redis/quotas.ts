@@ -66,7 +66,7 @@ const STALE = -1;
 
 /**
  * @param options `callMs`: a call is taken to be over after that long, whether anyone says so or not. `paced`: after a burst
- * of a twentieth, a minute's calls leave evenly, so that nobody finds all of it used up
+ * of a sixtieth, a minute's calls leave evenly, so that nobody finds all of it used up
  */
 export function createRedisQuotas(options: {
   redis: Redis;

@@ -211,8 +211,9 @@ local function windowWait(window, demand)
 end
 
 -- The minute's allowance is not spent in one go: after a burst, calls leave at the limit's own pace. Else whoever comes when
--- others have used it up waits for most of a minute, however fair the lines are. It is a little faster than the window, which
--- alone is exact: nothing of the allowance is lost by it. PACE is the instant at which the calls so far would have left evenly.
+-- others have used it up waits for most of a minute, however fair the lines are. The window, which alone is exact, is longer
+-- than the minute and so slower by as much: nothing of it is lost by the pace, and what a burst took ahead is missing at its
+-- end for no longer than the burst was. PACE is the instant at which the calls so far would have left evenly.
 local function paceOf(demand)
   if not PACE then return end
   local share = 0
@@ -220,11 +221,11 @@ local function paceOf(demand)
     local limit = limitOf(window)
     if limit > 0 then share = math.max(share, demand[window] / limit) end
   end
-  if share > 0 then return MINUTE * math.min(share, 1) * 0.98 end
+  if share > 0 then return MINUTE * math.min(share, 1) end
 end
 local function paceWait(interval)
   local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now)
-  return even + interval - math.max(MINUTE / 20, 4 * interval) - now
+  return even + interval - math.max(MINUTE / 60, 4 * interval) - now
 end
 local function keepPace(interval)
   local even = math.max(tonumber(redis.call('GET', PACE) or '0'), now) + interval
