@@ -13,7 +13,7 @@
  * than others; so windows are longer than their span by a hundredth, at most 3 s: 600 ms of a minute. Up to that much more
  * delay of one call than of another is no refusal, and 99 % of the allowance stays usable. A cost counts from `take` until
  * the window's span after `ended`, so that no interval holds more than the limit whether the provider books it at the
- * start of the call or at its end. About midnight, by the guard of the day, a call counts on both days. A rolling day is
+ * start of the call or at its end: its window needs to be no longer. About midnight, by the guard of the day, a call counts on both days. A rolling day is
  * counted in five hundredths, each of which counts until its last call is a day old.
  *
  * **What is not.** An expectation that was too low is found out at `ended`: then the window holds more than its limit, and

@@ -14,9 +14,10 @@ local HOLD = tonumber(ARGV[17])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + clock[2] / 1000
 
--- What a call may take longer on its way than another: windows are longer by it.
+-- What a call may take longer on its way than another: windows are longer by it. That of money is not: a cost stands in its log
+-- from the end of its call on, when it was booked already, and the next one is booked after its call was let go.
 local function guard(span) return math.min(span / 100, 3000) end
-local MINUTE_LONG, TEN_LONG = MINUTE + guard(MINUTE), TEN + guard(TEN)
+local MINUTE_LONG = MINUTE + guard(MINUTE)
 
 local function unpackCall(packed)
   if not packed then return 0, 0, false, false end
@@ -127,7 +128,7 @@ local function slide()
   end)
   eachBefore(ALL_FLYING, now, function(id) redis.call('ZREM', ALL_FLYING, id) end)
   eachBefore(LOG, now - MINUTE_LONG, leaveLog)
-  eachBefore(COST_LOG, now - TEN_LONG, leaveCosts)
+  eachBefore(COST_LOG, now - TEN, leaveCosts)
   slideDays()
 end
 
@@ -206,7 +207,7 @@ local function windowWait(window, demand)
     local last = redis.call('ZRANGE', LOG, math.ceil(excess) - 1, math.ceil(excess) - 1, 'WITHSCORES')
     return math.max(blocked, last[2] + MINUTE_LONG - now)
   end
-  if window == 'spend' then return math.max(blocked, amountWait(COST_LOG, TEN_LONG, excess, AMOUNTS.spend)) end
+  if window == 'spend' then return math.max(blocked, amountWait(COST_LOG, TEN, excess, AMOUNTS.spend)) end
   return math.max(blocked, amountWait(LOG, MINUTE_LONG, excess, AMOUNTS[window]))
 end
 
