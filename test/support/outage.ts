@@ -25,7 +25,10 @@ export type OutagePlan = {
   latency: number;
 };
 
-/** Five minutes in which some calls fail, and one in which all do. Calls and cool-downs are shorter than a model's own. */
+/**
+ * Five minutes in which some calls fail, and one in which all do. Calls and cool-downs are shorter than a model's own. No
+ * more jobs than have all their events in Redis, where the promises are checked.
+ */
 export const OUTAGE_FULL: OutagePlan = {
   warmUp: 80,
   wellMs: 30_000,
@@ -33,7 +36,7 @@ export const OUTAGE_FULL: OutagePlan = {
   allMs: 60_000,
   afterMs: 60_000,
   share: 0.45,
-  jobsPerSecond: 5,
+  jobsPerSecond: 2.5,
   coolDownMs: 5_000,
   workers: 4,
   latency: 0.04,
